@@ -1,0 +1,1 @@
+//! CodeDeploy hook: smoke-tests production traffic after the shift.

@@ -1,0 +1,1 @@
+//! Decides whether an alarm concerns a running deployment and rolls it back.

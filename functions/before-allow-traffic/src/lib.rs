@@ -1,0 +1,1 @@
+//! CodeDeploy hook: validates the new version before it gets production traffic.

@@ -1,0 +1,1 @@
+//! Publishes deployment and DORA metrics, once per deployment.

@@ -1,0 +1,1 @@
+//! Reports a hook that crashed or timed out as Failed.

@@ -1,0 +1,1 @@
+//! One Slack thread per deployment, and PagerDuty.

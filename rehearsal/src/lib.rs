@@ -1,0 +1,1 @@
+//! The engine behind `greenlight rehearse`: AWS in a box, in virtual time

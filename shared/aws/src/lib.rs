@@ -1,0 +1,1 @@
+//! The adapters on the AWS SDK, one file per service

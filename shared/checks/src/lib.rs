@@ -1,0 +1,1 @@
+//! The check engine: plan, matchers, verdicts and the probes

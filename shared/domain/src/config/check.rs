@@ -1,0 +1,271 @@
+//! A check as the configuration writes it: one request and what is expected of the answer. Knows nothing of how it is run.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::service::Texts;
+use crate::time::Span;
+
+/// One check. Exactly one of `get`, `post`, `put`, `patch`, `delete`, `head` and `invoke` says what is asked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The check's name, unique within its block.
+    pub name: String,
+    /// The path of a GET request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub get: Option<String>,
+    /// The path of a POST request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// The path of a PUT request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put: Option<String>,
+    /// The path of a PATCH request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+    /// The path of a DELETE request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<String>,
+    /// The path of a HEAD request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// An invocation of the target version itself (Lambda).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoke: Option<InvokeRequest>,
+    /// Request headers.
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub headers: Texts,
+    /// A JSON body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<Value>,
+    /// A body as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// A form, URL-encoded.
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub form: Texts,
+    /// The time for one try; 10 s when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// How often and how far apart to try again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Retries>,
+    /// Checks that must have passed before this one runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// Values taken from the answer for later checks.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub capture: std::collections::BTreeMap<String, Capture>,
+    /// Runs whatever became of the others: clean-up.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub always: bool,
+    /// Whether a failure fails the hook or only degrades it.
+    #[serde(default, skip_serializing_if = "Severity::is_fail")]
+    pub severity: Severity,
+    /// Run and told, but never decisive.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
+    /// What must hold of the answer.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
+impl Check {
+    /// The request, when exactly one is given.
+    ///
+    /// # Errors
+    /// A sentence that says how many were given and which there are.
+    pub fn request(&self) -> Result<Request<'_>, String> {
+        let paths = [
+            (Method::Get, &self.get),
+            (Method::Post, &self.post),
+            (Method::Put, &self.put),
+            (Method::Patch, &self.patch),
+            (Method::Delete, &self.delete),
+            (Method::Head, &self.head),
+        ];
+        let mut given: Vec<Request<'_>> = paths
+            .iter()
+            .filter_map(|(method, path)| path.as_deref().map(|path| Request::Http { method: *method, path }))
+            .collect();
+        given.extend(self.invoke.as_ref().map(Request::Invoke));
+        match (given.pop(), given.len()) {
+            (Some(request), 0) => Ok(request),
+            (_, others) => Err(format!(
+                "the check `{}` has {} requests; give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`",
+                self.name,
+                if others == 0 { 0 } else { others + 1 }
+            )),
+        }
+    }
+}
+
+/// What a check asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Request<'a> {
+    /// An HTTP request to a path below the service's base URL, or to a URL of its own.
+    Http {
+        /// The method.
+        method: Method,
+        /// The path, `/health`.
+        path: &'a str,
+    },
+    /// An invocation of the target version of a Lambda function.
+    Invoke(&'a InvokeRequest),
+}
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+    /// HEAD
+    Head,
+}
+
+impl Method {
+    /// `GET`, `POST`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+            Method::Head => "HEAD",
+        }
+    }
+}
+
+/// `invoke: { payload: … }`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvokeRequest {
+    /// The event that the version receives.
+    #[serde(default)]
+    pub payload: Value,
+}
+
+/// How often and how far apart to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Retries {
+    /// So many more tries, with a growing pause that starts at a second.
+    Times(u32),
+    /// The same with the first pause given.
+    Paced {
+        /// How many more tries.
+        times: u32,
+        /// The first pause; each later one is twice as long.
+        backoff: Span,
+    },
+}
+
+/// What a value is taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Capture {
+    /// A JSONPath (RFC 9535) into the body.
+    JsonPath(String),
+    /// A header's value.
+    Header {
+        /// The header's name.
+        header: String,
+    },
+    /// The first group of a regular expression over the body.
+    Regex {
+        /// The expression.
+        regex: String,
+    },
+}
+
+/// Whether a failure counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A failure fails the hook.
+    #[default]
+    Fail,
+    /// A failure degrades the verdict and nothing more.
+    Warn,
+}
+
+impl Severity {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_fail(&self) -> bool {
+        *self == Severity::Fail
+    }
+}
+
+/// The `expect` block. What is not given is not looked at; without a status, any 2xx is expected of HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// A number, a class (`2xx`) or a list of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusExpectation>,
+    /// An upper bound on the time to the whole answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Span>,
+    /// Header name to a value or a matcher.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub headers: Map<String, Value>,
+    /// The body as text: `contains`, `matches`, `sha256`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyExpectation>,
+    /// JSONPath (RFC 9535) to a value or a matcher.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub json: Map<String, Value>,
+    /// The server's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateExpectation>,
+}
+
+/// A status or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StatusExpectation {
+    /// `200`
+    Code(u16),
+    /// `2xx`
+    Class(String),
+    /// `[200, 204, 3xx]`
+    AnyOf(Vec<StatusExpectation>),
+}
+
+/// The `body` block.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyExpectation {
+    /// A text that must stand in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// A regular expression that must match somewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<String>,
+    /// The SHA-256 of all of it, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// The `certificate` block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateExpectation {
+    /// How long it must still be valid.
+    pub valid_for: Span,
+}

@@ -1,0 +1,14 @@
+//! The configuration, `config/greenlight.yaml`: its types, how it is read and what is checked beyond its shape. Knows nothing
+//! of files: the text comes from outside, so a broken one can be answered instead of thrown.
+
+mod check;
+mod load;
+mod service;
+pub mod yaml;
+
+pub use check::{BodyExpectation, Capture, CertificateExpectation, Check, Expect, InvokeRequest, Method, Request, Retries, Severity, StatusExpectation};
+pub use load::{ConfigError, Problem, load};
+pub use service::{
+    AlarmAction, AlarmPolicy, BeforeAllowTraffic, AfterAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef, Service,
+    Slack,
+};

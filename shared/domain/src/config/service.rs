@@ -1,0 +1,269 @@
+//! What the configuration says of the fleet, of Slack and PagerDuty and of each service. Knows nothing of how it is read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::check::{Check, Severity};
+use crate::deployment::GroupName;
+use crate::time::Span;
+
+/// `config/greenlight.yaml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The format's version: 1.
+    pub version: u32,
+    /// Where messages go.
+    #[serde(default)]
+    pub slack: Option<Slack>,
+    /// Whom to page.
+    #[serde(default)]
+    pub pagerduty: Option<PagerDuty>,
+    /// The services that are guarded.
+    pub services: Vec<Service>,
+}
+
+impl Config {
+    /// The service that a deployment group deploys.
+    pub fn service_of(&self, group: &GroupName) -> Option<&Service> {
+        self.services.iter().find(|service| service.codedeploy == *group)
+    }
+
+    /// Every service that names this alarm, with what it wants done.
+    pub fn services_with_alarm<'a>(&'a self, alarm: &'a str) -> impl Iterator<Item = (&'a Service, AlarmAction)> {
+        self.services.iter().filter_map(move |service| {
+            service.alarms.iter().find(|policy| policy.name == alarm).map(|policy| (service, policy.action))
+        })
+    }
+}
+
+/// How to reach Slack: a bot token and a channel, or an incoming webhook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slack {
+    /// A bot token; needs `channel`.
+    #[serde(default)]
+    pub token: Option<SecretRef>,
+    /// The channel's id, `C…`.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// An incoming webhook's URL, in place of token and channel. It knows no threads and no updates.
+    #[serde(default)]
+    pub webhook: Option<SecretRef>,
+}
+
+/// How to reach PagerDuty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PagerDuty {
+    /// The Events API v2 integration key.
+    pub routing_key: SecretRef,
+}
+
+/// Where a secret is to be found; never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretRef {
+    /// `secret:<name>#<key>`: a key of the JSON body of a Secrets Manager secret.
+    SecretsManager {
+        /// The secret's name.
+        name: String,
+        /// The key in its JSON body.
+        key: String,
+    },
+    /// `env:<NAME>`: an environment variable, for local use.
+    Environment(String),
+}
+
+impl SecretRef {
+    /// Reads a reference. A value that is no reference is refused without being repeated: it may be the secret.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix("env:").filter(|name| !name.is_empty()) {
+            return Ok(SecretRef::Environment(name.to_owned()));
+        }
+        match text.strip_prefix("secret:").and_then(|rest| rest.split_once('#')) {
+            Some((name, key)) if !name.is_empty() && !key.is_empty() => {
+                Ok(SecretRef::SecretsManager { name: name.to_owned(), key: key.to_owned() })
+            }
+            _ => Err("a secret is given by reference, `secret:<name>#<key>` (Secrets Manager) or `env:<NAME>`; \
+                      if the value itself was written here, take it out and replace it where it is used"
+                .to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretRef::SecretsManager { name, key } => write!(f, "secret:{name}#{key}"),
+            SecretRef::Environment(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
+impl Serialize for SecretRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SecretRef::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+fn production() -> String {
+    "production".to_owned()
+}
+
+/// One guarded service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The service's name in messages.
+    pub name: String,
+    /// `production` unless said otherwise.
+    #[serde(default = "production")]
+    pub environment: String,
+    /// The CodeDeploy application and deployment group.
+    pub codedeploy: GroupName,
+    /// Where requests go, when not to the deployment group's own listeners.
+    #[serde(default)]
+    pub endpoints: Endpoints,
+    /// What must hold before production traffic may shift.
+    #[serde(default)]
+    pub before_allow_traffic: BeforeAllowTraffic,
+    /// What must hold after it has shifted.
+    #[serde(default)]
+    pub after_allow_traffic: AfterAllowTraffic,
+    /// The alarms that concern the service.
+    #[serde(default)]
+    pub alarms: Vec<AlarmPolicy>,
+}
+
+/// Base URLs that replace the deployment group's listeners.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoints {
+    /// In place of the test listener.
+    #[serde(default)]
+    pub test: Option<String>,
+    /// In place of the production listener.
+    #[serde(default)]
+    pub production: Option<String>,
+}
+
+/// The `before_allow_traffic` block.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeforeAllowTraffic {
+    /// The time for all of it, retries included; what Lambda leaves when not given.
+    #[serde(default)]
+    pub budget: Option<Span>,
+    /// The facts that must hold.
+    #[serde(default)]
+    pub require: Require,
+    /// The requests that must be answered as expected.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+}
+
+/// The `after_allow_traffic` block.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AfterAllowTraffic {
+    /// The time for all of it, retries included; what Lambda leaves when not given.
+    #[serde(default)]
+    pub budget: Option<Span>,
+    /// The requests that must be answered as expected.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+}
+
+/// Which facts about the new version must hold. All are on by default where they apply; each is `true`, `false` or `warn`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Require {
+    /// The replacement task set runs what it should; the Lambda version is active.
+    #[serde(with = "requirement")]
+    pub tasks_running: Option<Severity>,
+    /// Its target group has healthy targets and no unhealthy one.
+    #[serde(with = "requirement")]
+    pub targets_healthy: Option<Severity>,
+    /// What runs is what the revision names.
+    #[serde(with = "requirement")]
+    pub image_matches_revision: Option<Severity>,
+    /// None of the service's alarms with `action: rollback` is in ALARM.
+    #[serde(with = "requirement")]
+    pub alarms_quiet: Option<Severity>,
+}
+
+impl Default for Require {
+    fn default() -> Self {
+        let on = Some(Severity::Fail);
+        Self { tasks_running: on, targets_healthy: on, image_matches_revision: on, alarms_quiet: on }
+    }
+}
+
+/// `true`, `false` or `warn` as an optional severity.
+mod requirement {
+    use serde::de::{Deserializer, Error, Visitor};
+    use serde::ser::Serializer;
+
+    use super::Severity;
+
+    #[expect(clippy::ref_option, reason = "serde hands over a reference")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Severity>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(Severity::Fail) => serializer.serialize_bool(true),
+            Some(Severity::Warn) => serializer.serialize_str("warn"),
+            None => serializer.serialize_bool(false),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Severity>, D::Error> {
+        struct Requirement;
+        impl Visitor<'_> for Requirement {
+            type Value = Option<Severity>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`true`, `false` or `warn`")
+            }
+            fn visit_bool<E: Error>(self, on: bool) -> Result<Self::Value, E> {
+                Ok(on.then_some(Severity::Fail))
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
+                if word == "warn" {
+                    Ok(Some(Severity::Warn))
+                } else {
+                    Err(E::invalid_value(serde::de::Unexpected::Str(word), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(Requirement)
+    }
+}
+
+/// An alarm and what it leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmPolicy {
+    /// The alarm's name in CloudWatch.
+    pub name: String,
+    /// What it leads to while a deployment is in flight.
+    pub action: AlarmAction,
+}
+
+/// What an alarm leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlarmAction {
+    /// Stop the deployment and roll back.
+    Rollback,
+    /// Tell people.
+    Alert,
+}
+
+/// Names by which a map's entries are found; kept here so that other modules share one spelling.
+pub(super) type Texts = BTreeMap<String, String>;

@@ -1,0 +1,343 @@
+//! A deployment as CodeDeploy records it, in the domain's words. Knows nothing of how it was read.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// CodeDeploy's id of a deployment, `d-` and some letters and digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeploymentId(pub String);
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An application and its deployment group: what a deployment belongs to. CodeDeploy runs one deployment per group at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupName {
+    /// CodeDeploy's application name.
+    pub application: String,
+    /// The deployment group's name within the application.
+    pub deployment_group: String,
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.application, self.deployment_group)
+    }
+}
+
+/// What a deployment deploys to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Platform {
+    /// An ECS service with two target groups.
+    #[serde(rename = "ECS")]
+    Ecs,
+    /// A Lambda alias with two versions.
+    Lambda,
+    /// EC2 and on-premises: has no Lambda hooks.
+    Server,
+}
+
+/// `deploymentInfo.status` of CodeDeploy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Accepted, not yet started.
+    Created,
+    /// Waits for another.
+    Queued,
+    /// Runs; the termination wait at the end counts as running too.
+    InProgress,
+    /// All instances done, alarms still watched.
+    Baking,
+    /// Waits for `ContinueDeployment`.
+    Ready,
+    /// Ended well.
+    Succeeded,
+    /// Ended because a lifecycle event failed or timed out.
+    Failed,
+    /// Ended because an alarm or a person stopped it.
+    Stopped,
+    /// A status that this version does not know; it is not taken for an ending.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Status {
+    /// CodeDeploy's own word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Status::Created => "Created",
+            Status::Queued => "Queued",
+            Status::InProgress => "InProgress",
+            Status::Baking => "Baking",
+            Status::Ready => "Ready",
+            Status::Succeeded => "Succeeded",
+            Status::Failed => "Failed",
+            Status::Stopped => "Stopped",
+            Status::Other(other) => other,
+        }
+    }
+
+    /// From CodeDeploy's own word.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "Created" => Status::Created,
+            "Queued" => Status::Queued,
+            "InProgress" => Status::InProgress,
+            "Baking" => Status::Baking,
+            "Ready" => Status::Ready,
+            "Succeeded" => Status::Succeeded,
+            "Failed" => Status::Failed,
+            "Stopped" => Status::Stopped,
+            other => Status::Other(other.to_owned()),
+        }
+    }
+
+    /// Whether nothing more will happen to the deployment.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Status::Succeeded | Status::Failed | Status::Stopped)
+    }
+}
+
+/// What is deployed, as far as CodeDeploy's revision tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The ECS task definition's ARN, from the AppSpec.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub task_definition: Option<String>,
+    /// The Lambda version that is to receive the traffic, from the AppSpec or the deployment target.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lambda_version: Option<String>,
+    /// The commit, when the pipeline wrote `git_sha=…` into the deployment's description.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub git_sha: Option<String>,
+}
+
+impl Revision {
+    /// How a person names it: the task definition's family and number, or the Lambda version, and the commit's first letters.
+    pub fn spoken(&self) -> String {
+        let what = match (&self.task_definition, &self.lambda_version) {
+            (Some(arn), _) => arn.rsplit('/').next().unwrap_or(arn).to_owned(),
+            (None, Some(version)) => format!("version {version}"),
+            (None, None) => "unknown revision".to_owned(),
+        };
+        match &self.git_sha {
+            Some(sha) => format!("{what} ({})", sha.chars().take(8).collect::<String>()),
+            None => what,
+        }
+    }
+}
+
+/// Why CodeDeploy says that a deployment failed or stopped: `errorInformation`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentError {
+    /// `ALARM_ACTIVE`, `HOOK_EXECUTION_FAILURE`, `MANUAL_STOP`, `TIMEOUT`, …
+    pub code: String,
+    /// CodeDeploy's sentence; text from outside.
+    pub message: String,
+}
+
+/// A deployment, as `GetDeployment` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The application and the deployment group.
+    pub group: GroupName,
+    /// What it deploys to; `None` when CodeDeploy names a platform that this version does not know.
+    pub platform: Option<Platform>,
+    /// How it stands.
+    pub status: Status,
+    /// Who created it: `user`, `codeDeployRollback`, `CloudFormation`, …
+    pub creator: String,
+    /// The deployment configuration's name, `CodeDeployDefault.ECSCanary10Percent5Minutes`.
+    pub configuration: String,
+    /// What the pipeline wrote into it; text from outside.
+    pub description: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// When it started.
+    pub started: Option<Timestamp>,
+    /// When it ended, after the termination wait.
+    pub completed: Option<Timestamp>,
+    /// Why it failed or stopped.
+    pub error: Option<DeploymentError>,
+    /// The rollback that was started because of this deployment.
+    pub rolled_back_by: Option<DeploymentId>,
+    /// The deployment that this one rolls back.
+    pub rolls_back: Option<DeploymentId>,
+    /// The listeners and target groups of an ECS deployment.
+    pub routes: Option<TrafficRoutes>,
+    /// What is deployed.
+    pub revision: Revision,
+}
+
+/// Who created a deployment that only restores what was there before (`deploymentInfo.creator`, CodeDeploy API reference).
+const ROLLBACK_CREATORS: [&str; 2] = ["codeDeployRollback", "CloudFormationRollback"];
+
+impl Deployment {
+    /// Whether it restores an older version. Such a deployment is never held up and never stopped.
+    pub fn is_rollback(&self) -> bool {
+        ROLLBACK_CREATORS.contains(&self.creator.as_str())
+    }
+
+    /// The value of `key=value` in the description, where a pipeline leaves what CodeDeploy has no field for.
+    pub fn described(&self, key: &str) -> Option<&str> {
+        self.description
+            .split(|c: char| c.is_whitespace() || c == ',' || c == ';')
+            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+            .filter(|value| !value.is_empty())
+    }
+}
+
+/// `loadBalancerInfo.targetGroupPairInfoList[0]`: where an ECS deployment moves traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficRoutes {
+    /// The production listener's ARN.
+    pub production_listener: Option<String>,
+    /// The test listener's ARN, when the group has one.
+    pub test_listener: Option<String>,
+    /// The names of the two target groups.
+    pub target_groups: Vec<String>,
+}
+
+/// One lifecycle event of a deployment target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifecycleEvent {
+    /// `BeforeAllowTraffic`, `AllowTraffic`, …
+    pub name: String,
+    /// `Pending`, `InProgress`, `Succeeded`, `Failed`, `Skipped`, `Unknown`.
+    pub status: String,
+}
+
+/// The deployment target: an ECS service or a Lambda function, as `BatchGetDeploymentTargets` tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Target {
+    /// An ECS service.
+    Ecs(EcsTarget),
+    /// A Lambda function's alias.
+    Lambda(LambdaTarget),
+}
+
+impl Target {
+    /// The lifecycle events so far, in order.
+    pub fn lifecycle_events(&self) -> &[LifecycleEvent] {
+        match self {
+            Target::Ecs(target) => &target.lifecycle_events,
+            Target::Lambda(target) => &target.lifecycle_events,
+        }
+    }
+
+    /// The lifecycle event that is in progress: the hook payload does not say which one it belongs to.
+    pub fn current_event(&self) -> Option<&str> {
+        self.lifecycle_events().iter().find(|event| event.status == "InProgress").map(|event| event.name.as_str())
+    }
+
+    /// The percentage of production traffic on the new version, when the target tells.
+    pub fn new_version_weight(&self) -> Option<f64> {
+        match self {
+            Target::Ecs(target) => target.replacement().map(|set| set.traffic_weight),
+            Target::Lambda(target) => target.target_version_weight,
+        }
+    }
+
+    /// Whether all production traffic is on the version that was there before the deployment.
+    pub fn is_all_on_the_old_version(&self) -> bool {
+        match self {
+            Target::Ecs(target) => target.original().is_some_and(|set| set.traffic_weight >= 100.0),
+            // The scale of `targetVersionWeight` (0 to 1 or 0 to 100) is not documented; zero is zero in both.
+            Target::Lambda(target) => target.target_version_weight.is_some_and(|weight| weight == 0.0),
+        }
+    }
+}
+
+/// An ECS deployment target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EcsTarget {
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// The ECS service's name.
+    pub service: String,
+    /// The lifecycle events, in order.
+    pub lifecycle_events: Vec<LifecycleEvent>,
+    /// The original and the replacement task set.
+    pub task_sets: Vec<TaskSet>,
+}
+
+impl EcsTarget {
+    /// The task set that this deployment brings in (`taskSetLabel` `Green`).
+    pub fn replacement(&self) -> Option<&TaskSet> {
+        self.task_sets.iter().find(|set| set.label == Some(TaskSetLabel::Green))
+    }
+
+    /// The task set that was there before (`taskSetLabel` `Blue`).
+    pub fn original(&self) -> Option<&TaskSet> {
+        self.task_sets.iter().find(|set| set.label == Some(TaskSetLabel::Blue))
+    }
+}
+
+/// A task set's role in the deployment. It is not the name of a target group, however that is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskSetLabel {
+    /// The original.
+    Blue,
+    /// The replacement.
+    Green,
+}
+
+/// A task set of an ECS deployment target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskSet {
+    /// `ecs-svc/…` (CodeDeploy's field is misspelt `identifer`).
+    pub id: String,
+    /// Its role.
+    pub label: Option<TaskSetLabel>,
+    /// Tasks wanted.
+    pub desired: i64,
+    /// Tasks starting.
+    pub pending: i64,
+    /// Tasks running.
+    pub running: i64,
+    /// `PRIMARY`, `ACTIVE` or `DRAINING`.
+    pub status: String,
+    /// Percentage of production traffic, 0 to 100.
+    pub traffic_weight: f64,
+    /// The target group's name.
+    pub target_group: Option<String>,
+}
+
+/// A Lambda deployment target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LambdaTarget {
+    /// The function's name.
+    pub function: String,
+    /// The alias that is shifted.
+    pub alias: String,
+    /// The version that has the traffic at the start.
+    pub current_version: String,
+    /// The version that is to have it.
+    pub target_version: String,
+    /// Traffic on the target version; whether 0 to 1 or 0 to 100 is not documented.
+    pub target_version_weight: Option<f64>,
+    /// The lifecycle events, in order.
+    pub lifecycle_events: Vec<LifecycleEvent>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_status_is_kept_and_is_no_ending() {
+        let status = Status::from_word("Pondering");
+        assert_eq!(status.as_str(), "Pondering");
+        assert!(!status.is_terminal());
+    }
+}

@@ -1,0 +1,249 @@
+//! What a hook is asked and what it answers: the event, the findings and the verdict. Knows nothing of who asks: CodeDeploy's
+//! callback and ECS's own deployment hooks are adapters around it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::DeploymentId;
+
+/// CodeDeploy's hook payload. It says neither which lifecycle event is running nor which version is to be tested
+/// (CodeDeploy user guide, "AppSpec hooks section"). Unknown keys are ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookEvent {
+    /// The deployment.
+    #[serde(rename = "DeploymentId")]
+    pub deployment: DeploymentId,
+    /// An opaque token that the answer must carry.
+    #[serde(rename = "LifecycleEventHookExecutionId")]
+    pub execution: String,
+}
+
+/// What CodeDeploy accepts as an answer: "only Succeeded and Failed can be passed successfully" (CodeDeploy API reference).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Go on.
+    Succeeded,
+    /// Stop, and roll back when the group says so.
+    Failed,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verdict::Succeeded => "Succeeded",
+            Verdict::Failed => "Failed",
+        })
+    }
+}
+
+/// How one check or one required fact came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As expected at the first try.
+    Pass,
+    /// As expected after a retry, or a check of severity `warn` that failed.
+    Degraded,
+    /// It could not be told; the hook fails all the same, since silence is no proof.
+    Inconclusive,
+    /// Not as expected.
+    Fail,
+}
+
+impl Outcome {
+    /// `pass`, `degraded`, `inconclusive`, `fail`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Degraded => "degraded",
+            Outcome::Inconclusive => "inconclusive",
+            Outcome::Fail => "fail",
+        }
+    }
+
+    /// Whether the deployment may go on with this.
+    pub fn is_acceptable(self) -> bool {
+        matches!(self, Outcome::Pass | Outcome::Degraded)
+    }
+}
+
+/// What was looked at and what was seen: one line of a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The check's name, or the required fact's key.
+    pub name: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What was expected, in words: `status 200`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub expected: String,
+    /// What was observed, bounded: `status 500, body "…"`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub observed: String,
+    /// Where it was looked at: `GET http://…/health`, `task set ecs-svc/…`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub target: String,
+    /// How many tries it took; zero where there is nothing to try.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub tries: u32,
+    /// How long the deciding try took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub duration_ms: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Finding {
+    /// A finding about a fact that was read, not tried.
+    pub fn fact(
+        name: &str,
+        outcome: Outcome,
+        expected: impl Into<String>,
+        observed: impl Into<String>,
+        target: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            outcome,
+            expected: expected.into(),
+            observed: observed.into(),
+            target: target.into(),
+            tries: 0,
+            duration_ms: None,
+        }
+    }
+
+    /// The finding as one sentence for a log, a timeline or a message.
+    pub fn sentence(&self) -> String {
+        let mut text = format!("`{}` {}", self.name, self.outcome.word());
+        if !self.expected.is_empty() {
+            text.push_str(&format!(": expected {}", self.expected));
+        }
+        if !self.observed.is_empty() {
+            let glue = if self.expected.is_empty() { ": " } else { ", observed " };
+            text.push_str(glue);
+            text.push_str(&self.observed);
+        }
+        if !self.target.is_empty() {
+            text.push_str(&format!(" ({})", self.target));
+        }
+        text
+    }
+}
+
+/// What a hook concluded and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// The answer for CodeDeploy.
+    pub verdict: Verdict,
+    /// One sentence that a person reads first.
+    pub reason: String,
+    /// Every fact and check that was looked at.
+    pub findings: Vec<Finding>,
+}
+
+impl Conclusion {
+    /// A conclusion without findings: the hook could not or need not look.
+    pub fn bare(verdict: Verdict, reason: impl Into<String>) -> Self {
+        Self { verdict, reason: reason.into(), findings: Vec::new() }
+    }
+
+    /// The verdict that the findings add up to: the worst of them decides.
+    pub fn from_findings(findings: Vec<Finding>) -> Self {
+        let bad: Vec<&Finding> = findings.iter().filter(|finding| !finding.outcome.is_acceptable()).collect();
+        let total = findings.len();
+        match bad.first() {
+            None => {
+                let degraded = findings.iter().filter(|finding| finding.outcome == Outcome::Degraded).count();
+                let reason = match degraded {
+                    0 => format!("all {} passed", crate::text::count(total, "check")),
+                    _ => format!("{} passed, {degraded} of them degraded", crate::text::count(total, "check")),
+                };
+                Self { verdict: Verdict::Succeeded, reason, findings }
+            }
+            Some(first) => {
+                let reason = match bad.len() {
+                    1 => first.sentence(),
+                    more => format!("{more} of {total} checks failed; the first: {}", first.sentence()),
+                };
+                Self { verdict: Verdict::Failed, reason, findings }
+            }
+        }
+    }
+}
+
+/// How much time a hook has: the invocation's deadline shared out between the checks and the answer.
+///
+/// Reporting comes first in the order of importance and last in time, so what it was measured to cost is kept free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// For gathering facts and running checks.
+    pub checks: Duration,
+    /// Kept free for the answer, its retries included.
+    pub reserve: Duration,
+}
+
+/// What reporting to CodeDeploy may cost: two throttled tries and one that succeeds take 1.2 to 2.2 s with the SDK's default
+/// retries (docs/performance.md), so twice the longest that was seen, and room for the event that explains.
+pub const REPORT_RESERVE: Duration = Duration::from_secs(5);
+
+impl Budget {
+    /// Shares out what is left until the deadline. Where less than twice the reserve is left, half of it goes to each.
+    pub fn from_remaining(remaining: Duration) -> Self {
+        let reserve = REPORT_RESERVE.min(remaining / 2);
+        Self { checks: remaining.saturating_sub(reserve), reserve }
+    }
+
+    /// The same with the checks bounded by what the configuration grants them.
+    pub fn capped(self, configured: Option<Duration>) -> Self {
+        Self { checks: configured.map_or(self.checks, |limit| self.checks.min(limit)), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(name: &str, outcome: Outcome) -> Finding {
+        Finding::fact(name, outcome, "x", "y", "")
+    }
+
+    #[test]
+    fn the_worst_finding_decides_and_inconclusive_is_not_good_enough() {
+        let cases: [(&[Outcome], Verdict); 5] = [
+            (&[], Verdict::Succeeded),
+            (&[Outcome::Pass, Outcome::Pass], Verdict::Succeeded),
+            (&[Outcome::Pass, Outcome::Degraded], Verdict::Succeeded),
+            (&[Outcome::Pass, Outcome::Inconclusive], Verdict::Failed),
+            (&[Outcome::Fail, Outcome::Pass], Verdict::Failed),
+        ];
+        for (outcomes, expected) in cases {
+            let findings = outcomes.iter().map(|outcome| finding("check", *outcome)).collect();
+            assert_eq!(Conclusion::from_findings(findings).verdict, expected, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn reporting_always_has_room() {
+        for seconds in [0, 1, 4, 10, 120, 900] {
+            let remaining = Duration::from_secs(seconds);
+            let budget = Budget::from_remaining(remaining);
+            assert_eq!(budget.checks + budget.reserve, remaining);
+            assert!(budget.reserve >= (remaining / 2).min(REPORT_RESERVE));
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_hook_payload_is_ignored() {
+        let event: HookEvent = serde_json::from_str(
+            r#"{"DeploymentId":"d-1","LifecycleEventHookExecutionId":"abc","Combined":"d-1:abc"}"#,
+        )
+        .unwrap();
+        assert_eq!(event.deployment.0, "d-1");
+    }
+}

@@ -1,0 +1,1 @@
+//! The hook core: gather the facts, run the checks, decide, answer, explain

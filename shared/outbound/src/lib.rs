@@ -1,0 +1,6 @@
+//! What leaves the process by HTTP and is not AWS: the one HTTP client, which the SDK is carried over too, and the senders for Slack and
+//! PagerDuty. Knows nothing of what is decided, only of how it is said.
+
+mod client;
+
+pub use client::{HttpClient, HttpError, HttpResponse};

@@ -1,0 +1,96 @@
+//! The environment as a value, and the configuration that it points at. A problem is a value too: a hook answers it, it
+//! does not die of it. Knows nothing of what the settings are for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::config::{Config, ConfigError, load};
+
+/// The path of the configuration file.
+pub const GREENLIGHT_CONFIG: &str = "GREENLIGHT_CONFIG";
+/// Where the configuration's layer puts it.
+const DEFAULT_CONFIG: &str = "/opt/greenlight.yaml";
+/// The DynamoDB table.
+pub const TABLE_NAME: &str = "TABLE_NAME";
+/// The CloudWatch namespace.
+pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+/// Slack's base URL, in place of `https://slack.com/api`.
+pub const SLACK_API_URL: &str = "SLACK_API_URL";
+/// PagerDuty's base URL, in place of `https://events.pagerduty.com`.
+pub const PAGERDUTY_EVENTS_URL: &str = "PAGERDUTY_EVENTS_URL";
+
+/// Why a function cannot do its work with the settings that it has.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SettingError {
+    /// A variable is not set.
+    #[error("the environment variable `{0}` is not set; `template.yaml` sets it for every function that needs it")]
+    Missing(&'static str),
+    /// The configuration file cannot be read.
+    #[error(
+        "the configuration `{path}` could not be read: {error}; attach the configuration layer, or set `GREENLIGHT_CONFIG` to the file's path"
+    )]
+    Unreadable {
+        /// The path that was tried.
+        path: String,
+        /// The operating system's words.
+        error: String,
+    },
+    /// The configuration is wrong.
+    #[error("the configuration is not valid:\n{0}")]
+    Invalid(ConfigError),
+}
+
+/// The environment variables, as they were when the process started.
+#[derive(Clone, Default)]
+pub struct Environment(Arc<BTreeMap<String, String>>);
+
+impl std::fmt::Debug for Environment {
+    /// Shows no values: the environment holds credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Environment").field(&self.0.len()).finish()
+    }
+}
+
+impl Environment {
+    /// From names and values; tests give their own.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(Arc::new(variables.into_iter().collect()))
+    }
+
+    /// A variable, unless it is missing or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that must be there.
+    pub fn require(&self, name: &'static str) -> Result<&str, SettingError> {
+        self.get(name).ok_or(SettingError::Missing(name))
+    }
+
+    /// The configuration, read from the file that `GREENLIGHT_CONFIG` names.
+    pub fn configuration(&self) -> Result<Config, SettingError> {
+        let path = self.get(GREENLIGHT_CONFIG).unwrap_or(DEFAULT_CONFIG);
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingError::Unreadable { path: path.to_owned(), error: error.to_string() })?;
+        let file = path.rsplit('/').next().unwrap_or(path);
+        load(file, &text).map_err(SettingError::Invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_configuration_says_what_to_do() {
+        let environment = Environment::new([(GREENLIGHT_CONFIG.to_owned(), "/nowhere/g.yaml".to_owned())]);
+        let text = environment.configuration().unwrap_err().to_string();
+        assert!(text.contains("`/nowhere/g.yaml`") && text.contains("attach the configuration layer"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_variable_is_a_missing_one() {
+        let environment = Environment::new([(TABLE_NAME.to_owned(), String::new())]);
+        assert!(environment.require(TABLE_NAME).unwrap_err().to_string().contains("`TABLE_NAME` is not set"));
+    }
+}

@@ -1,0 +1,1 @@
+//! For tests only: recording fakes of the ports, event builders, a clock

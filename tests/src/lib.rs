@@ -1,0 +1,1 @@
+//! The integration tests: events, scenarios, tidy rules, the template
