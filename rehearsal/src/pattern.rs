@@ -8,11 +8,11 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
-
 pub use parse::{PatternError, PatternProblem};
+use serde_json::{Map, Value};
 
 /// Numeric tests see only values in this range, as in AWS; a millisecond timestamp lies outside and never matches.
 const NUMERIC_LIMIT: f64 = 5.0e9;
@@ -40,14 +40,23 @@ enum Clause {
 enum Test {
     Equals(Value),
     EqualsIgnoreCase(String),
-    Prefix { text: String, ignore_case: bool },
-    Suffix { text: String, ignore_case: bool },
+    Prefix {
+        text: String,
+        ignore_case: bool,
+    },
+    Suffix {
+        text: String,
+        ignore_case: bool,
+    },
     /// The literal pieces between the asterisks, so one more than there are asterisks.
     Wildcard(Vec<String>),
     AnythingBut(Vec<Test>),
     Numeric(Vec<(Comparison, f64)>),
     Exists(bool),
-    Cidr { network: IpAddr, bits: u8 },
+    Cidr {
+        network: IpAddr,
+        bits: u8,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +127,9 @@ fn objects(value: Option<&Value>) -> Vec<&Map<String, Value>> {
 fn has_leaf(value: &Value, path: &[String]) -> bool {
     match path.split_first() {
         None => !scalars(Some(value)).is_empty(),
-        Some((name, rest)) => objects(Some(value))
-            .into_iter()
-            .filter_map(|fields| fields.get(name))
-            .any(|inner| has_leaf(inner, rest)),
+        Some((name, rest)) => {
+            objects(Some(value)).into_iter().filter_map(|fields| fields.get(name)).any(|inner| has_leaf(inner, rest))
+        }
     }
 }
 
@@ -133,9 +141,10 @@ fn passes(test: &Test, value: &Value) -> bool {
             .as_f64()
             .filter(|number| number.abs() <= NUMERIC_LIMIT)
             .is_some_and(|number| bounds.iter().all(|(comparison, bound)| comparison.holds(number, *bound))),
-        Test::Cidr { network, bits } => {
-            value.as_str().and_then(|text| text.parse().ok()).is_some_and(|address| in_network(address, *network, *bits))
-        }
+        Test::Cidr { network, bits } => value
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .is_some_and(|address| in_network(address, *network, *bits)),
         Test::Exists(wanted) => *wanted,
         text_test => value.as_str().is_some_and(|text| passes_text(text_test, text)),
     }
@@ -198,7 +207,7 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u8) -> bool {
 impl Comparison {
     fn holds(self, seen: f64, bound: f64) -> bool {
         match self {
-            Self::Equal => seen >= bound && seen <= bound,
+            Self::Equal => seen.partial_cmp(&bound) == Some(Ordering::Equal),
             Self::Above => seen > bound,
             Self::AtLeast => seen >= bound,
             Self::Below => seen < bound,

@@ -96,7 +96,8 @@ enum Operator {
 impl Policy {
     /// Reads the statements of a policy (or of several, one after the other).
     pub fn parse(statements: &[Value]) -> Result<Self, PolicyError> {
-        let statements: Result<_, _> = statements.iter().enumerate().map(|(i, value)| parse::statement(i, value)).collect();
+        let statements: Result<_, _> =
+            statements.iter().enumerate().map(|(i, value)| parse::statement(i, value)).collect();
         Ok(Self { statements: statements? })
     }
 
@@ -142,7 +143,9 @@ pub fn access_denied(principal: &str, request: &Request, decision: &Decision) ->
     let refusal = format!("User: {principal} is not authorized to perform: {action} on resource: {resource}");
     match decision {
         Decision::Allowed(_) => None,
-        Decision::ImplicitDeny => Some(format!("{refusal} because no identity-based policy allows the {action} action")),
+        Decision::ImplicitDeny => {
+            Some(format!("{refusal} because no identity-based policy allows the {action} action"))
+        }
         Decision::ExplicitDeny(_) => Some(format!("{refusal} with an explicit deny in an identity-based policy")),
     }
 }
@@ -162,7 +165,8 @@ impl Statement {
             Scope::Only(patterns) => patterns.iter().any(resource_matches),
             Scope::AllBut(patterns) => !patterns.iter().any(resource_matches),
         };
-        (resource_covered && self.conditions.iter().all(|condition| condition.holds(&request.context))).then_some(action)
+        (resource_covered && self.conditions.iter().all(|condition| condition.holds(&request.context)))
+            .then_some(action)
     }
 }
 

@@ -1,1 +1,16 @@
+//! Everything that is tested through the real door: the binaries, the wire, the scenarios. One binary, so that it links once.
 
+/// Wrong events, wrong settings, wrong configuration: what the binaries say then.
+mod bad_input;
+/// Every sample in `events/`, invoked as `cargo lambda invoke` does.
+mod events;
+/// The project, read and built once for all tests.
+mod project;
+/// Our Runtime API beside AWS's own emulator.
+mod runtime_api_conformance;
+/// Every scenario, and that a broken template does not go unnoticed.
+mod scenarios;
+/// `template.yaml` held against what the code relies on.
+mod template;
+/// The rules of the house, as far as a test can hold them.
+mod tidy;

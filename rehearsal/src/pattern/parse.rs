@@ -160,9 +160,7 @@ fn text_test(operator: &str, argument: &Value, path: &[String]) -> Result<Test, 
     match operator {
         PREFIX => affix(PREFIX, argument, path).map(|(text, ignore_case)| Test::Prefix { text, ignore_case }),
         SUFFIX => affix(SUFFIX, argument, path).map(|(text, ignore_case)| Test::Suffix { text, ignore_case }),
-        EQUALS_IGNORE_CASE => {
-            text(EQUALS_IGNORE_CASE, argument, path).map(|text| Test::EqualsIgnoreCase(fold(text)))
-        }
+        EQUALS_IGNORE_CASE => text(EQUALS_IGNORE_CASE, argument, path).map(|text| Test::EqualsIgnoreCase(fold(text))),
         WILDCARD => wildcard(argument, path),
         unknown => fail(path, PatternProblem::UnknownOperator { operator: unknown.to_owned() }),
     }
@@ -182,7 +180,8 @@ fn affix(operator: &'static str, argument: &Value, path: &[String]) -> Result<(S
 }
 
 fn anything_but(argument: &Value, path: &[String]) -> Result<Test, PatternError> {
-    const NEEDS: &str = "a text, a number, a list of either, or one of `prefix`, `suffix`, `equals-ignore-case`, `wildcard`";
+    const NEEDS: &str =
+        "a text, a number, a list of either, or one of `prefix`, `suffix`, `equals-ignore-case`, `wildcard`";
     let forbidden = match argument {
         Value::String(_) | Value::Number(_) => vec![Test::Equals(argument.clone())],
         Value::Array(items)
@@ -215,8 +214,8 @@ fn forbidden_text(operator: &str, argument: &Value, path: &[String]) -> Result<T
 }
 
 fn numeric(argument: &Value, path: &[String]) -> Result<Test, PatternError> {
-    const NEEDS: &str = "`[\"=\", 1]`, one comparison such as `[\">\", 0]`, or a range such as `[\">\", 0, \"<=\", 5]`, \
-                         with numbers from -5e9 to 5e9";
+    const NEEDS: &str = "`[\"=\", 1]`, one comparison such as `[\">\", 0]`, or a range such as `[\">\", 0, \"<=\", \
+                         5]`, with numbers from -5e9 to 5e9";
     let refuse = || operand(path, NUMERIC, NEEDS, argument);
     let terms = match argument {
         Value::Array(terms) if !terms.is_empty() && terms.len() % 2 == 0 => terms,

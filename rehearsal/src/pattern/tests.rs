@@ -81,7 +81,11 @@ fn every_field_has_to_match_and_any_value_of_a_field_may() {
     check(
         &pattern,
         &[json!({"source": "aws.fargate", "detail": {"state": "running"}})],
-        &[json!({"source": "aws.fargate", "detail": {"state": "stopped"}}), json!({"source": "aws.ec2"}), json!("text")],
+        &[
+            json!({"source": "aws.fargate", "detail": {"state": "stopped"}}),
+            json!({"source": "aws.ec2"}),
+            json!("text"),
+        ],
     );
 }
 
@@ -108,24 +112,36 @@ fn two_fields_must_come_from_the_same_element_of_a_list() {
 
 #[test]
 fn prefix_and_suffix_work_on_texts_with_and_without_case() {
-    check(&json!({"a": [{"prefix": "us-"}]}), &[json!({"a": "us-east-1"})], &[json!({"a": "US-east"}), json!({"a": 1})]);
-    check(&json!({"a": [{"prefix": {"equals-ignore-case": "EventB"}}]}), &[json!({"a": "eventBridge"})], &[
-        json!({"a": "bridge"}),
-    ]);
+    check(
+        &json!({"a": [{"prefix": "us-"}]}),
+        &[json!({"a": "us-east-1"})],
+        &[json!({"a": "US-east"}), json!({"a": 1})],
+    );
+    check(
+        &json!({"a": [{"prefix": {"equals-ignore-case": "EventB"}}]}),
+        &[json!({"a": "eventBridge"})],
+        &[json!({"a": "bridge"})],
+    );
     check(&json!({"a": [{"suffix": ".png"}]}), &[json!({"a": "b.png"})], &[json!({"a": "b.PNG"}), json!({})]);
-    check(&json!({"a": [{"suffix": {"equals-ignore-case": ".png"}}]}), &[json!({"a": "b.PNG"})], &[json!({"a": "png"})]);
+    check(
+        &json!({"a": [{"suffix": {"equals-ignore-case": ".png"}}]}),
+        &[json!({"a": "b.PNG"})],
+        &[json!({"a": "png"})],
+    );
 }
 
 #[test]
 fn wildcards_stand_for_any_run_of_characters() {
-    check(&json!({"a": [{"wildcard": "dir/*.png"}]}), &[json!({"a": "dir/x.png"}), json!({"a": "dir/.png"})], &[
-        json!({"a": "dir/x.jpg"}),
-        json!({"a": "other/x.png"}),
-        json!({"a": 1}),
-    ]);
-    check(&json!({"a": [{"wildcard": "*/lib/*"}]}), &[json!({"a": "/usr/lib/x"}), json!({"a": "/lib/"})], &[
-        json!({"a": "lib"}),
-    ]);
+    check(
+        &json!({"a": [{"wildcard": "dir/*.png"}]}),
+        &[json!({"a": "dir/x.png"}), json!({"a": "dir/.png"})],
+        &[json!({"a": "dir/x.jpg"}), json!({"a": "other/x.png"}), json!({"a": 1})],
+    );
+    check(
+        &json!({"a": [{"wildcard": "*/lib/*"}]}),
+        &[json!({"a": "/usr/lib/x"}), json!({"a": "/lib/"})],
+        &[json!({"a": "lib"})],
+    );
     check(&json!({"a": [{"wildcard": "a*a"}]}), &[json!({"a": "aa"})], &[json!({"a": "a"})]);
     check(&json!({"a": [{"wildcard": "*ab*b"}]}), &[json!({"a": "xabb"})], &[json!({"a": "xab"})]);
     check(&json!({"a": [{"wildcard": "plain"}]}), &[json!({"a": "plain"})], &[json!({"a": "plainer"})]);
@@ -155,18 +171,22 @@ fn anything_but_takes_every_documented_form() {
 
 #[test]
 fn anything_but_lets_other_types_through_but_not_an_absent_field() {
-    check(&json!({"a": [{"anything-but": {"prefix": "x"}}]}), &[json!({"a": 1}), json!({"a": null})], &[json!({"b": 1})]);
+    check(
+        &json!({"a": [{"anything-but": {"prefix": "x"}}]}),
+        &[json!({"a": 1}), json!({"a": null})],
+        &[json!({"b": 1})],
+    );
     check(&json!({"a": [{"anything-but": 123}]}), &[json!({"a": "123"}), json!({"a": 124})], &[json!({"a": 123.0})]);
     check(&json!({"a": [{"anything-but": [1, 2]}]}), &[json!({"a": [1, 3]})], &[json!({"a": [1, 2]})]);
 }
 
 #[test]
 fn numeric_ranges_have_open_and_closed_ends() {
-    check(&json!({"a": [{"numeric": [">", 10, "<=", 20]}]}), &[json!({"a": 10.5}), json!({"a": 20})], &[
-        json!({"a": 10}),
-        json!({"a": 20.1}),
-        json!({"a": "15"}),
-    ]);
+    check(
+        &json!({"a": [{"numeric": [">", 10, "<=", 20]}]}),
+        &[json!({"a": 10.5}), json!({"a": 20})],
+        &[json!({"a": 10}), json!({"a": 20.1}), json!({"a": "15"})],
+    );
     check(&json!({"a": [{"numeric": [">=", -1.5]}]}), &[json!({"a": -1.5})], &[json!({"a": -2})]);
     check(&json!({"a": [{"numeric": ["<", 0]}]}), &[json!({"a": -0.1})], &[json!({"a": 0})]);
     check(&json!({"a": [{"numeric": ["=", 0]}]}), &[json!({"a": 0}), json!({"a": -0.0})], &[json!({"a": 1})]);
@@ -180,28 +200,33 @@ fn numeric_never_sees_a_millisecond_timestamp() {
 #[test]
 fn exists_looks_at_leaves_only() {
     let present = json!({"detail": {"a": [{"exists": true}]}});
-    check(&present, &[json!({"detail": {"a": null}}), json!({"detail": {"a": [0]}})], &[
-        json!({"detail": {"a": {"b": 1}}}),
-        json!({"detail": {"a": []}}),
-        json!({"detail": "a"}),
-    ]);
+    check(
+        &present,
+        &[json!({"detail": {"a": null}}), json!({"detail": {"a": [0]}})],
+        &[json!({"detail": {"a": {"b": 1}}}), json!({"detail": {"a": []}}), json!({"detail": "a"})],
+    );
     let absent = json!({"detail": {"a": [{"exists": false}]}});
-    check(&absent, &[json!({}), json!({"detail": {}}), json!({"detail": {"a": {"b": 1}}}), json!({"detail": 1})], &[
-        json!({"detail": {"a": 0}}),
-        json!({"detail": [{"b": 1}, {"a": 1}]}),
-    ]);
+    check(
+        &absent,
+        &[json!({}), json!({"detail": {}}), json!({"detail": {"a": {"b": 1}}}), json!({"detail": 1})],
+        &[json!({"detail": {"a": 0}}), json!({"detail": [{"b": 1}, {"a": 1}]})],
+    );
     check(&json!({"a": [{"exists": false}, "x"]}), &[json!({}), json!({"a": "x"})], &[json!({"a": "y"})]);
 }
 
 #[test]
 fn cidr_covers_both_address_families() {
-    check(&json!({"ip": [{"cidr": "10.0.0.0/24"}]}), &[json!({"ip": "10.0.0.255"})], &[
-        json!({"ip": "10.0.1.0"}),
-        json!({"ip": "::ffff:10.0.0.1"}),
-        json!({"ip": "nowhere"}),
-    ]);
+    check(
+        &json!({"ip": [{"cidr": "10.0.0.0/24"}]}),
+        &[json!({"ip": "10.0.0.255"})],
+        &[json!({"ip": "10.0.1.0"}), json!({"ip": "::ffff:10.0.0.1"}), json!({"ip": "nowhere"})],
+    );
     check(&json!({"ip": [{"cidr": "0.0.0.0/0"}]}), &[json!({"ip": "255.1.2.3"})], &[json!({"ip": "::1"})]);
-    check(&json!({"ip": [{"cidr": "2001:db8::/32"}]}), &[json!({"ip": "2001:db8:1::1"})], &[json!({"ip": "2001:db9::1"})]);
+    check(
+        &json!({"ip": [{"cidr": "2001:db8::/32"}]}),
+        &[json!({"ip": "2001:db8:1::1"})],
+        &[json!({"ip": "2001:db9::1"})],
+    );
     check(&json!({"ip": [{"cidr": "::/0"}]}), &[json!({"ip": "fe80::1"})], &[]);
 }
 
@@ -230,9 +255,11 @@ fn or_holds_at_the_top_and_joins_with_the_other_fields() {
 #[test]
 fn or_holds_below_the_top() {
     let pattern = json!({"detail": {"$or": [{"c-count": [{"numeric": [">", 0]}]}, {"x": [{"exists": false}]}]}});
-    check(&pattern, &[json!({"detail": {"c-count": 1, "x": 1}}), json!({"detail": {"y": 1}})], &[
-        json!({"detail": {"c-count": 0, "x": 1}}),
-    ]);
+    check(
+        &pattern,
+        &[json!({"detail": {"c-count": 1, "x": 1}}), json!({"detail": {"y": 1}})],
+        &[json!({"detail": {"c-count": 0, "x": 1}})],
+    );
 }
 
 #[test]
@@ -315,7 +342,9 @@ fn operands_of_the_wrong_kind_are_refused() {
     ] {
         assert!(Pattern::parse(&json!({"a": [argument]})).is_err(), "{argument} should be refused");
     }
-    for alternatives in [json!([]), json!([{"a": [1]}]), json!({"a": [1]}), json!([{"a": [1]}, "b"]), json!([{"a": [1]}, {}])] {
+    for alternatives in
+        [json!([]), json!([{"a": [1]}]), json!({"a": [1]}), json!([{"a": [1]}, "b"]), json!([{"a": [1]}, {}])]
+    {
         assert!(Pattern::parse(&json!({"$or": alternatives})).is_err(), "{alternatives} should be refused");
     }
 }

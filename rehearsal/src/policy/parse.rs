@@ -79,8 +79,8 @@ pub enum PolicyProblem {
     },
     /// A condition operator that is not implemented.
     #[error(
-        "condition operator `{operator}` is not supported; supported are `StringEquals`, `StringNotEquals`, `StringLike` \
-         (each also with `ForAnyValue:` or `ForAllValues:`), `Bool`, `ArnEquals`, `ArnLike`"
+        "condition operator `{operator}` is not supported; supported are `StringEquals`, `StringNotEquals`, \
+         `StringLike` (each also with `ForAnyValue:` or `ForAllValues:`), `Bool`, `ArnEquals`, `ArnLike`"
     )]
     ConditionOperator {
         /// The name as written.
@@ -115,7 +115,9 @@ fn read(value: &Value) -> Result<Statement, PolicyProblem> {
         }
     };
     let actions = scope(elements, ACTION, NOT_ACTION, |action| {
-        if action == "*" || action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty()) {
+        if action == "*"
+            || action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty())
+        {
             Ok(())
         } else {
             Err(PolicyProblem::Action { action: action.to_owned() })
@@ -128,7 +130,11 @@ fn read(value: &Value) -> Result<Statement, PolicyProblem> {
             Err(PolicyProblem::Resource { resource: resource.to_owned() })
         }
     })?;
-    let sid = elements.get("Sid").and_then(Value::as_str).map(str::to_owned);
+    let sid = match elements.get("Sid") {
+        None => None,
+        Some(Value::String(sid)) => Some(sid.clone()),
+        Some(other) => return Err(PolicyProblem::NotTexts { element: "Sid".to_owned(), seen: other.to_string() }),
+    };
     Ok(Statement { sid, allows, actions, resources, conditions: conditions(elements.get("Condition"))? })
 }
 
@@ -138,16 +144,14 @@ fn scope(
     negated: &'static str,
     check: impl Fn(&str) -> Result<(), PolicyProblem>,
 ) -> Result<Scope, PolicyProblem> {
-    let (texts, wrap): (Vec<String>, fn(Vec<String>) -> Scope) = match (elements.get(element), elements.get(negated)) {
-        (Some(value), None) => (texts(element, value)?, Scope::Only),
-        (None, Some(value)) => (texts(negated, value)?, Scope::AllBut),
+    let scope = match (elements.get(element), elements.get(negated)) {
+        (Some(value), None) => Scope::Only(texts(element, value)?),
+        (None, Some(value)) => Scope::AllBut(texts(negated, value)?),
         _ => return Err(PolicyProblem::OneOf { element }),
     };
-    for text in &texts {
-        check(text)?;
-        no_variable(text)?;
-    }
-    Ok(wrap(texts))
+    let (Scope::Only(texts) | Scope::AllBut(texts)) = &scope;
+    texts.iter().try_for_each(|text| check(text).and_then(|()| no_variable(text)))?;
+    Ok(scope)
 }
 
 fn texts(element: &str, value: &Value) -> Result<Vec<String>, PolicyProblem> {
@@ -179,9 +183,7 @@ fn conditions(block: Option<&Value>) -> Result<Vec<Condition>, PolicyProblem> {
 }
 
 fn object<'a>(at: &str, value: &'a Value) -> Result<&'a Map<String, Value>, PolicyProblem> {
-    value
-        .as_object()
-        .ok_or_else(|| PolicyProblem::ConditionShape { at: at.to_owned(), seen: value.to_string() })
+    value.as_object().ok_or_else(|| PolicyProblem::ConditionShape { at: at.to_owned(), seen: value.to_string() })
 }
 
 /// Condition values may also be written as JSON booleans or numbers, as in `{"Bool": {"aws:SecureTransport": true}}`.

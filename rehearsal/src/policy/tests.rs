@@ -63,14 +63,19 @@ fn actions_ignore_case_and_resources_do_not() {
 #[test]
 fn wildcards_stand_for_runs_and_single_characters() {
     check(
-        &json!({"Effect": "Allow", "Action": "codedeploy:*Deployment", "Resource": "arn:aws:codedeploy:*:*:deploymentgroup:sh?p/*"}),
+        &json!({"Effect": "Allow", "Action": "codedeploy:*Deployment",
+                "Resource": "arn:aws:codedeploy:*:*:deploymentgroup:sh?p/*"}),
         &[request("codedeploy:StopDeployment", GROUP), request("codedeploy:GetDeployment", GROUP)],
         &[
             request("codedeploy:ListDeployments", GROUP),
             request("codedeploy:StopDeployment", "arn:aws:codedeploy:eu-west-1:123456789012:deploymentgroup:shoop/x"),
         ],
     );
-    check(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"}), &[request("a:B", "*"), request("a:B", TABLE)], &[]);
+    check(
+        &json!({"Effect": "Allow", "Action": "*", "Resource": "*"}),
+        &[request("a:B", "*"), request("a:B", TABLE)],
+        &[],
+    );
 }
 
 #[test]
@@ -174,12 +179,14 @@ fn set_conditions_differ_in_what_an_absent_key_means() {
 fn bool_and_arn_conditions_and_several_at_once() {
     let plain = request("a:B", "*");
     let rule = "arn:aws:events:eu-west-1:123456789012:rule/x";
-    let condition = json!({"Bool": {"aws:SecureTransport": true}, "ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/*"}});
+    let condition =
+        json!({"Bool": {"aws:SecureTransport": true}, "ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/*"}});
     let both = with(with(plain.clone(), "aws:SecureTransport", "True"), "aws:SourceArn", rule);
-    check(&conditional(&condition), &[both], &[
-        with(plain.clone(), "aws:SecureTransport", "true"),
-        with(plain.clone(), "aws:SourceArn", rule),
-    ]);
+    check(
+        &conditional(&condition),
+        &[both],
+        &[with(plain.clone(), "aws:SecureTransport", "true"), with(plain.clone(), "aws:SourceArn", rule)],
+    );
     check(
         &conditional(&json!({"ArnEquals": {"aws:SourceArn": rule}})),
         &[with(plain.clone(), "aws:SourceArn", rule)],
@@ -221,6 +228,10 @@ fn statements_that_cannot_be_evaluated_are_refused() {
         &format!("{start}`Effect` must be `Allow` or `Deny`, saw `nothing`"),
     );
     refuses(
+        &json!({"Sid": 1, "Effect": "Allow", "Action": "a:B", "Resource": "*"}),
+        &format!("{start}`Sid` must be a text or a list of at least one text, saw `1`"),
+    );
+    refuses(
         &json!({"Effect": "Allow", "Action": "a:B"}),
         &format!("{start}needs exactly one of `Resource` and `NotResource`"),
     );
@@ -243,8 +254,8 @@ fn statements_that_cannot_be_evaluated_are_refused() {
     refuses(
         &json!({"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::${aws:username}"}),
         &format!(
-            "{start}policy variables are not supported, saw `arn:aws:s3:::${{aws:username}}`; write the value out or use \
-             a wildcard"
+            "{start}policy variables are not supported, saw `arn:aws:s3:::${{aws:username}}`; write the value out or \
+             use a wildcard"
         ),
     );
 }
@@ -265,5 +276,8 @@ fn unknown_condition_operators_are_refused_by_name() {
 fn the_refused_statement_is_numbered() {
     let good = json!({"Effect": "Allow", "Action": "a:B", "Resource": "*"});
     let error = Policy::parse(&[good, json!({"Effect": "Maybe"})]).unwrap_err();
-    assert_eq!(error.to_string(), "cannot read policy statement 1: `Effect` must be `Allow` or `Deny`, saw `\"Maybe\"`");
+    assert_eq!(
+        error.to_string(),
+        "cannot read policy statement 1: `Effect` must be `Allow` or `Deny`, saw `\"Maybe\"`"
+    );
 }

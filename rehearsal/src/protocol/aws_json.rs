@@ -48,7 +48,7 @@ pub(super) fn failure(service: Service, error: &AwsError) -> Response {
     let mut body = Map::new();
     body.insert("__type".to_owned(), format!("{prefix}{}", error.code).into());
     body.insert("message".to_owned(), error.message.clone().into());
-    body.extend(error.members.clone());
+    body.extend(error.members.iter().cloned());
     Response {
         status: error.status,
         headers: vec![content_type(service), ("x-amzn-errortype", error.code.clone())],

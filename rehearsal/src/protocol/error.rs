@@ -2,7 +2,7 @@
 //! ([`ProtocolError`]). Knows nothing of the protocols in which either is written.
 
 use super::Service;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 /// An error that a service answers with.
@@ -19,7 +19,7 @@ pub struct AwsError {
     /// The HTTP status.
     pub status: u16,
     /// Further members of the error's shape, such as DynamoDB's `Item`; JSON protocols only.
-    pub members: Map<String, Value>,
+    pub members: Vec<(String, Value)>,
 }
 
 /// The code of [`AwsError::throttling`].
@@ -30,7 +30,7 @@ pub(super) const ACCESS_DENIED: &str = "AccessDeniedException";
 impl AwsError {
     /// An error with a status of its own.
     pub fn new(code: impl Into<String>, message: impl Into<String>, status: u16) -> Self {
-        Self { code: code.into(), message: message.into(), status, members: Map::new() }
+        Self { code: code.into(), message: message.into(), status, members: Vec::new() }
     }
 
     /// The caller's fault: status 400. The Lambda encoder knows which of Lambda's codes have another status.
@@ -55,7 +55,7 @@ impl AwsError {
 
     /// The same error with one more member of its shape.
     pub fn with(mut self, member: &str, value: Value) -> Self {
-        self.members.insert(member.to_owned(), value);
+        self.members.push((member.to_owned(), value));
         self
     }
 }

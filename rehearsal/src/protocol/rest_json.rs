@@ -137,7 +137,7 @@ pub(super) fn failure(error: &AwsError) -> Response {
     let mut body = Map::new();
     body.insert("Type".to_owned(), if status < 500 { "User" } else { "Service" }.into());
     body.insert("Message".to_owned(), error.message.clone().into());
-    body.extend(error.members.clone());
+    body.extend(error.members.iter().cloned());
     Response {
         status,
         headers: vec![("content-type", "application/json".to_owned()), ("x-amzn-errortype", code.to_owned())],

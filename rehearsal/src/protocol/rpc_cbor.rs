@@ -176,8 +176,10 @@ fn write(out: &mut Vec<u8>, value: &Value, kind: Kind) {
             }
         }
         Value::Object(members) => {
-            write_head(out, MAP, members.len() as u64);
-            for (name, member) in members {
+            // An absent member is left out: not every member of a shape may be null.
+            let present = || members.iter().filter(|(_, member)| !member.is_null());
+            write_head(out, MAP, present().count() as u64);
+            for (name, member) in present() {
                 write_text(out, name);
                 // A map such as `ExtendedStatistics` hands its own kind down; its keys are not member names.
                 write(out, member, if matches!(kind, Kind::Plain) { kind_of(name) } else { kind });
@@ -197,13 +199,21 @@ fn write_number(out: &mut Vec<u8>, number: &Number, kind: Kind) {
         Some((Some(unsigned), _)) => write_head(out, UNSIGNED, unsigned),
         Some((None, Some(signed))) => write_head(out, NEGATIVE, !signed as u64),
         _ => {
+            let mut double = number.as_f64().unwrap_or_default();
             if matches!(kind, Kind::Timestamp) {
                 write_head(out, TAG, EPOCH);
+                double = readable(double);
             }
             out.push(0xfb);
-            out.extend_from_slice(&number.as_f64().unwrap_or_default().to_be_bytes());
+            out.extend_from_slice(&double.to_be_bytes());
         }
     }
+}
+
+/// The SDK cuts a timestamp off after the millisecond. The double nearest to .985 may lie just below it and would come
+/// out as .984, so that half a microsecond is added to what is not a whole second.
+fn readable(seconds: f64) -> f64 {
+    if seconds.fract() == 0.0 { seconds } else { seconds + 0.000_000_5 }
 }
 
 /// A major type with its argument, in the shortest form.

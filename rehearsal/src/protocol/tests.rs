@@ -153,14 +153,24 @@ fn a_number_that_json_lacks_reaches_the_service_as_text() {
 fn a_cbor_answer_has_doubles_and_timestamps_where_the_model_has_them() {
     let output = json!({"Values": [1], "Timestamps": [2], "Period": 300, "Text": null, "Flag": true, "Less": -500});
     let answer = encode(&call(Service::CloudWatch, "GetMetricData"), Ok(&output));
-    let mut bytes = b"\xa6\x66Values\x81\xfb".to_vec();
+    let mut bytes = b"\xa5\x66Values\x81\xfb".to_vec();
     bytes.extend(1.0_f64.to_be_bytes());
     bytes.extend(b"\x6aTimestamps\x81\xc1\xfb");
     bytes.extend(2.0_f64.to_be_bytes());
-    bytes.extend(b"\x66Period\x19\x01\x2c\x64Text\xf6\x64Flag\xf5\x64Less\x39\x01\xf3");
+    bytes.extend(b"\x66Period\x19\x01\x2c\x64Flag\xf5\x64Less\x39\x01\xf3");
     assert_eq!(answer.body, bytes);
     assert_eq!(header(&answer, "smithy-protocol"), Some("rpc-v2-cbor"));
     assert_eq!(encode(&call(Service::CloudWatch, "PutMetricData"), Ok(&Value::Null)).body, b"\xa0");
+}
+
+#[test]
+fn a_cbor_timestamp_keeps_its_millisecond_when_the_rest_is_cut_off() {
+    for millis in [1_570_035_880_985_i64, 1_570_035_880_001, 1_570_035_880_999, 1_767_225_600_333] {
+        let output = json!({"Timestamp": millis as f64 / 1000.0});
+        let answer = encode(&call(Service::CloudWatch, "X"), Ok(&output));
+        let seconds = cbor("X", &answer.body).unwrap().input["Timestamp"].as_f64().unwrap();
+        assert_eq!((seconds.fract() * 1e9) as i64 / 1_000_000, millis % 1000);
+    }
 }
 
 #[test]
@@ -370,10 +380,14 @@ fn a_garbage_body_is_refused_in_the_protocol_of_the_request() {
 }
 
 #[test]
-fn a_compressed_body_is_refused_by_name() {
+fn a_body_packed_by_gzip_is_unpacked_and_a_broken_one_refused() {
     let mut packed = headers(CBOR);
     packed.insert("content-encoding", HeaderValue::from_static("gzip"));
     let path = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
+    // `{"Namespace": "X"}` in CBOR, packed by Python's gzip.
+    let body = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x5b\x98\xe9\x97\x98\x9b\x5a\x5c\x90\x98\x9c\x9a\x18\x01\x00\x7b\x79\x18\xf7\x0d\x00\x00\x00";
+    let call = decode(&Method::POST, path, &packed, body).unwrap();
+    assert_eq!(call.input, json!({ "Namespace": "X" }));
     let error = decode(&Method::POST, path, &packed, b"\x1f\x8b").unwrap_err();
     assert!(error.to_string().starts_with("cannot unpack a request body with content-encoding `gzip`"), "{error}");
 }

@@ -1,0 +1,163 @@
+//! What a rehearsal is made of: the template, the configuration, the scenarios and the binaries, found in the folder of a project.
+//! Knows nothing of how they are run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::config::{Config, ConfigError, load};
+
+use crate::build::{self, BuildError};
+use crate::run::Setting;
+use crate::scenario::{Scenario, ScenarioError};
+use crate::template::{Template, TemplateError};
+
+/// Where the parts of a project are, when not in their usual places.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// In place of `template.yaml`.
+    pub template: Option<PathBuf>,
+    /// In place of the file that the template's layer holds, `config/greenlight.yaml`.
+    pub config: Option<PathBuf>,
+    /// In place of `tests/scenarios`.
+    pub scenarios: Option<PathBuf>,
+    /// Template parameters that are not to have their defaults.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Why a project cannot be rehearsed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// No project here.
+    #[error("there is no `template.yaml` with a `Cargo.toml` beside it in `{0}` or above it; run this in a clone of Greenlight")]
+    NoProject(PathBuf),
+    /// A file cannot be read.
+    #[error("could not read `{path}`: {error}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// The template cannot be used.
+    #[error("the template `{path}` cannot be rehearsed: {error}")]
+    Template {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: TemplateError,
+    },
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(ConfigError),
+    /// A scenario cannot be used.
+    #[error("{0}")]
+    Scenario(ScenarioError),
+    /// The binaries could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// There are two scenarios of one name.
+    #[error("two scenarios are named `{0}`")]
+    Twice(String),
+}
+
+/// A project, read.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Its folder.
+    pub root: PathBuf,
+    /// The fleet.
+    pub template: Arc<Template>,
+    /// The configuration.
+    pub config: Config,
+    /// Its text.
+    pub config_text: String,
+    /// The scenarios, by name.
+    pub scenarios: Vec<Scenario>,
+}
+
+fn read(path: &Path) -> Result<String, ProjectError> {
+    std::fs::read_to_string(path).map_err(|error| ProjectError::Unreadable { path: path.to_owned(), error })
+}
+
+/// The folder of the project that `from` lies in.
+///
+/// # Errors
+/// When it lies in none.
+pub fn find_root(from: &Path) -> Result<PathBuf, ProjectError> {
+    from.ancestors()
+        .find(|folder| folder.join("template.yaml").is_file() && folder.join("Cargo.toml").is_file())
+        .map(Path::to_owned)
+        .ok_or_else(|| ProjectError::NoProject(from.to_owned()))
+}
+
+impl Project {
+    /// Reads the project in `root`.
+    ///
+    /// # Errors
+    /// When a part of it cannot be read or is wrong.
+    pub fn open(root: &Path, places: &Places) -> Result<Self, ProjectError> {
+        let template_path = places.template.clone().unwrap_or_else(|| root.join("template.yaml"));
+        let template = Template::read(&read(&template_path)?, &places.parameters)
+            .map_err(|error| ProjectError::Template { path: template_path, error })?;
+        let layer = template.layers.first().map_or("config/", |layer| layer.content_uri.as_str());
+        let config_path = places.config.clone().unwrap_or_else(|| root.join(layer).join("greenlight.yaml"));
+        let config_text = read(&config_path)?;
+        let name = config_path.display().to_string();
+        let config = load(&name, &config_text).map_err(ProjectError::Config)?;
+        let folder = places.scenarios.clone().unwrap_or_else(|| root.join("tests/scenarios"));
+        Ok(Self {
+            root: root.to_owned(),
+            template: Arc::new(template),
+            config,
+            config_text,
+            scenarios: read_scenarios(&folder)?,
+        })
+    }
+
+    /// Builds the functions and gives what a run needs; `folder` is where it may write.
+    ///
+    /// # Errors
+    /// When they cannot be built.
+    pub fn build(&self, cargo: &str) -> Result<BTreeMap<String, PathBuf>, ProjectError> {
+        let names: Vec<String> = self.template.functions.iter().map(|function| function.binary.clone()).collect();
+        Ok(build::functions(&self.root, cargo, &names)?)
+    }
+
+    /// What a run needs, with the binaries that were built.
+    pub fn setting(&self, binaries: &BTreeMap<String, PathBuf>, run: &str) -> Setting {
+        // …/target/debug/<binary>: the run's folder lies beside the profile's.
+        let target = binaries.values().next().and_then(|file| file.parent()?.parent().map(Path::to_owned));
+        Setting {
+            template: Arc::clone(&self.template),
+            config: self.config.clone(),
+            config_text: self.config_text.clone(),
+            binaries: binaries.clone(),
+            folder: target.unwrap_or_else(|| self.root.join("target")).join("rehearsal").join(run),
+        }
+    }
+}
+
+/// Reads one scenario from a file.
+///
+/// # Errors
+/// When it cannot be read or is wrong.
+pub fn read_scenario(path: &Path) -> Result<Scenario, ProjectError> {
+    Scenario::parse(&path.display().to_string(), &read(path)?).map_err(ProjectError::Scenario)
+}
+
+fn read_scenarios(folder: &Path) -> Result<Vec<Scenario>, ProjectError> {
+    let unreadable = |error| ProjectError::Unreadable { path: folder.to_owned(), error };
+    let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let scenario = read_scenario(&path)?;
+            let name = scenario.name.clone();
+            if scenarios.insert(name.clone(), scenario).is_some() {
+                return Err(ProjectError::Twice(name));
+            }
+        }
+    }
+    Ok(scenarios.into_values().collect())
+}

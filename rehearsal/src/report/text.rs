@@ -1,0 +1,196 @@
+//! The timeline, the Slack threads and the summary for a terminal. Pure: entries in, text out; whoever calls prints. Knows nothing of
+//! the terminal but its width and whether it has colours.
+
+use domain::time::spoken;
+
+use super::{Finished, slack};
+use crate::timeline::{Entry, Tone};
+use crate::world::SlackMessage;
+
+/// What is known of the terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Columns.
+    pub width: usize,
+    /// Whether it shows colours.
+    pub colour: bool,
+}
+
+/// The column in which the text of an entry begins: time, who, a mark.
+const INDENT: usize = 34;
+const WHO: usize = 21;
+const BAR: usize = 20;
+
+#[derive(Clone, Copy)]
+enum Paint {
+    Green,
+    Red,
+    Yellow,
+    Dim,
+    Bold,
+}
+
+impl Style {
+    fn paint(self, text: &str, paint: Paint) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match paint {
+            Paint::Green => "32",
+            Paint::Red => "31",
+            Paint::Yellow => "33",
+            Paint::Dim => "2",
+            Paint::Bold => "1",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+}
+
+/// Words in lines of at most `width` characters; a word that is longer stands alone.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let needed = line.chars().count() + usize::from(!line.is_empty()) + word.chars().count();
+            if needed > width && !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn clock_of(seconds: f64) -> String {
+    let whole = seconds as u64;
+    if whole >= 3600 {
+        format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
+    } else {
+        format!("{:02}:{:02}", whole / 60, whole % 60)
+    }
+}
+
+/// A bar for the share of production traffic on the new version.
+pub fn bar(percent: f64) -> String {
+    let filled = ((percent / 100.0) * BAR as f64).round() as usize;
+    format!("{}{}", "█".repeat(filled), "░".repeat(BAR.saturating_sub(filled)))
+}
+
+/// One entry of the timeline.
+pub fn entry(entry: &Entry, style: Style) -> String {
+    let (mark, paint) = match entry.tone {
+        Tone::Plain => ("·", None),
+        Tone::Good => ("✓", Some(Paint::Green)),
+        Tone::Warning => ("!", Some(Paint::Yellow)),
+        Tone::Bad => ("✗", Some(Paint::Red)),
+    };
+    let width = style.width.saturating_sub(INDENT).max(30);
+    let who: String = entry.who.name().chars().take(WHO).collect();
+    let paint_tone = |text: &str| paint.map_or_else(|| text.to_owned(), |paint| style.paint(text, paint));
+    let mut out = format!(
+        "{} {} {} ",
+        style.paint(&format!("{:>8}", clock_of(entry.seconds)), Paint::Dim),
+        style.paint(&format!("{who:<WHO$}"), Paint::Bold),
+        paint_tone(mark),
+    );
+    for (index, line) in wrap(&entry.what, width).iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT - 1));
+        }
+        out.push_str(&paint_tone(line));
+    }
+    if let Some(weight) = entry.weight {
+        out.push('\n');
+        out.push_str(&" ".repeat(INDENT - 1));
+        out.push_str(&format!("old {:>3.0} % {} new {weight:.0} %", 100.0 - weight, style.paint(&bar(weight), Paint::Green)));
+    }
+    for detail in &entry.details {
+        for (index, line) in wrap(detail, width.saturating_sub(2)).iter().enumerate() {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT - 1));
+            out.push_str(&style.paint(&format!("{} {line}", if index == 0 { "-" } else { " " }), Paint::Dim));
+        }
+    }
+    out
+}
+
+/// The heading of a scenario.
+pub fn heading(name: &str, title: &str, style: Style) -> String {
+    format!("\n{}\n{}\n", style.paint(&format!("Scenario {name}: {title}"), Paint::Bold), "─".repeat(style.width.min(100)))
+}
+
+/// What stands in Slack, each thread below its message.
+pub fn slack_threads(messages: &[SlackMessage], style: Style) -> String {
+    let mut out = String::new();
+    for thread in slack::threads(messages) {
+        let width = style.width.saturating_sub(8).max(30);
+        out.push_str(&format!(
+            "\n{} {}\n",
+            style.paint(&format!("Slack, channel {}", thread.root.channel), Paint::Bold),
+            style.paint(&format!("({} updates)", thread.root.updates), Paint::Dim)
+        ));
+        for (index, line) in slack::lines(thread.root).iter().flat_map(|line| wrap(line, width)).enumerate() {
+            let text = if index == 0 { style.paint(&line, Paint::Bold) } else { line };
+            out.push_str(&format!("  ┃ {text}\n"));
+        }
+        for reply in thread.replies {
+            for (index, line) in slack::lines(reply).iter().flat_map(|line| wrap(line, width.saturating_sub(10))).enumerate() {
+                let lead = if index == 0 { format!("  ├─ {} ", slack::posted(reply)) } else { format!("  │  {} ", " ".repeat(8)) };
+                out.push_str(&format!("{}{line}\n", style.paint(&lead, Paint::Dim)));
+            }
+        }
+    }
+    out
+}
+
+/// The summary of one scenario: every expectation, and how long it took.
+pub fn summary(finished: &Finished, style: Style) -> String {
+    let mut out = String::from("\n");
+    for held in &finished.held {
+        let width = style.width.saturating_sub(4).max(40);
+        let (mark, paint) = if held.met { ("✓", Paint::Green) } else { ("✗", Paint::Red) };
+        let text = if held.met { held.what.clone() } else { format!("{}; seen: {}", held.what, held.seen) };
+        for (index, line) in wrap(&text, width).iter().enumerate() {
+            let lead = if index == 0 { style.paint(mark, paint) } else { " ".to_owned() };
+            out.push_str(&format!("{lead} {line}\n"));
+        }
+    }
+    let verdict = if finished.met() { style.paint("met", Paint::Green) } else { style.paint("not met", Paint::Red) };
+    out.push_str(&format!(
+        "{}: {verdict}. {} of virtual time in {} of real time.\n",
+        finished.scenario.name,
+        spoken(std::time::Duration::from_secs(finished.world.elapsed().as_secs())),
+        spoken(finished.took)
+    ));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::Who;
+    use domain::time::Timestamp;
+
+    #[test]
+    fn an_entry_keeps_to_the_width_of_the_terminal() {
+        let shown = Entry {
+            at: Timestamp(0),
+            seconds: 3725.0,
+            who: Who::Function("before-allow-traffic".to_owned()),
+            what: "explains: one of four checks failed and this sentence is long enough to need a second line".to_owned(),
+            tone: Tone::Bad,
+            weight: Some(10.0),
+            details: vec!["`health_check` fail: expected status 200, observed status 500 and a body that goes on and on".to_owned()],
+        };
+        let text = entry(&shown, Style { width: 80, colour: false });
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.starts_with(" 1:02:05 before-allow-traffic  ✗ explains"), "{text}");
+        assert!(text.contains("old  90 % ██░░░░░░░░░░░░░░░░░░ new 10 %"), "{text}");
+    }
+}

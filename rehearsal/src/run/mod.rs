@@ -1,0 +1,375 @@
+//! Runs a scenario: real processes and real sockets on one side, the [`World`] on the other. The world decides, this carries out.
+//! Knows nothing of what anything means.
+
+mod process;
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use clock::Clock;
+use domain::config::Config;
+use outbound::HttpClient;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::scenario::Scenario;
+use crate::template::Template;
+use crate::timeline::Entry;
+use crate::world::{Effect, HttpAnswer, HttpAsked, Sampled, SandboxId, Token, World};
+
+/// How long a process may keep the virtual clock from moving on, in real time, before it is ended. A function that computes for that
+/// long would be ended by Lambda too.
+const BUSY: Duration = Duration::from_secs(60);
+/// How much virtual time a scenario may take.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+/// How long a real application may take to answer.
+const FORWARD_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a run needs besides the scenario.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The fleet.
+    pub template: Arc<Template>,
+    /// The configuration that the functions get.
+    pub config: Config,
+    /// Its text.
+    pub config_text: String,
+    /// Binary to the file that was built.
+    pub binaries: BTreeMap<String, PathBuf>,
+    /// Where logs and the functions' files go; one folder a run.
+    pub folder: PathBuf,
+}
+
+/// Why a scenario could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The operating system refused something.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// What it said.
+        error: std::io::Error,
+    },
+    /// It goes on for ever.
+    #[error(
+        "the scenario `{scenario}` has not ended after {} of virtual time; still open: {open}",
+        domain::time::spoken(LONGEST)
+    )]
+    Endless {
+        /// Its name.
+        scenario: String,
+        /// What has not ended.
+        open: String,
+    },
+}
+
+pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunError {
+    let what = what.into();
+    move |error| RunError::Io { what, error }
+}
+
+/// What the sockets and the processes tell.
+pub(crate) enum Input {
+    Http { asked: HttpAsked, answer: oneshot::Sender<HttpAnswer> },
+    PaceOpened(SandboxId, mpsc::UnboundedSender<u64>),
+    Pace(SandboxId, String),
+    Exited(SandboxId, String),
+    Forwarded(Token, Result<HttpAnswer, String>, Duration),
+    Sampled(u64, Sampled),
+}
+
+/// A world with its sockets and processes.
+pub struct Runner {
+    pub(crate) world: World,
+    setting: Setting,
+    now: Arc<AtomicI64>,
+    inputs: mpsc::UnboundedReceiver<Input>,
+    sender: mpsc::UnboundedSender<Input>,
+    address: std::net::SocketAddr,
+    clock_address: Option<std::net::SocketAddr>,
+    tokens: Token,
+    waiting: BTreeMap<Token, oneshot::Sender<HttpAnswer>>,
+    paces: BTreeMap<SandboxId, mpsc::UnboundedSender<u64>>,
+    processes: BTreeMap<SandboxId, process::Process>,
+    http: HttpClient,
+}
+
+impl Runner {
+    /// Opens the sockets; nothing runs yet. `port` is 0 for one that the system chooses; `real_time` leaves the functions on the system's
+    /// clock.
+    ///
+    /// # Errors
+    /// When a socket cannot be opened or the folder cannot be written.
+    pub async fn open(setting: Setting, world: World, port: u16, real_time: bool) -> Result<Self, RunError> {
+        process::prepare(&setting)?;
+        let now = Arc::new(AtomicI64::new(world.now().0));
+        let (sender, inputs) = mpsc::unbounded_channel();
+        let address = server::serve_http(port, sender.clone()).await?;
+        let clock_address =
+            if real_time { None } else { Some(server::serve_clock(Arc::clone(&now), sender.clone()).await?) };
+        Ok(Self {
+            world,
+            setting,
+            now,
+            inputs,
+            sender,
+            address,
+            clock_address,
+            tokens: 0,
+            waiting: BTreeMap::new(),
+            paces: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            http: HttpClient::new(Clock::system()),
+        })
+    }
+
+    /// Where the AWS endpoint and the Runtime API listen.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    /// What leads a function that somebody else starts to this rehearsal, as lines of an environment file.
+    pub fn environment(&self) -> String {
+        process::file(&self.setting, self.address)
+    }
+
+    /// Runs to the end of the scenario; `news` gets every entry of the timeline as it comes.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn run(mut self, scenario: &str, mut news: impl FnMut(&Entry)) -> Result<World, RunError> {
+        loop {
+            self.carry_out().await?;
+            self.world.take_news().iter().for_each(&mut news);
+            if !self.world.is_quiet() {
+                self.wait_for_input().await;
+            } else if let Ok(input) = self.inputs.try_recv() {
+                self.take(input);
+            } else if self.world.is_over() {
+                return Ok(self.world);
+            } else if self.world.elapsed() > LONGEST {
+                return Err(RunError::Endless { scenario: scenario.to_owned(), open: self.world.open_ends() });
+            } else if !self.world.step() {
+                return Ok(self.world);
+            }
+        }
+    }
+
+    /// Keeps real time until `stop` comes: nothing is hurried.
+    ///
+    /// # Errors
+    /// When a process cannot be started.
+    pub async fn serve(
+        mut self,
+        stop: impl Future<Output = ()>,
+        mut news: impl FnMut(&Entry),
+    ) -> Result<World, RunError> {
+        let clock = Clock::system();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            self.carry_out().await?;
+            self.world.take_news().iter().for_each(&mut news);
+            let now = clock.now();
+            self.world.set_now(now);
+            let until = self.world.next_at().map_or(Duration::from_secs(3600), |at| at.since(now));
+            if until.is_zero() {
+                self.world.step();
+                continue;
+            }
+            tokio::select! {
+                () = &mut stop => return Ok(self.world),
+                input = self.inputs.recv() => if let Some(input) = input {
+                    self.world.set_now(clock.now());
+                    self.take(input);
+                },
+                () = clock.sleep(until) => {}
+            }
+        }
+    }
+
+    async fn wait_for_input(&mut self) {
+        match Clock::system().timeout(BUSY, self.inputs.recv()).await {
+            Ok(Some(input)) => self.take(input),
+            Ok(None) => {}
+            Err(_) => {
+                for (id, binary) in self.world.busy() {
+                    let seconds = BUSY.as_secs();
+                    self.world.exited(
+                        id,
+                        &format!("`{binary}` kept the clock from moving on for {seconds} s of real time and was ended"),
+                    );
+                    self.processes.remove(&id);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Http { asked, answer } => {
+                self.tokens += 1;
+                self.waiting.insert(self.tokens, answer);
+                self.asked(self.tokens, asked);
+            }
+            Input::PaceOpened(id, wakes) => {
+                self.paces.insert(id, wakes);
+            }
+            Input::Pace(id, line) => self.world.paced(id, &line),
+            Input::Exited(id, how) => {
+                self.processes.remove(&id);
+                self.world.exited(id, &how);
+            }
+            Input::Forwarded(token, answer, took) => self.world.forwarded(token, answer, took),
+            Input::Sampled(id, sampled) => self.world.sampled(id, sampled),
+        }
+    }
+
+    /// Sorts a request to the door that it is meant for.
+    fn asked(&mut self, token: Token, mut asked: HttpAsked) {
+        let request = asked.headers.remove(clock::REQUEST_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let sandbox = server::proxy_user(&mut asked.headers);
+        let own = asked.host.as_deref().is_none_or(|host| host == self.address.to_string());
+        if asked.method == http::Method::CONNECT {
+            let text = "the rehearsal speaks plain HTTP: write the endpoint as http://, or point --green and --blue at the application";
+            self.world.refuse_connect(sandbox, request, token, text);
+        } else if !own {
+            self.world.web_request(sandbox, request, token, asked);
+        } else if let Some((id, rest)) = server::runtime_path(&asked.path) {
+            self.runtime(token, id, &rest.to_owned(), asked);
+        } else if let Some(function) = self.fleet_function(&asked) {
+            let payload = serde_json::from_slice(&asked.body).unwrap_or(serde_json::Value::Null);
+            self.world.invoke_and_wait(&function, payload, token);
+        } else {
+            self.world.aws_request(request, token, &asked);
+        }
+    }
+
+    /// The fleet's function that an unsigned `Invoke` names: `cargo lambda invoke`.
+    fn fleet_function(&self, asked: &HttpAsked) -> Option<String> {
+        let path = asked.path.split('?').next().unwrap_or_default();
+        let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
+        let signed = asked.headers.contains_key("authorization");
+        let known = self.world.knows_function(name);
+        (known || !signed).then(|| name.to_owned())
+    }
+
+    fn runtime(&mut self, token: Token, id: SandboxId, path: &str, asked: HttpAsked) {
+        let answered = path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'));
+        match (path, answered) {
+            ("invocation/next", _) => self.world.runtime_next(id, token),
+            ("init/error", _) => self.world.runtime_init_error(id, token, &asked.body),
+            (_, Some((request, "response"))) => self.world.runtime_answer(id, request, token, false, asked.body),
+            (_, Some((request, "error"))) => self.world.runtime_answer(id, request, token, true, asked.body),
+            _ => {
+                let text = format!("the Runtime API has no `{path}`");
+                self.respond(token, HttpAnswer::text(404, text));
+            }
+        }
+    }
+
+    fn respond(&mut self, token: Token, answer: HttpAnswer) {
+        if let Some(waiting) = self.waiting.remove(&token) {
+            // Whoever asked may be gone: a process that was ended, a check that gave up.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    async fn carry_out(&mut self) -> Result<(), RunError> {
+        self.now.store(self.world.now().0, Ordering::SeqCst);
+        for effect in self.world.take_effects() {
+            match effect {
+                Effect::Answer(token, answer) => self.respond(token, answer),
+                Effect::Spawn(id) => {
+                    let places = process::Places { address: self.address, clock: self.clock_address };
+                    let function = self.world.function_of(id).unwrap_or_default();
+                    let process = process::start(&self.setting, function, id, &places, self.sender.clone())?;
+                    self.processes.insert(id, process);
+                }
+                Effect::Kill(id) => {
+                    if let Some(process) = self.processes.get_mut(&id) {
+                        process.kill();
+                    }
+                }
+                Effect::Freeze(id) => {
+                    if let Some(process) = self.processes.get(&id) {
+                        process.freeze().await;
+                    }
+                }
+                Effect::Wake(id, wait) => {
+                    if let Some(wakes) = self.paces.get(&id) {
+                        let _ = wakes.send(wait);
+                    }
+                }
+                Effect::Forward(token, base, asked) => self.forward(token, &base, asked),
+                Effect::Sample(id, url, times) => self.sample(id, url, times),
+            }
+        }
+        Ok(())
+    }
+
+    fn forward(&self, token: Token, base: &str, asked: HttpAsked) {
+        let (http, sender) = (self.http.clone(), self.sender.clone());
+        let url = format!("{}{}", base.trim_end_matches('/'), asked.path);
+        tokio::spawn(async move {
+            let started = http.clock().now();
+            let answer = pass_on(&http, &url, asked).await;
+            let took = http.clock().now().since(started);
+            let _ = sender.send(Input::Forwarded(token, answer, took));
+        });
+    }
+
+    fn sample(&self, id: u64, url: String, times: u32) {
+        let (http, sender) = (self.http.clone(), self.sender.clone());
+        tokio::spawn(async move {
+            let mut sampled = Sampled::default();
+            for _ in 0..times {
+                let request = http::Request::get(&url).body(Vec::new());
+                let answer = match request {
+                    Ok(request) => http.send(request, FORWARD_LIMIT).await.ok(),
+                    Err(_) => None,
+                };
+                match answer {
+                    Some(answer) => {
+                        sampled.errors += u32::from(answer.status >= 500);
+                        sampled.latencies.push(answer.elapsed);
+                    }
+                    None => sampled.errors += 1,
+                }
+            }
+            let _ = sender.send(Input::Sampled(id, sampled));
+        });
+    }
+}
+
+async fn pass_on(http: &HttpClient, url: &str, asked: HttpAsked) -> Result<HttpAnswer, String> {
+    let mut request = http::Request::builder().method(asked.method).uri(url);
+    for (name, value) in &asked.headers {
+        let hop = ["host", "connection", "content-length", "proxy-connection", "transfer-encoding"];
+        if !hop.contains(&name.as_str()) {
+            request = request.header(name, value);
+        }
+    }
+    let request = request.body(asked.body).map_err(|error| error.to_string())?;
+    let answer = http.send(request, FORWARD_LIMIT).await.map_err(|error| error.to_string())?;
+    let headers = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !["connection", "transfer-encoding", "content-length"].contains(&name.as_str()))
+        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+        .collect();
+    Ok(HttpAnswer { status: answer.status, headers, body: answer.body })
+}
+
+/// Runs one scenario from its beginning to its end.
+///
+/// # Errors
+/// When it could not be run; what came of it is another question.
+pub async fn scenario(setting: Setting, scenario: Scenario, news: impl FnMut(&Entry)) -> Result<World, RunError> {
+    let name = scenario.name.clone();
+    let world = World::new(Arc::clone(&setting.template), setting.config.clone(), scenario);
+    Runner::open(setting, world, 0, false).await?.run(&name, news).await
+}

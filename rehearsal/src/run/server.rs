@@ -1,0 +1,134 @@
+//! The sockets: one for HTTP (the Runtime API, the AWS endpoint and the proxy to everything else) and one for the virtual clock. Knows
+//! nothing of what is asked or answered.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use base64::Engine;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Input, RunError, io};
+use crate::world::{HttpAnswer, HttpAsked, SandboxId};
+
+async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), RunError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(io(format!("could not listen on 127.0.0.1:{port}")))?;
+    let address = listener.local_addr().map_err(io("could not read the address that was listened on"))?;
+    Ok((listener, address))
+}
+
+pub(super) async fn serve_http(port: u16, inputs: mpsc::UnboundedSender<Input>) -> Result<SocketAddr, RunError> {
+    let (listener, address) = listen(port).await?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let inputs = inputs.clone();
+            let _ = stream.set_nodelay(true);
+            tokio::spawn(async move {
+                let service = service_fn(move |request| pass(request, inputs.clone()));
+                // A client that hangs up in the middle is its own affair.
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    Ok(address)
+}
+
+async fn pass(
+    request: Request<Incoming>,
+    inputs: mpsc::UnboundedSender<Input>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+    let asked = HttpAsked {
+        method: head.method,
+        host: head.uri.authority().map(|authority| authority.as_str().to_owned()),
+        path: head.uri.path_and_query().map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
+        headers: head.headers,
+        body,
+    };
+    let (sender, answer) = oneshot::channel();
+    let gone = HttpAnswer::text(503, "the rehearsal has ended");
+    let answer = match inputs.send(Input::Http { asked, answer: sender }) {
+        Ok(()) => answer.await.unwrap_or(gone),
+        Err(_) => gone,
+    };
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(name, value);
+    }
+    Ok(response.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|_| {
+        let mut broken = Response::new(Full::new(Bytes::from_static(b"the rehearsal made an answer that HTTP does not allow")));
+        *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+        broken
+    }))
+}
+
+/// The sandbox that a proxied request comes from: the user name of its proxy credentials, which are taken off the request.
+pub(super) fn proxy_user(headers: &mut HeaderMap) -> Option<SandboxId> {
+    let value = headers.remove("proxy-authorization")?;
+    let encoded = value.to_str().ok()?.strip_prefix("Basic ")?.to_owned();
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
+    String::from_utf8(decoded).ok()?.split(':').next()?.parse().ok()
+}
+
+/// The sandbox and the rest of a path of the Runtime API: `/rt/7/2018-06-01/runtime/invocation/next`.
+pub(super) fn runtime_path(path: &str) -> Option<(SandboxId, &str)> {
+    let (id, rest) = path.strip_prefix("/rt/")?.split_once('/')?;
+    Some((id.parse().ok()?, rest.strip_prefix("2018-06-01/runtime/")?))
+}
+
+/// Serves the virtual clock; the protocol is described in the `clock` crate.
+pub(super) async fn serve_clock(
+    now: Arc<AtomicI64>,
+    inputs: mpsc::UnboundedSender<Input>,
+) -> Result<SocketAddr, RunError> {
+    let (listener, address) = listen(0).await?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
+            tokio::spawn(clock_connection(stream, Arc::clone(&now), inputs.clone()));
+        }
+    });
+    Ok(address)
+}
+
+async fn clock_connection(stream: TcpStream, now: Arc<AtomicI64>, inputs: mpsc::UnboundedSender<Input>) {
+    let (reading, mut writing) = stream.into_split();
+    let mut lines = BufReader::new(reading).lines();
+    let Ok(Some(hello)) = lines.next_line().await else { return };
+    let Some((kind, id)) = hello.split_once(' ').and_then(|(kind, id)| Some((kind, id.parse::<SandboxId>().ok()?))) else {
+        return;
+    };
+    if kind == "now" {
+        while let Ok(Some(_)) = lines.next_line().await {
+            let answer = format!("{}\n", now.load(Ordering::SeqCst));
+            if writing.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+        return;
+    }
+    let (sender, mut wakes) = mpsc::unbounded_channel::<u64>();
+    let _ = inputs.send(Input::PaceOpened(id, sender));
+    tokio::spawn(async move {
+        while let Some(wait) = wakes.recv().await {
+            if writing.write_all(format!("wake {wait}\n").as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    });
+    while let Ok(Some(line)) = lines.next_line().await {
+        let _ = inputs.send(Input::Pace(id, line));
+    }
+}

@@ -1,0 +1,459 @@
+//! A scenario: what is deployed, how the new version behaves, which faults strike, and what must come of it. Knows nothing of how it is
+//! run.
+
+use std::collections::BTreeMap;
+
+use domain::config::yaml;
+use domain::deployment::Platform;
+use domain::text::nearest;
+use domain::time::Span;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One scenario, as a file of `tests/scenarios/` says it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The name by which it is run; the file's name.
+    pub name: String,
+    /// One line for the list.
+    pub title: String,
+    /// How the version behaves that serves at the start.
+    #[serde(default)]
+    pub blue: Behaviour,
+    /// Background traffic, in requests per minute.
+    #[serde(default = "usual_traffic")]
+    pub requests_per_minute: u32,
+    /// What is deployed, in order.
+    pub deployments: Vec<Plan>,
+    /// What goes wrong around it.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// Where AWS's behaviour is not documented, which answer this scenario takes.
+    #[serde(default)]
+    pub assume: Assumptions,
+    /// What must come of it.
+    pub expect: Vec<Expectation>,
+}
+
+fn usual_traffic() -> u32 {
+    600
+}
+
+/// One deployment that a scenario makes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The service's name in the configuration.
+    pub service: String,
+    /// How long after the one before it ended (or after the scenario's start) it is created.
+    #[serde(default = "a_minute")]
+    pub after: Span,
+    /// `ECS` or `Lambda`.
+    #[serde(default = "ecs")]
+    pub platform: Platform,
+    /// The deployment configuration.
+    #[serde(default)]
+    pub configuration: Option<String>,
+    /// The description that the pipeline writes.
+    #[serde(default)]
+    pub description: String,
+    /// How the new version behaves.
+    #[serde(default)]
+    pub green: Behaviour,
+    /// Lifecycle event to hook function, in place of the usual two.
+    #[serde(default)]
+    pub hooks: Option<BTreeMap<String, String>>,
+    /// Whether the group has a test listener (ECS).
+    #[serde(default = "yes")]
+    pub test_listener: bool,
+    /// The alarms on the deployment group itself, which CodeDeploy watches.
+    #[serde(default)]
+    pub group_alarms: Vec<String>,
+    /// Whether the group rolls back by itself.
+    #[serde(default = "yes")]
+    pub auto_rollback: bool,
+    /// How long the old task set is kept after the shift (ECS).
+    #[serde(default = "five_minutes")]
+    pub termination_wait: Span,
+    /// A person stops it so long after its start, with rollback.
+    #[serde(default)]
+    pub stopped_by_person_after: Option<Span>,
+}
+
+fn a_minute() -> Span {
+    Span(std::time::Duration::from_secs(60))
+}
+fn five_minutes() -> Span {
+    Span(std::time::Duration::from_secs(300))
+}
+fn ecs() -> Platform {
+    Platform::Ecs
+}
+fn yes() -> bool {
+    true
+}
+
+/// How a version of the application behaves.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Behaviour {
+    /// The share of requests that end in a 500, from a time after the version's first production traffic.
+    #[serde(default)]
+    pub errors: Vec<ErrorRate>,
+    /// How long an answer takes.
+    #[serde(default)]
+    pub latency: Option<Span>,
+    /// Path to the answer given there, in place of the sample application's own.
+    #[serde(default)]
+    pub answers: BTreeMap<String, Answer>,
+    /// The version's tasks (ECS).
+    #[serde(default)]
+    pub tasks: Tasks,
+    /// What the version answers when it is invoked (Lambda).
+    #[serde(default)]
+    pub invoke: Option<Invoked>,
+    /// A real application that answers in place of the sample; set by `--green` and `--blue`.
+    #[serde(skip)]
+    pub url: Option<String>,
+}
+
+/// A share of requests that end in a 500.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRate {
+    /// Since when, counted from the version's first production traffic.
+    pub from: Span,
+    /// The share, 0 to 1.
+    pub rate: f64,
+}
+
+/// One scripted answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The status.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// A JSON body.
+    #[serde(default)]
+    pub json: Option<Value>,
+    /// A body as it stands.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// How long it takes.
+    #[serde(default)]
+    pub latency: Option<Span>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// The tasks of a version.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tasks {
+    /// How many of the wanted tasks run; all when not given.
+    #[serde(default)]
+    pub running: Option<u32>,
+    /// Why the others stopped.
+    #[serde(default)]
+    pub stopped_reason: Option<String>,
+    /// How many of the running ones the load balancer finds unhealthy.
+    #[serde(default)]
+    pub unhealthy: u32,
+    /// An image that runs in place of the one that the task definition names.
+    #[serde(default)]
+    pub image: Option<String>,
+}
+
+/// What a Lambda version answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invoked {
+    /// The payload.
+    #[serde(default)]
+    pub payload: Value,
+    /// `Unhandled` when the function fails.
+    #[serde(default)]
+    pub function_error: Option<String>,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    /// A function's process is killed from outside, as when it runs out of memory.
+    Kill(ProcessFault),
+    /// A function's process stops doing anything.
+    Hang(ProcessFault),
+    /// An AWS call is throttled.
+    Throttle(CallFault),
+    /// An AWS call fails with a server's error.
+    Break(CallFault),
+    /// Slack does not take messages for a while.
+    Slack(VendorFault),
+    /// PagerDuty does not take events for a while.
+    Pagerduty(VendorFault),
+    /// The event bus misbehaves.
+    Events(BusFault),
+    /// An alarm is red from the start.
+    RedAlarm {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Which process, and when.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessFault {
+    /// The function's binary.
+    pub function: String,
+    /// The AWS call during which it strikes: `codedeploy:GetDeployment`.
+    pub during: String,
+    /// How often; once when not given.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+/// Which call, and how often.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallFault {
+    /// The call: `codedeploy:StopDeployment`.
+    pub call: String,
+    /// Whose call; anybody's when not given.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// How often.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// How a vendor misbehaves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VendorFault {
+    /// The status that it answers.
+    pub status: u16,
+    /// `Retry-After`, in seconds.
+    #[serde(default)]
+    pub retry_after: Option<u32>,
+    /// Since when, counted from the scenario's start.
+    #[serde(default)]
+    pub from: Option<Span>,
+    /// Until when, counted from the scenario's start; for good when not given.
+    #[serde(default)]
+    pub until: Option<Span>,
+}
+
+/// How the event bus misbehaves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BusFault {
+    /// Which events; all when not given.
+    #[serde(default)]
+    pub detail_type: Option<String>,
+    /// Delivered so many times more.
+    #[serde(default)]
+    pub duplicate: u32,
+    /// Not delivered at all.
+    #[serde(default)]
+    pub lose: bool,
+    /// Delivered so much later.
+    #[serde(default)]
+    pub delay: Option<Span>,
+}
+
+/// Answers to what AWS leaves open.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assumptions {
+    /// Whether hooks run in a rollback deployment.
+    #[serde(default)]
+    pub hooks_run_in_rollback: bool,
+}
+
+/// Something that must come of a scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Expectation {
+    /// How a deployment ends.
+    Deployment(ExpectedDeployment),
+    /// Which version has all production traffic in the end: `green` (the newest) or `blue` (the one before it).
+    Production(String),
+    /// The most production traffic, in percent, that the last planned deployment's version ever had.
+    PeakTraffic {
+        /// At most this.
+        at_most: f64,
+    },
+    /// A verdict that reached CodeDeploy.
+    Verdict(ExpectedVerdict),
+    /// How many messages stand in the channel, threads apart.
+    SlackMessages(usize),
+    /// A text that stands in a message or its thread.
+    SlackSays(String),
+    /// A text that stands nowhere in Slack.
+    SlackSaysNot(String),
+    /// No thread has the same reply twice.
+    SlackRepeatsNothing,
+    /// The PagerDuty actions, in order: `trigger`, `resolve`.
+    Pages(Vec<String>),
+    /// The sum of a metric over the scenario, without dimensions.
+    Metric {
+        /// The metric's name.
+        name: String,
+        /// The sum.
+        sum: f64,
+    },
+    /// How often a call was made and answered well.
+    Calls {
+        /// `codedeploy:StopDeployment`
+        call: String,
+        /// How often.
+        times: usize,
+    },
+    /// How long at most from an alarm to all traffic on the old version.
+    RestoredWithin(Span),
+    /// How many events ended in dead-letter queues.
+    DeadLetters(usize),
+    /// How long at most from a deployment's start to its end.
+    EndedWithin(Span),
+}
+
+/// How a deployment ends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedDeployment {
+    /// Which: 1 is the first planned one.
+    pub nth: usize,
+    /// CodeDeploy's status.
+    pub status: String,
+    /// CodeDeploy's error code.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The status of the rollback that it caused.
+    #[serde(default)]
+    pub rollback: Option<String>,
+}
+
+/// A verdict that reached CodeDeploy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedVerdict {
+    /// The function's binary.
+    pub hook: String,
+    /// `Succeeded` or `Failed`.
+    pub verdict: String,
+    /// A text that the published reason or its findings contain.
+    #[serde(default)]
+    pub says: Option<String>,
+}
+
+/// A scenario that cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {message}")]
+pub struct ScenarioError {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+impl Scenario {
+    /// Reads a scenario; `file` is only named in errors.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        let at = |place: yaml::Place, message: String| ScenarioError {
+            file: file.to_owned(),
+            line: place.line,
+            column: place.column,
+            message,
+        };
+        let document = yaml::parse(text).map_err(|error| at(error.place, error.message.clone()))?;
+        let scenario: Scenario = serde_path_to_error::deserialize(&document.value).map_err(|error| {
+            let path = error.path().to_string();
+            let message = error.into_inner().to_string();
+            let mut inner = path.as_str();
+            let place = loop {
+                if let Some(place) = document.places.get(inner) {
+                    break *place;
+                }
+                match inner.rfind(['.', '[']) {
+                    Some(cut) => inner = inner.get(..cut).unwrap_or_default(),
+                    None => break yaml::Place::default(),
+                }
+            };
+            at(place, message)
+        })?;
+        Ok(scenario)
+    }
+}
+
+impl Scenario {
+    /// The quiet world of `serve`: nothing is planned, nothing strikes.
+    pub fn for_serve() -> Self {
+        Self {
+            name: "serve".to_owned(),
+            title: "Whatever is invoked".to_owned(),
+            blue: Behaviour::default(),
+            requests_per_minute: usual_traffic(),
+            deployments: Vec::new(),
+            faults: Vec::new(),
+            assume: Assumptions::default(),
+            expect: Vec::new(),
+        }
+    }
+}
+
+impl Plan {
+    /// A deployment of a service with everything else as usual.
+    pub fn usual(service: &str, platform: Platform) -> Self {
+        Self {
+            service: service.to_owned(),
+            after: a_minute(),
+            platform,
+            configuration: None,
+            description: String::new(),
+            green: Behaviour::default(),
+            hooks: None,
+            test_listener: true,
+            group_alarms: Vec::new(),
+            auto_rollback: true,
+            termination_wait: five_minutes(),
+            stopped_by_person_after: None,
+        }
+    }
+}
+
+/// The scenario of that name, or an error that names the nearest one.
+pub fn find<'a>(scenarios: &'a [Scenario], name: &str) -> Result<&'a Scenario, String> {
+    scenarios.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
+        let names = scenarios.iter().map(|scenario| scenario.name.as_str());
+        match nearest(name, names) {
+            Some(near) => format!("there is no scenario `{name}`; did you mean `{near}`? `cargo rehearse list` shows all of them"),
+            None => format!("there is no scenario `{name}`; `cargo rehearse list` shows all of them"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_scenario_is_told_with_its_place() {
+        let error = Scenario::parse("x.yaml", "name: x\ntitle: t\ndeployments:\n  - service: a\n    color: red\nexpect: []\n");
+        let text = error.unwrap_err().to_string();
+        assert!(text.starts_with("x.yaml:5:") && text.contains("color"), "{text}");
+    }
+}

@@ -1,0 +1,145 @@
+//! The application under test behind its load balancer: who answers a request, how, and how long it takes. The sample application is
+//! scripted; a real one is asked over the network by the driver. Knows nothing of deployments.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::landscape::Guarded;
+use super::{Effect, HttpAnswer, HttpAsked, SandboxId, Token, World};
+use crate::scenario::Answer;
+use crate::timeline::{Tone, Who};
+
+/// How long the sample application takes when the scenario does not say.
+pub(crate) const USUAL_LATENCY: Duration = Duration::from_millis(40);
+
+impl Guarded {
+    /// The version that gets the next request through the production listener. The new version's share is counted out, not drawn, so that
+    /// every run is the same: at 10 % it is every tenth request.
+    fn next_in_production(&mut self) -> usize {
+        let serving = self.serving();
+        let other = self.versions.iter().enumerate().find(|(index, version)| *index != serving && version.weight > 0.0);
+        match other {
+            None => serving,
+            Some((other, version)) => {
+                self.weight_debt += version.weight / 100.0;
+                if self.weight_debt >= 1.0 {
+                    self.weight_debt -= 1.0;
+                    other
+                } else {
+                    serving
+                }
+            }
+        }
+    }
+}
+
+impl World {
+    /// A request to a host other than AWS has arrived: the application, Slack, PagerDuty or something that the user runs.
+    pub fn web_request(&mut self, sandbox: Option<SandboxId>, request: Option<u64>, token: Token, asked: HttpAsked) {
+        if let Some(sandbox) = sandbox {
+            self.hold(sandbox, request, token);
+        }
+        let host = asked.host.clone().unwrap_or_default();
+        let authority = if host.contains(':') { host.clone() } else { format!("{host}:80") };
+        let caller = sandbox.and_then(|sandbox| self.function_of(sandbox)).map_or_else(|| "caller".to_owned(), |f| self.binary(f));
+        match authority.as_str() {
+            "slack.rehearsal:80" | "hooks.slack.rehearsal:80" => return self.slack(&caller, token, &asked),
+            "pagerduty.rehearsal:80" => return self.pagerduty(&caller, token, &asked),
+            _ => {}
+        }
+        let found = self.land.services.iter().find_map(|(name, service)| Some((name.clone(), service.listener_at(&authority)?)));
+        match found {
+            Some((service, test)) => self.ask_application(&service, test, token, asked),
+            None if is_loopback(&host) => {
+                self.effects.push(Effect::Forward(token, format!("http://{authority}"), asked));
+            }
+            None => {
+                self.tell(
+                    Who::Rehearsal,
+                    Tone::Warning,
+                    format!("has no host `{host}`: only the load balancer, the endpoints of the configuration and this machine"),
+                );
+                let text = format!("the rehearsal has no host `{host}`");
+                self.answer(token, HttpAnswer::text(502, text), USUAL_LATENCY);
+            }
+        }
+    }
+
+    fn ask_application(&mut self, service: &str, test: bool, token: Token, asked: HttpAsked) {
+        let now = self.now;
+        let Some(guarded) = self.land.services.get_mut(service) else { return };
+        let index = if test {
+            guarded.on_test.unwrap_or_else(|| guarded.serving())
+        } else {
+            guarded.next_in_production()
+        };
+        let Some(version) = guarded.versions.get_mut(index) else { return };
+        if let Some(url) = version.behaviour.url.clone() {
+            self.effects.push(Effect::Forward(token, url, asked));
+            return;
+        }
+        let path = asked.path.split('?').next().unwrap_or_default();
+        let scripted = version.behaviour.answers.get(path).cloned();
+        let mut latency = version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0);
+        let since = version.first_traffic.map(|at| now.since(at)).unwrap_or_default();
+        let rate = version.behaviour.error_rate(since);
+        // Test traffic reaches the version before production traffic does; its errors are those of the answers alone.
+        if version.first_traffic.is_some() {
+            version.error_debt += rate;
+        }
+        let answer = match scripted {
+            Some(scripted) => {
+                latency = scripted.latency.map_or(latency, |span| span.0);
+                answer_of(&scripted)
+            }
+            None if version.error_debt >= 1.0 => {
+                version.error_debt -= 1.0;
+                HttpAnswer::json(500, &json!({ "error": "internal server error" }))
+            }
+            None => sample_answer(path, &version.git_sha, &asked),
+        };
+        self.answer(token, answer, latency);
+    }
+
+    /// The answer of a real application has come, after so much real time, which counts as virtual time too.
+    pub fn forwarded(&mut self, token: Token, answer: Result<HttpAnswer, String>, took: Duration) {
+        let answer = answer.unwrap_or_else(|error| HttpAnswer::text(502, format!("the application could not be reached: {error}")));
+        self.answer(token, answer, took.max(Duration::from_millis(1)));
+    }
+}
+
+impl crate::scenario::Behaviour {
+    /// The share of failing requests so long after the version's first production traffic.
+    pub(crate) fn error_rate(&self, since: Duration) -> f64 {
+        self.errors.iter().filter(|step| step.from.0 <= since).max_by_key(|step| step.from).map_or(0.0, |step| step.rate)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name == "localhost" || name == "[::1]" || name.starts_with("127.")
+}
+
+fn answer_of(scripted: &Answer) -> HttpAnswer {
+    match (&scripted.json, &scripted.body) {
+        (Some(json), _) => HttpAnswer::json(scripted.status, json),
+        (None, Some(body)) => HttpAnswer::text(scripted.status, body.clone()),
+        (None, None) => HttpAnswer::text(scripted.status, ""),
+    }
+}
+
+/// What the sample application answers when all is well: a small chat service.
+fn sample_answer(path: &str, sha: &str, asked: &HttpAsked) -> HttpAnswer {
+    let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+    match path {
+        "/" | "/health" => HttpAnswer::json(200, &json!({ "status": "ok" })),
+        "/version" => HttpAnswer::json(200, &json!({ "sha": sha })),
+        "/api/v1/chat" => HttpAnswer::json(
+            200,
+            &json!({ "session_id": body.get("session_id"), "reply": "You might enjoy a story about a chess prodigy." }),
+        ),
+        "/api/v1/classify" => HttpAnswer::json(200, &json!({ "intent": "order_return", "confidence": 0.97 })),
+        _ => HttpAnswer::json(404, &json!({ "error": "not found" })),
+    }
+}

@@ -1,0 +1,132 @@
+//! Which resources and which condition keys a call is held against (Service Authorization Reference). Knows nothing of policies.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::World;
+use super::aws::{arn, text, texts};
+use crate::protocol::{Call, Service};
+
+impl World {
+    /// The action's name: Lambda's `Invoke` is authorised as `InvokeFunction`.
+    pub(crate) fn action_of<'a>(&self, call: &'a Call) -> &'a str {
+        match (call.service, call.operation.as_str()) {
+            (Service::Lambda, "Invoke") => "InvokeFunction",
+            (_, operation) => operation,
+        }
+    }
+
+    pub(crate) fn context_of(&self, call: &Call) -> BTreeMap<String, String> {
+        let mut context = BTreeMap::from([("aws:RequestedRegion".to_owned(), super::REGION.to_owned())]);
+        let mut add = |key: &str, value: String| {
+            context.insert(key.to_owned(), value);
+        };
+        match (call.service, call.operation.as_str()) {
+            (Service::CloudWatch, "PutMetricData") => {
+                add("cloudwatch:namespace", text(&call.input, "Namespace").to_owned());
+            }
+            (Service::EventBridge, "PutEvents") => {
+                let entries = call.input.get("Entries").and_then(Value::as_array);
+                if let Some(first) = entries.and_then(|entries| entries.first()) {
+                    add("events:source", text(first, "Source").to_owned());
+                    add("events:detail-type", text(first, "DetailType").to_owned());
+                }
+            }
+            (Service::Ecs, _) => {
+                let cluster = text(&call.input, "cluster");
+                if !cluster.is_empty() {
+                    let full = if cluster.starts_with("arn:") { cluster.to_owned() } else { arn("ecs", &format!("cluster/{cluster}")) };
+                    add("ecs:cluster", full);
+                }
+            }
+            _ => {}
+        }
+        context
+    }
+
+    pub(crate) fn resources_of(&self, call: &Call) -> Vec<String> {
+        let input = &call.input;
+        let everything = || vec!["*".to_owned()];
+        match (call.service, call.operation.as_str()) {
+            (Service::CodeDeploy, "GetApplicationRevision" | "BatchGetApplicationRevisions" | "ListApplicationRevisions") => {
+                vec![arn("codedeploy", &format!("application:{}", text(input, "applicationName")))]
+            }
+            (Service::CodeDeploy, "ListDeployments" | "GetDeploymentGroup" | "CreateDeployment") => {
+                match (text(input, "applicationName"), text(input, "deploymentGroupName")) {
+                    ("", _) => vec![arn("codedeploy", "deploymentgroup:*")],
+                    (application, group) => vec![arn("codedeploy", &format!("deploymentgroup:{application}/{group}"))],
+                }
+            }
+            (Service::CodeDeploy, "ListApplications") => everything(),
+            (Service::CodeDeploy, "BatchGetDeployments") => {
+                texts(input, "deploymentIds").iter().map(|id| self.deployment_resource(id)).collect()
+            }
+            (Service::CodeDeploy, _) => vec![self.deployment_resource(text(input, "deploymentId"))],
+            (Service::Ecs, "DescribeTaskSets") => {
+                let path = format!("task-set/{}/{}/*", text(input, "cluster"), text(input, "service"));
+                vec![arn("ecs", &path)]
+            }
+            (Service::Ecs, "DescribeServices" | "UpdateService") => {
+                let cluster = text(input, "cluster");
+                let mut services = texts(input, "services");
+                services.extend(input.get("service").and_then(Value::as_str).map(str::to_owned));
+                services.iter().map(|service| arn("ecs", &format!("service/{cluster}/{service}"))).collect()
+            }
+            (Service::Ecs, "DescribeTasks") => {
+                let cluster = text(input, "cluster");
+                let full = |task: String| if task.starts_with("arn:") { task } else { arn("ecs", &format!("task/{cluster}/{task}")) };
+                texts(input, "tasks").into_iter().map(full).collect()
+            }
+            (Service::Lambda, _) => {
+                let name = text(input, "FunctionName");
+                let full = World::lambda_arn(name);
+                match text(input, "Qualifier") {
+                    "" => vec![full],
+                    qualifier => vec![format!("{full}:{qualifier}")],
+                }
+            }
+            (Service::CloudWatch, "DescribeAlarms") => {
+                let names = texts(input, "AlarmNames");
+                if names.is_empty() {
+                    vec![arn("cloudwatch", "alarm:*")]
+                } else {
+                    names.iter().map(|name| arn("cloudwatch", &format!("alarm:{name}"))).collect()
+                }
+            }
+            (Service::CloudWatch, "ListTagsForResource") => vec![text(input, "ResourceARN").to_owned()],
+            (Service::EventBridge, "PutEvents") => vec![arn("events", "event-bus/default")],
+            (Service::DynamoDb, _) => {
+                let table = text(input, "TableName");
+                vec![if table.starts_with("arn:") { table.to_owned() } else { arn("dynamodb", &format!("table/{table}")) }]
+            }
+            (Service::SecretsManager, _) => {
+                let id = text(input, "SecretId");
+                let known = self.secrets.get(id).and_then(|secret| secret.get("arn")).and_then(Value::as_str);
+                vec![known.map_or_else(
+                    || if id.starts_with("arn:") { id.to_owned() } else { arn("secretsmanager", &format!("secret:{id}")) },
+                    str::to_owned,
+                )]
+            }
+            // ListTasks, DescribeTaskDefinition, all of Elastic Load Balancing's Describe calls, PutMetricData and GetMetricData know no resources.
+            _ => everything(),
+        }
+    }
+
+    fn deployment_resource(&self, id: &str) -> String {
+        match self.engine.get(id) {
+            Some(record) => {
+                let group = &record.group;
+                arn("codedeploy", &format!("deploymentgroup:{}/{}", group.application, group.deployment_group))
+            }
+            // Of a deployment that does not exist, any of the account's groups will do: the answer says that it does not exist.
+            None => self.land.services.values().next().map_or_else(
+                || arn("codedeploy", "deploymentgroup:*"),
+                |service| {
+                    let group = &service.group;
+                    arn("codedeploy", &format!("deploymentgroup:{}/{}", group.application, group.deployment_group))
+                },
+            ),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The AWS endpoint: a function's call is decoded, struck by faults, held against the function's policies and answered. Knows nothing of
+//! what the services answer.
+
+use std::collections::BTreeMap;
+
+use domain::text::bounded;
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, AWS_LATENCY, HttpAnswer, HttpAsked, REGION, SandboxId, Token, World};
+use crate::policy::{self, Decision, Request};
+use crate::protocol::{self, AwsError, Call, Service};
+use crate::scenario::Fault;
+use crate::timeline::{CallRecord, Tone, Who};
+
+/// The access key of a sandbox begins with this; its number follows.
+pub const ACCESS_KEY_PREFIX: &str = "AKIAREHEARSAL";
+
+/// The access key that a sandbox signs its calls with.
+pub fn access_key(sandbox: SandboxId) -> String {
+    format!("{ACCESS_KEY_PREFIX}{sandbox:07}")
+}
+
+fn sandbox_of(access_key: &str) -> Option<SandboxId> {
+    access_key.strip_prefix(ACCESS_KEY_PREFIX)?.parse().ok()
+}
+
+/// What a fault makes of a call.
+enum Struck {
+    Kill,
+    Hang,
+    Error(AwsError),
+}
+
+impl World {
+    /// A request to the AWS endpoint has arrived.
+    pub fn aws_request(&mut self, request: Option<u64>, token: Token, asked: &HttpAsked) {
+        let decoded = protocol::decode(&asked.method, &asked.path, &asked.headers, &asked.body);
+        let call = match decoded {
+            Ok(call) => call,
+            Err(error) => {
+                self.tell(Who::Rehearsal, Tone::Bad, format!("cannot read a call to AWS: {error}"));
+                let answer = http_answer(protocol::refuse(&error));
+                self.answer(token, answer, AWS_LATENCY);
+                return;
+            }
+        };
+        let sandbox = call.access_key.as_deref().and_then(sandbox_of);
+        let function = sandbox.and_then(|sandbox| self.function_of(sandbox));
+        let caller = function.map_or_else(|| "caller".to_owned(), |function| self.binary(function));
+        if let Some(sandbox) = sandbox {
+            self.hold(sandbox, request, token);
+        }
+        let name = format!("{}:{}", call.service.iam_prefix(), call.operation);
+        let result = match (self.struck(&name, &caller), sandbox) {
+            (Some(Struck::Kill), Some(sandbox)) => return self.strike(sandbox, false),
+            (Some(Struck::Hang), Some(sandbox)) => return self.strike(sandbox, true),
+            (Some(Struck::Error(error)), _) => Err(error),
+            _ => match self.refused(function, &call) {
+                Some(error) => Err(error),
+                None => self.dispatch(&call, &caller),
+            },
+        };
+        let outcome = match &result {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => error.code.clone(),
+        };
+        if let Err(error) = &result
+            && error.code.starts_with("AccessDenied")
+        {
+            self.tell(Who::Function(caller.clone()), Tone::Bad, format!("is refused {name}: {}", bounded(&error.message, 400)));
+        }
+        self.calls.push(CallRecord {
+            at: self.now,
+            function: caller,
+            service: call.service.iam_prefix().to_owned(),
+            operation: call.operation.clone(),
+            outcome,
+        });
+        let answer = http_answer(protocol::encode(&call, result.as_ref()));
+        self.answer(token, answer, AWS_LATENCY);
+    }
+
+    /// The fault that strikes this call, if one does.
+    fn struck(&mut self, call: &str, caller: &str) -> Option<Struck> {
+        for (fault, left) in &mut self.faults {
+            if *left == 0 {
+                continue;
+            }
+            let struck = match fault {
+                Fault::Kill(fault) if fault.function == caller && fault.during == call => Struck::Kill,
+                Fault::Hang(fault) if fault.function == caller && fault.during == call => Struck::Hang,
+                Fault::Throttle(fault)
+                    if fault.call == call && fault.function.as_ref().is_none_or(|function| function == caller) =>
+                {
+                    Struck::Error(AwsError::throttling())
+                }
+                Fault::Break(fault)
+                    if fault.call == call && fault.function.as_ref().is_none_or(|function| function == caller) =>
+                {
+                    Struck::Error(AwsError::internal())
+                }
+                _ => continue,
+            };
+            *left -= 1;
+            return Some(struck);
+        }
+        None
+    }
+
+    /// The error with which the function's policies refuse this call, if they do.
+    fn refused(&mut self, function: Option<usize>, call: &Call) -> Option<AwsError> {
+        // A caller without a sandbox (`serve`: a process that somebody else started) has no role to hold the call against.
+        let function = self.template.functions.get(function?)?.clone();
+        for request in self.requests_of(call) {
+            let decision = function.policy.evaluate(&request);
+            if let Decision::Allowed(_) = decision {
+                self.used.insert((function.binary.clone(), request.action.clone()));
+                continue;
+            }
+            let principal = policy::assumed_role(ACCOUNT, &function.role_name, &function.name);
+            let message = policy::access_denied(&principal, &request, &decision).unwrap_or_default();
+            return Some(AwsError::access_denied(message));
+        }
+        None
+    }
+
+    fn dispatch(&mut self, call: &Call, caller: &str) -> Result<Value, AwsError> {
+        let (operation, input) = (call.operation.as_str(), &call.input);
+        match call.service {
+            Service::CodeDeploy => self.codedeploy(operation, input, caller),
+            Service::Ecs => self.ecs(operation, input),
+            Service::Elb => self.elb(operation, input),
+            Service::Lambda => self.guarded_lambda(operation, input),
+            Service::CloudWatch => {
+                if operation == "PutMetricData" {
+                    self.note_metrics(caller, input);
+                }
+                self.cloudwatch.handle(operation, input, self.now.0)
+            }
+            Service::DynamoDb => self.tables.handle(operation, input, self.now.0),
+            Service::EventBridge => self.eventbridge(operation, input, caller),
+            Service::SecretsManager => self.secrets_manager(operation, input),
+        }
+    }
+
+    fn eventbridge(&mut self, operation: &str, input: &Value, caller: &str) -> Result<Value, AwsError> {
+        if operation != "PutEvents" {
+            return Err(not_implemented("events", operation));
+        }
+        let mut entries = Vec::new();
+        for entry in input.get("Entries").and_then(Value::as_array).into_iter().flatten() {
+            let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+            match serde_json::from_str::<Value>(text("Detail")) {
+                Ok(detail) if detail.is_object() => {
+                    let event =
+                        json!({ "source": text("Source"), "detail-type": text("DetailType"), "detail": detail });
+                    self.notices.push(event.clone());
+                    self.tell_notice(caller, &event);
+                    self.publish(event);
+                    entries.push(json!({ "EventId": format!("00000000-0000-4000-9000-{:012}", self.sequence) }));
+                }
+                _ => entries.push(json!({ "ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed." })),
+            }
+        }
+        let failed = entries.iter().filter(|entry| entry.get("ErrorCode").is_some()).count();
+        Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
+    }
+
+    /// Tells one of Greenlight's own events with what it carries.
+    fn tell_notice(&mut self, caller: &str, event: &Value) {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (kind, mut details) = (text("/detail-type"), Vec::new());
+        let (tone, what) = match kind.as_str() {
+            "Hook Verdict" => {
+                for finding in event.pointer("/detail/findings").and_then(Value::as_array).into_iter().flatten() {
+                    if let Ok(finding) = serde_json::from_value::<domain::hook::Finding>(finding.clone()) {
+                        details.push(finding.sentence());
+                    }
+                }
+                let tone = if text("/detail/verdict") == "Succeeded" { Tone::Plain } else { Tone::Bad };
+                (tone, format!("explains: {}", text("/detail/reason")))
+            }
+            "Rollback Decision" => {
+                (Tone::Warning, format!("decides {}: {}", text("/detail/decision"), text("/detail/reason")))
+            }
+            "Traffic Restored" => {
+                let seconds = event.pointer("/detail/seconds_since_alarm").and_then(Value::as_f64);
+                let after = seconds.map_or(String::new(), |seconds| format!(", {seconds:.0} s after the alarm"));
+                let restored = event.pointer("/detail/restored").and_then(Value::as_bool) == Some(true);
+                let what = if restored { "sees traffic restored" } else { "does not see traffic restored" };
+                (if restored { Tone::Good } else { Tone::Bad }, format!("{what}{after}"))
+            }
+            other => (Tone::Plain, format!("publishes the event `{other}`")),
+        };
+        self.tell_more(Who::Function(caller.to_owned()), tone, what, None, details);
+    }
+
+    pub(crate) fn set_up_secrets(&mut self) {
+        let template = std::sync::Arc::clone(&self.template);
+        let wanted = [
+            self.config.slack.as_ref().and_then(|slack| slack.token.clone()),
+            self.config.slack.as_ref().and_then(|slack| slack.webhook.clone()),
+            self.config.pagerduty.as_ref().map(|pager| pager.routing_key.clone()),
+        ];
+        for secret in &template.secrets {
+            let mut body = BTreeMap::new();
+            for reference in wanted.iter().flatten() {
+                if let domain::config::SecretRef::SecretsManager { name, key } = reference
+                    && *name == secret.name
+                {
+                    let value = if key.contains("webhook") {
+                        "http://hooks.slack.rehearsal/services/T0/B0/rehearsal".to_owned()
+                    } else {
+                        format!("rehearsal-{key}")
+                    };
+                    body.insert(key.clone(), value);
+                }
+            }
+            self.secrets.insert(secret.name.clone(), json!({ "arn": secret.arn, "body": json!(body).to_string() }));
+        }
+    }
+
+    fn secrets_manager(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        if operation != "GetSecretValue" {
+            return Err(not_implemented("secretsmanager", operation));
+        }
+        let id = input.get("SecretId").and_then(Value::as_str).unwrap_or_default();
+        let found = self.secrets.iter().find(|(name, secret)| *name == id || secret.get("arn").and_then(Value::as_str) == Some(id));
+        match found {
+            Some((name, secret)) => Ok(json!({
+                "ARN": secret.get("arn"), "Name": name, "SecretString": secret.get("body"),
+                "VersionId": "00000000-0000-4000-8000-000000000001", "VersionStages": ["AWSCURRENT"],
+            })),
+            None => Err(AwsError::client(
+                "ResourceNotFoundException",
+                "Secrets Manager can't find the specified secret.",
+            )),
+        }
+    }
+
+    /// What IAM is asked for a call: action, resource and conditions.
+    fn requests_of(&self, call: &Call) -> Vec<Request> {
+        let action = format!("{}:{}", call.service.iam_prefix(), self.action_of(call));
+        let context = self.context_of(call);
+        self.resources_of(call)
+            .into_iter()
+            .map(|resource| Request { action: action.clone(), resource, context: context.clone() })
+            .collect()
+    }
+}
+
+/// An operation of a service that the rehearsal does not have.
+pub(crate) fn not_implemented(service: &str, operation: &str) -> AwsError {
+    AwsError::client(
+        "NotImplementedByRehearsal",
+        format!("the rehearsal has no `{service}:{operation}`; what it has is listed in docs/rehearsal.md"),
+    )
+}
+
+pub(crate) fn http_answer(response: protocol::Response) -> HttpAnswer {
+    HttpAnswer {
+        status: response.status,
+        headers: response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        body: response.body,
+    }
+}
+
+/// A string member of an input.
+pub(crate) fn text<'a>(input: &'a Value, key: &str) -> &'a str {
+    input.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The strings of a list member of an input.
+pub(crate) fn texts(input: &Value, key: &str) -> Vec<String> {
+    let list = input.get(key).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+/// An ARN in the rehearsal's account and region.
+pub(crate) fn arn(service: &str, rest: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}")
+}

@@ -1,0 +1,491 @@
+//! Lambda as a service: invocations, execution environments, time limits that kill, asynchronous retries, destinations and
+//! reserved concurrency (Lambda developer guide, "Asynchronous invocation"). Knows nothing of what the functions do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use domain::text::bounded;
+use domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, DELIVERY, Effect, Happening, HttpAnswer, REGION, Token, World};
+use crate::template::Destination;
+use crate::timeline::{Tone, Who};
+
+/// The number of an execution environment: one process.
+pub type SandboxId = u32;
+
+/// What is to be done by a function, or is being done.
+#[derive(Clone, Debug)]
+pub(crate) struct Invocation {
+    pub(crate) id: String,
+    pub(crate) function: usize,
+    pub(crate) payload: Value,
+    pub(crate) attempts: u32,
+    pub(crate) throttled: u32,
+    pub(crate) accepted: Timestamp,
+    /// Who waits for the answer, when it is a synchronous one.
+    pub(crate) waiting: Option<Token>,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Answered(Vec<u8>),
+    Failed { kind: String, message: String },
+}
+
+#[derive(Debug)]
+enum State {
+    Starting(Option<Box<Invocation>>),
+    Waiting(Token),
+    Running(Box<Invocation>),
+    Frozen(Box<Invocation>),
+    Answered,
+    Dead,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    pub(crate) function: usize,
+    state: State,
+    parked: Option<(u64, BTreeSet<u64>)>,
+    wakes: u64,
+    waits: BTreeMap<u64, (i64, u64)>,
+    held: BTreeMap<u64, Token>,
+}
+
+impl Sandbox {
+    /// Whether the process can do nothing before the rehearsal does something.
+    fn is_idle(&self) -> bool {
+        match &self.state {
+            State::Waiting(_) | State::Frozen(_) | State::Dead => true,
+            State::Starting(_) | State::Answered => false,
+            State::Running(_) => self.parked.as_ref().is_some_and(|(woken, outstanding)| {
+                *woken == self.wakes
+                    && outstanding.iter().eq(self.held.keys())
+                    && !(self.waits.is_empty() && self.held.is_empty())
+            }),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    sandboxes: BTreeMap<SandboxId, Sandbox>,
+    next: SandboxId,
+}
+
+impl Fleet {
+    pub(crate) fn anything_runs(&self) -> bool {
+        self.sandboxes.values().any(|sandbox| {
+            matches!(sandbox.state, State::Starting(_) | State::Running(_) | State::Frozen(_) | State::Answered)
+        })
+    }
+
+    pub(crate) fn answered(&mut self, token: Token) {
+        for sandbox in self.sandboxes.values_mut() {
+            sandbox.held.retain(|_, held| *held != token);
+        }
+    }
+
+    fn running(&self, function: usize) -> usize {
+        self.sandboxes
+            .values()
+            .filter(|sandbox| sandbox.function == function)
+            .filter(|sandbox| {
+                matches!(&sandbox.state, State::Running(_) | State::Frozen(_) | State::Starting(Some(_)))
+            })
+            .count()
+    }
+}
+
+impl World {
+    /// Whether virtual time may move on: no process has anything left to do but wait.
+    pub fn is_quiet(&self) -> bool {
+        !self.samples.awaited() && self.fleet.sandboxes.values().all(Sandbox::is_idle)
+    }
+
+    /// The processes that keep virtual time from moving on, for the message when that takes too long.
+    pub fn busy(&self) -> Vec<(SandboxId, String)> {
+        let busy = self.fleet.sandboxes.iter().filter(|(_, sandbox)| !sandbox.is_idle());
+        busy.map(|(id, sandbox)| (*id, self.binary(sandbox.function))).collect()
+    }
+
+    /// The function that a sandbox runs: its place in the template.
+    pub fn function_of(&self, sandbox: SandboxId) -> Option<usize> {
+        self.fleet.sandboxes.get(&sandbox).map(|sandbox| sandbox.function)
+    }
+
+    pub(crate) fn binary(&self, function: usize) -> String {
+        self.template.functions.get(function).map_or_else(String::new, |function| function.binary.clone())
+    }
+
+    /// The function of that name, ARN or binary.
+    pub(crate) fn function_named(&self, name: &str) -> Option<usize> {
+        let plain = name.rsplit(":function:").next().unwrap_or(name);
+        let plain = plain.split(':').next().unwrap_or(plain);
+        self.template.functions.iter().position(|function| function.name == plain || function.binary == plain)
+    }
+
+    /// Asks for an asynchronous invocation.
+    pub(crate) fn invoke(&mut self, function: usize, payload: Value, after: Duration) {
+        let invocation = self.invocation(function, payload, None);
+        self.schedule(after, Happening::Deliver(Box::new(invocation)));
+    }
+
+    /// Asks for an invocation whose answer somebody waits for: `cargo lambda invoke`.
+    pub fn invoke_and_wait(&mut self, name: &str, payload: Value, token: Token) {
+        match self.function_named(name) {
+            Some(function) => {
+                let invocation = self.invocation(function, payload, Some(token));
+                self.deliver(invocation);
+            }
+            None => {
+                let names: Vec<String> =
+                    self.template.functions.iter().map(|function| function.binary.clone()).collect();
+                let message = format!("there is no function `{name}` in the template; there are {}", names.join(", "));
+                let body = json!({ "Type": "User", "Message": message });
+                self.answer(token, HttpAnswer::json(404, &body), Duration::ZERO);
+            }
+        }
+    }
+
+    fn invocation(&mut self, function: usize, payload: Value, waiting: Option<Token>) -> Invocation {
+        let number = self.fresh();
+        Invocation {
+            id: format!("00000000-0000-4000-8000-{number:012}"),
+            function,
+            payload,
+            attempts: 0,
+            throttled: 0,
+            accepted: self.now,
+            waiting,
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, mut invocation: Invocation) {
+        let function = invocation.function;
+        let limit = self.template.functions.get(function).and_then(|function| function.reserved_concurrency);
+        if limit.is_some_and(|limit| self.fleet.running(function) >= limit as usize) && invocation.waiting.is_none() {
+            // Throttled events go back to the queue, 1 s at first and 5 min at most, for up to 6 h.
+            let pause = Duration::from_secs(1 << invocation.throttled.min(8)).min(Duration::from_secs(300));
+            invocation.throttled += 1;
+            self.schedule(pause, Happening::Deliver(Box::new(invocation)));
+            return;
+        }
+        let warm = self
+            .fleet
+            .sandboxes
+            .iter()
+            .find(|(_, sandbox)| sandbox.function == function && matches!(sandbox.state, State::Waiting(_)))
+            .map(|(id, _)| *id);
+        if let Some(id) = warm {
+            let token = match self.fleet.sandboxes.get_mut(&id).map(|sandbox| &sandbox.state) {
+                Some(State::Waiting(token)) => *token,
+                _ => return,
+            };
+            self.hand_over(id, token, invocation);
+        } else {
+            self.fleet.next += 1;
+            let id = self.fleet.next;
+            let sandbox = Sandbox {
+                function,
+                state: State::Starting(Some(Box::new(invocation))),
+                parked: None,
+                wakes: 0,
+                waits: BTreeMap::new(),
+                held: BTreeMap::new(),
+            };
+            self.fleet.sandboxes.insert(id, sandbox);
+            self.effects.push(Effect::Spawn(id));
+        }
+    }
+
+    fn hand_over(&mut self, id: SandboxId, token: Token, mut invocation: Invocation) {
+        let Some(function) = self.template.functions.get(invocation.function) else { return };
+        invocation.attempts += 1;
+        let limit = Duration::from_secs(u64::from(function.timeout_seconds));
+        let headers = vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("lambda-runtime-aws-request-id".to_owned(), invocation.id.clone()),
+            ("lambda-runtime-deadline-ms".to_owned(), self.now.plus(limit).0.to_string()),
+            ("lambda-runtime-invoked-function-arn".to_owned(), function.arn.clone()),
+            ("lambda-runtime-trace-id".to_owned(), format!("Root=1-{:08x}-{:024x};Sampled=0", self.now.0 / 1000, self.sequence)),
+        ];
+        let answer = HttpAnswer { status: 200, headers, body: invocation.payload.to_string().into_bytes() };
+        self.schedule(limit, Happening::Deadline(id, invocation.id.clone()));
+        if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
+            sandbox.parked = None;
+            sandbox.state = State::Running(Box::new(invocation));
+        }
+        self.effects.push(Effect::Answer(token, answer));
+    }
+
+    /// A process asks for its next invocation.
+    pub fn runtime_next(&mut self, id: SandboxId, token: Token) {
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else {
+            let message = "this execution environment is not one of the rehearsal's";
+            self.effects.push(Effect::Answer(token, HttpAnswer::text(403, message)));
+            return;
+        };
+        match std::mem::replace(&mut sandbox.state, State::Waiting(token)) {
+            State::Starting(Some(invocation)) => self.hand_over(id, token, *invocation),
+            State::Starting(None) | State::Answered | State::Waiting(_) => {}
+            // The process gave up on what it was doing without saying so.
+            State::Running(invocation) | State::Frozen(invocation) => {
+                self.finish(*invocation, Outcome::Failed {
+                    kind: "Runtime.Unknown".to_owned(),
+                    message: "the runtime asked for the next invocation without having answered this one".to_owned(),
+                });
+            }
+            State::Dead => {}
+        }
+    }
+
+    /// A process answers its invocation, well or with an error.
+    pub fn runtime_answer(&mut self, id: SandboxId, request: &str, token: Token, failed: bool, body: Vec<u8>) {
+        let accepted = HttpAnswer::json(202, &json!({ "status": "OK" }));
+        let refused = |text: &str| {
+            HttpAnswer::json(400, &json!({ "errorMessage": text, "errorType": "InvalidRequestID" }))
+        };
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
+        match std::mem::replace(&mut sandbox.state, State::Answered) {
+            State::Running(invocation) if invocation.id == request => {
+                self.forget_waits(id);
+                self.effects.push(Effect::Answer(token, accepted));
+                let outcome = if failed { failure_of(&body) } else { Outcome::Answered(body) };
+                self.finish(*invocation, outcome);
+            }
+            other => {
+                sandbox.state = other;
+                self.effects.push(Effect::Answer(token, refused("Invalid request ID")));
+            }
+        }
+    }
+
+    /// A process could not start.
+    pub fn runtime_init_error(&mut self, id: SandboxId, token: Token, body: &[u8]) {
+        self.effects.push(Effect::Answer(token, HttpAnswer::json(202, &json!({ "status": "OK" }))));
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
+        if let State::Starting(Some(invocation)) = std::mem::replace(&mut sandbox.state, State::Dead) {
+            self.finish(*invocation, failure_of(body));
+        }
+    }
+
+    /// A process ended.
+    pub fn exited(&mut self, id: SandboxId, how: &str) {
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
+        let state = std::mem::replace(&mut sandbox.state, State::Dead);
+        self.forget_waits(id);
+        match state {
+            State::Starting(Some(invocation)) | State::Running(invocation) | State::Frozen(invocation) => {
+                let message = format!("RequestId: {} Error: Runtime exited with error: {how}", invocation.id);
+                self.finish(*invocation, Outcome::Failed { kind: "Runtime.ExitError".to_owned(), message });
+            }
+            State::Starting(None) | State::Waiting(_) | State::Answered | State::Dead => {}
+        }
+    }
+
+    pub(crate) fn deadline(&mut self, id: SandboxId, request: &str) {
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
+        let over = matches!(&sandbox.state, State::Running(invocation) | State::Frozen(invocation) if invocation.id == request);
+        if !over {
+            return;
+        }
+        let (State::Running(invocation) | State::Frozen(invocation)) =
+            std::mem::replace(&mut sandbox.state, State::Dead)
+        else {
+            return;
+        };
+        self.forget_waits(id);
+        self.effects.push(Effect::Kill(id));
+        let limit = self.template.functions.get(invocation.function).map_or(0, |function| function.timeout_seconds);
+        let message = format!("{} {} Task timed out after {limit}.00 seconds", self.now, invocation.id);
+        self.finish(*invocation, Outcome::Failed { kind: "Sandbox.Timedout".to_owned(), message });
+    }
+
+    fn forget_waits(&mut self, id: SandboxId) {
+        if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
+            let keys: Vec<(i64, u64)> = std::mem::take(&mut sandbox.waits).into_values().collect();
+            sandbox.held.clear();
+            for key in keys {
+                self.queue.remove(&key);
+            }
+        }
+    }
+
+    fn finish(&mut self, mut invocation: Invocation, outcome: Outcome) {
+        let Some(function) = self.template.functions.get(invocation.function).cloned() else { return };
+        let who = Who::Function(function.binary.clone());
+        if let Outcome::Failed { kind, message } = &outcome {
+            self.tell(who, Tone::Bad, format!("failed: {} ({kind})", bounded(message, 600)));
+        }
+        if let Some(token) = invocation.waiting {
+            let answer = match outcome {
+                Outcome::Answered(body) => HttpAnswer {
+                    status: 200,
+                    headers: vec![
+                        ("content-type".to_owned(), "application/json".to_owned()),
+                        ("x-amz-executed-version".to_owned(), "$LATEST".to_owned()),
+                    ],
+                    body,
+                },
+                Outcome::Failed { kind, message } => {
+                    let mut answer = HttpAnswer::json(200, &json!({ "errorType": kind, "errorMessage": message }));
+                    answer.headers.push(("x-amz-function-error".to_owned(), "Unhandled".to_owned()));
+                    answer
+                }
+            };
+            self.answer(token, answer, Duration::ZERO);
+            return;
+        }
+        let Outcome::Failed { kind, message } = outcome else { return };
+        let settings = &function.async_invoke;
+        let retries = settings.max_retries;
+        let age = self.now.since(invocation.accepted);
+        if invocation.attempts <= retries && age.as_secs() < u64::from(settings.max_event_age_seconds) {
+            // One minute before the first retry, two before the second.
+            let pause = Duration::from_secs(if invocation.attempts == 1 { 60 } else { 120 });
+            self.tell(
+                Who::Lambda,
+                Tone::Warning,
+                format!("tries `{}` again in {} (retry {} of {retries})", function.name, domain::time::spoken(pause), invocation.attempts),
+            );
+            invocation.throttled = 0;
+            self.schedule(pause, Happening::Deliver(Box::new(invocation)));
+            return;
+        }
+        let record = json!({
+            "version": "1.0",
+            "timestamp": self.now.to_string(),
+            "requestContext": {
+                "requestId": invocation.id,
+                "functionArn": format!("{}:$LATEST", function.arn),
+                "condition": if invocation.attempts > retries { "RetriesExhausted" } else { "EventAgeExceeded" },
+                "approximateInvokeCount": invocation.attempts,
+            },
+            "requestPayload": invocation.payload,
+            "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
+            "responsePayload": { "errorMessage": message, "errorType": kind },
+        });
+        let dead = function.dead_letter_queue.clone();
+        match settings.on_failure.clone() {
+            Some(Destination::Function(arn)) => match self.function_named(&arn) {
+                Some(next) => {
+                    let name = self.binary(next);
+                    self.tell(Who::Lambda, Tone::Warning, format!("hands the failure of `{}` to `{name}`", function.name));
+                    self.invoke(next, record, DELIVERY);
+                }
+                None => self.dead_letter(&arn, record),
+            },
+            Some(Destination::Queue(arn) | Destination::Topic(arn)) => self.dead_letter(&arn, record),
+            Some(Destination::EventBus(_)) => {
+                let event = json!({
+                    "source": "lambda", "detail-type": "Lambda Function Invocation Result - Failure", "detail": record,
+                });
+                self.publish(event);
+            }
+            None => {}
+        }
+        if let Some(queue) = dead {
+            self.dead_letter(&queue, invocation.payload);
+        }
+    }
+
+    pub(crate) fn dead_letter(&mut self, queue: &str, event: Value) {
+        let name = queue.rsplit(':').next().unwrap_or(queue).to_owned();
+        self.tell(Who::Lambda, Tone::Bad, format!("puts the event into the dead-letter queue `{name}`"));
+        self.dead_letters.push((name, event));
+    }
+
+    /// A line of a process's clock connection: what it waits for.
+    pub fn paced(&mut self, id: SandboxId, line: &str) {
+        let mut words = line.split_whitespace();
+        let verb = words.next();
+        let first: Option<u64> = words.next().and_then(|word| word.parse().ok());
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
+        match (verb, first) {
+            (Some("sleep"), Some(wait)) => {
+                let until: i64 = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
+                sandbox.parked = None;
+                let after = Timestamp(until).since(self.now);
+                let key = self.schedule(after, Happening::Wake(id, wait));
+                if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
+                    sandbox.waits.insert(wait, key);
+                }
+            }
+            (Some("cancel"), Some(wait)) => {
+                sandbox.parked = None;
+                if let Some(key) = sandbox.waits.remove(&wait) {
+                    self.queue.remove(&key);
+                }
+            }
+            (Some("park"), Some(woken)) => {
+                let outstanding: BTreeSet<u64> = words
+                    .next()
+                    .unwrap_or_default()
+                    .split(',')
+                    .filter_map(|word| word.parse().ok())
+                    .collect();
+                // What the process no longer waits for was given up by it.
+                sandbox.held.retain(|request, _| outstanding.contains(request));
+                sandbox.parked = Some((woken, outstanding));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn wake(&mut self, id: SandboxId, wait: u64) {
+        if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id)
+            && sandbox.waits.remove(&wait).is_some()
+            && matches!(sandbox.state, State::Running(_))
+        {
+            sandbox.wakes += 1;
+            self.effects.push(Effect::Wake(id, wait));
+        }
+    }
+
+    /// A request of a process has arrived and waits for its answer.
+    pub(crate) fn hold(&mut self, id: SandboxId, request: Option<u64>, token: Token) {
+        if let (Some(sandbox), Some(request)) = (self.fleet.sandboxes.get_mut(&id), request) {
+            sandbox.held.insert(request, token);
+        }
+    }
+
+    /// Ends a process from outside, or stops it where it stands.
+    pub(crate) fn strike(&mut self, id: SandboxId, hang: bool) {
+        let binary = self.function_of(id).map_or_else(String::new, |function| self.binary(function));
+        if hang {
+            self.tell(Who::Rehearsal, Tone::Warning, format!("lets the process of `{binary}` hang"));
+            if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
+                sandbox.state = match std::mem::replace(&mut sandbox.state, State::Dead) {
+                    State::Running(invocation) => State::Frozen(invocation),
+                    other => other,
+                };
+            }
+            self.effects.push(Effect::Freeze(id));
+        } else {
+            self.tell(Who::Rehearsal, Tone::Warning, format!("kills the process of `{binary}`"));
+            // It is not idle before its end has been seen.
+            if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
+                sandbox.parked = None;
+            }
+            self.effects.push(Effect::Kill(id));
+        }
+    }
+
+    /// The ARN of one of the fleet's functions or of a guarded one.
+    pub(crate) fn lambda_arn(name: &str) -> String {
+        if name.starts_with("arn:") { name.to_owned() } else { format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}") }
+    }
+}
+
+fn failure_of(body: &[u8]) -> Outcome {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |key: &str| parsed.get(key).and_then(Value::as_str).map(str::to_owned);
+    Outcome::Failed {
+        kind: text("errorType").unwrap_or_else(|| "Unknown".to_owned()),
+        message: text("errorMessage").unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()),
+    }
+}

@@ -1,0 +1,78 @@
+//! Lambda's API for the guarded functions: versions, aliases, invocations of one version. Knows nothing of the fleet's own functions,
+//! which run as processes.
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::aws::{not_implemented, text};
+use super::landscape::{Guarded, Version};
+use crate::protocol::AwsError;
+
+impl World {
+    pub(crate) fn guarded_lambda(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        let name = text(input, "FunctionName");
+        let plain = name.rsplit(":function:").next().unwrap_or(name);
+        let not_found = || {
+            AwsError {
+                status: 404,
+                ..AwsError::client("ResourceNotFoundException", format!("Function not found: {}", World::lambda_arn(name)))
+            }
+        };
+        let service = self.land.services.get(plain).ok_or_else(not_found)?;
+        let serving = service.serving();
+        let version = match text(input, "Qualifier") {
+            "" | "$LATEST" => service.versions.last(),
+            "live" => service.versions.get(serving),
+            number => service.versions.iter().find(|version| version.number.to_string() == number),
+        }
+        .ok_or_else(not_found)?;
+        match operation {
+            "GetFunctionConfiguration" => Ok(configuration(service, version)),
+            "GetFunction" => Ok(json!({ "Configuration": configuration(service, version) })),
+            "GetAlias" => {
+                let shifting: Vec<&Version> =
+                    service.versions.iter().filter(|other| other.weight > 0.0 && other.number != version.number).collect();
+                let weights: serde_json::Map<String, Value> =
+                    shifting.iter().map(|other| (other.number.to_string(), json!(other.weight / 100.0))).collect();
+                Ok(json!({
+                    "Name": text(input, "Name"), "FunctionVersion": version.number.to_string(),
+                    "AliasArn": format!("{}:{}", World::lambda_arn(&service.name), text(input, "Name")),
+                    "RoutingConfig": { "AdditionalVersionWeights": weights },
+                }))
+            }
+            "Invoke" => {
+                let scripted = version.behaviour.invoke.clone();
+                let usual = || json!({ "statusCode": 200, "body": "{\"ok\":true}" });
+                let (payload, error) = match scripted {
+                    Some(answer) if answer.payload.is_null() => (usual(), answer.function_error),
+                    Some(answer) => (answer.payload, answer.function_error),
+                    None => (usual(), None),
+                };
+                let mut answer =
+                    json!({ "StatusCode": 200, "ExecutedVersion": version.number.to_string(), "Payload": payload });
+                if let (Some(error), Some(map)) = (error, answer.as_object_mut()) {
+                    map.insert("FunctionError".to_owned(), json!(error));
+                }
+                Ok(answer)
+            }
+            _ => Err(not_implemented("lambda", operation)),
+        }
+    }
+}
+
+fn configuration(service: &Guarded, version: &Version) -> Value {
+    json!({
+        "FunctionName": service.name,
+        "FunctionArn": format!("{}:{}", World::lambda_arn(&service.name), version.number),
+        "Version": version.number.to_string(),
+        "Runtime": "provided.al2023",
+        "Handler": "bootstrap",
+        "Role": "arn:aws:iam::123456789012:role/guarded",
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "MemorySize": 256,
+        "Timeout": 30,
+        "CodeSha256": version.git_sha,
+        "PackageType": "Zip",
+    })
+}

@@ -1,0 +1,193 @@
+//! What is deployed to: the guarded services with their versions, their load balancer or their alias, and who has how much traffic.
+//! Knows nothing of deployments.
+
+use std::collections::BTreeMap;
+
+use domain::config::Config;
+use domain::deployment::{GroupName, Platform};
+use domain::time::Timestamp;
+
+use super::{ACCOUNT, REGION};
+use crate::scenario::{Behaviour, Scenario};
+
+/// The load balancer's id in ARNs; the sample template's parameter defaults name it too.
+pub(crate) const LOAD_BALANCER_ID: &str = "50dc6c495c0c9188";
+const TARGET_GROUP_IDS: [&str; 2] = ["6d0ecf831eec9f09", "7f1fde942ffd0a10"];
+
+/// How many tasks a service wants.
+pub(crate) const DESIRED: u32 = 2;
+
+/// One version of a service: a task set with its task definition, or a Lambda version.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    /// 41, 42, …: the task definition's revision or the Lambda version.
+    pub(crate) number: u32,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) git_sha: String,
+    /// The deployment that brought it.
+    pub(crate) deployment: Option<String>,
+    /// Production traffic in percent.
+    pub(crate) weight: f64,
+    /// Since when it has had production traffic.
+    pub(crate) first_traffic: Option<Timestamp>,
+    pub(crate) created: Timestamp,
+    /// Which of the two target groups its tasks are in.
+    pub(crate) target_group: usize,
+    /// Whether its tasks still exist.
+    pub(crate) alive: bool,
+    /// What is still owed of the share of failing requests.
+    pub(crate) error_debt: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Guarded {
+    pub(crate) name: String,
+    pub(crate) group: GroupName,
+    pub(crate) platform: Platform,
+    pub(crate) versions: Vec<Version>,
+    /// The version that the test listener shows.
+    pub(crate) on_test: Option<usize>,
+    pub(crate) production_port: u16,
+    pub(crate) test_port: u16,
+    /// Hosts that the configuration names in place of the load balancer's own.
+    pub(crate) test_hosts: Vec<String>,
+    pub(crate) production_hosts: Vec<String>,
+    /// What is still owed of the new version's share of requests through the production listener.
+    pub(crate) weight_debt: f64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Landscape {
+    pub(crate) services: BTreeMap<String, Guarded>,
+}
+
+impl Landscape {
+    pub(crate) fn new(config: &Config, scenario: &Scenario) -> Self {
+        let mut services = BTreeMap::new();
+        for (index, service) in config.services.iter().enumerate() {
+            let plan = scenario.deployments.iter().find(|plan| plan.service == service.name);
+            let invokes = service.before_allow_traffic.checks.iter().any(|check| check.invoke.is_some());
+            let platform = plan.map_or(if invokes { Platform::Lambda } else { Platform::Ecs }, |plan| plan.platform);
+            let offset = u16::try_from(index).unwrap_or_default();
+            let host = |url: &Option<String>| url.as_deref().and_then(authority).into_iter().collect();
+            services.insert(service.name.clone(), Guarded {
+                name: service.name.clone(),
+                group: service.codedeploy.clone(),
+                platform,
+                versions: vec![Version {
+                    number: 41,
+                    behaviour: scenario.blue.clone(),
+                    git_sha: "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a".to_owned(),
+                    deployment: None,
+                    weight: 100.0,
+                    first_traffic: Some(Timestamp(0)),
+                    created: Timestamp(0),
+                    target_group: 0,
+                    alive: true,
+                    error_debt: 0.0,
+                }],
+                on_test: None,
+                production_port: 80 + offset,
+                test_port: 8080 + offset,
+                test_hosts: host(&service.endpoints.test),
+                production_hosts: host(&service.endpoints.production),
+                weight_debt: 0.0,
+            });
+        }
+        Self { services }
+    }
+
+    pub(crate) fn by_group(&self, group: &GroupName) -> Option<&Guarded> {
+        self.services.values().find(|service| service.group == *group)
+    }
+}
+
+/// The host and port of a URL, the port always given.
+pub(crate) fn authority(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    let host = uri.host()?;
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    Some(format!("{host}:{port}"))
+}
+
+impl Guarded {
+    /// The version that has most of the production traffic.
+    pub(crate) fn serving(&self) -> usize {
+        let heaviest = self.versions.iter().enumerate().max_by(|a, b| a.1.weight.total_cmp(&b.1.weight));
+        heaviest.map_or(0, |(index, _)| index)
+    }
+
+    pub(crate) fn cluster(&self) -> &str {
+        &self.group.application
+    }
+
+    pub(crate) fn target_groups(&self) -> [String; 2] {
+        [format!("{}-blue", self.name), format!("{}-green", self.name)]
+    }
+
+    pub(crate) fn target_group_full_name(&self, index: usize) -> String {
+        let names = self.target_groups();
+        let id = TARGET_GROUP_IDS.get(index).copied().unwrap_or_default();
+        format!("targetgroup/{}/{id}", names.get(index).map_or("", String::as_str))
+    }
+
+    pub(crate) fn target_group_arn(&self, index: usize) -> String {
+        format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:{}", self.target_group_full_name(index))
+    }
+
+    pub(crate) fn load_balancer_full_name(&self) -> String {
+        format!("app/{}/{LOAD_BALANCER_ID}", self.group.application)
+    }
+
+    pub(crate) fn load_balancer_arn(&self) -> String {
+        format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/{}", self.load_balancer_full_name())
+    }
+
+    pub(crate) fn dns_name(&self) -> String {
+        format!("{}-1204567890.{REGION}.elb.amazonaws.com", self.group.application)
+    }
+
+    pub(crate) fn listener_arn(&self, test: bool) -> String {
+        let (port, kind) = if test { (self.test_port, "7") } else { (self.production_port, "f") };
+        format!(
+            "arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:listener/{}/{kind}2f7dc8efc52{port:05}",
+            self.load_balancer_full_name()
+        )
+    }
+
+    pub(crate) fn service_arn(&self) -> String {
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/{}/{}", self.cluster(), self.name)
+    }
+
+    /// `ecs-svc/…`
+    pub(crate) fn task_set_id(version: &Version) -> String {
+        format!("ecs-svc/36057017072679{:05}", version.number)
+    }
+
+    pub(crate) fn task_definition(&self, version: &Version) -> String {
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{}:{}", self.name, version.number)
+    }
+
+    pub(crate) fn image(&self, version: &Version) -> String {
+        let short: String = version.git_sha.chars().take(12).collect();
+        format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{}:{short}", self.name)
+    }
+
+    /// Whether a host and port are this service's listener: the test one (`true`) or the production one (`false`).
+    pub(crate) fn listener_at(&self, authority: &str) -> Option<bool> {
+        let own = |port: u16| authority == format!("{}:{port}", self.dns_name());
+        if own(self.test_port) || self.test_hosts.iter().any(|host| same_place(host, authority)) {
+            Some(true)
+        } else if own(self.production_port) || self.production_hosts.iter().any(|host| same_place(host, authority)) {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether two authorities are the same place; `https` endpoints are rehearsed over plain HTTP, so 443 and 80 are the same.
+fn same_place(configured: &str, asked: &str) -> bool {
+    let plain = |text: &str| text.strip_suffix(":443").or_else(|| text.strip_suffix(":80")).map(str::to_owned);
+    configured == asked || (plain(configured).is_some() && plain(configured) == plain(asked))
+}

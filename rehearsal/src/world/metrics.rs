@@ -1,0 +1,269 @@
+//! The metrics that the application produces every minute, the alarms that watch them, and the metrics that the fleet publishes. Knows
+//! nothing of how CloudWatch stores or evaluates them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::deployment::Platform;
+use domain::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::app::USUAL_LATENCY;
+use super::landscape::Guarded;
+use super::{Effect, Happening, World};
+use crate::scenario::Fault;
+use crate::services::cloudwatch::state_change_event;
+use crate::timeline::{Tone, Who};
+
+/// How many real requests stand for a minute of traffic on a real application.
+const SAMPLE: u32 = 20;
+
+/// One published value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Published {
+    /// When it is for.
+    pub at: Timestamp,
+    /// The namespace.
+    pub namespace: String,
+    /// The metric.
+    pub name: String,
+    /// The dimensions.
+    pub dimensions: BTreeMap<String, String>,
+    /// The value.
+    pub value: f64,
+}
+
+/// A real application's answers to the sample of a minute.
+#[derive(Clone, Debug, Default)]
+pub struct Sampled {
+    /// How many answers were 5xx or none at all.
+    pub errors: u32,
+    /// How long they took.
+    pub latencies: Vec<Duration>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    published: Vec<Published>,
+    waiting: BTreeMap<u64, (String, usize)>,
+    results: BTreeMap<(String, usize), Sampled>,
+}
+
+impl Samples {
+    pub(crate) fn published(&self) -> &[Published] {
+        &self.published
+    }
+
+    pub(crate) fn published_sum(&self, name: &str) -> f64 {
+        self.published.iter().filter(|point| point.name == name && point.dimensions.is_empty()).map(|point| point.value).sum()
+    }
+
+    pub(crate) fn awaited(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+impl World {
+    pub(crate) fn set_up_alarms(&mut self) {
+        let template = Arc::clone(&self.template);
+        for alarm in &template.alarms {
+            if let Err(error) = self.cloudwatch.put_alarm(&alarm.properties, self.now.0) {
+                self.tell(Who::CloudWatch, Tone::Bad, format!("cannot evaluate the alarm `{}`: {error}", alarm.name));
+            }
+        }
+        for name in self.red_alarms() {
+            self.redden(&name);
+        }
+    }
+
+    fn red_alarms(&self) -> Vec<String> {
+        self.faults
+            .iter()
+            .filter_map(|(fault, _)| match fault {
+                Fault::RedAlarm { name } => Some(name.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn redden(&mut self, name: &str) {
+        let input = json!({ "AlarmName": name, "StateValue": "ALARM", "StateReason": "red since before the scenario" });
+        if let Err(error) = self.cloudwatch.handle("SetAlarmState", &input, self.now.0) {
+            self.tell(Who::CloudWatch, Tone::Bad, format!("cannot turn the alarm `{name}` red: {}", error.message));
+        }
+    }
+
+    pub(crate) fn is_red(&self, alarm: &str) -> bool {
+        self.cloudwatch.alarm_state(alarm).is_some_and(|state| state.to_string() == "ALARM")
+    }
+
+    /// A minute is over: what the application did in it becomes metrics, and the alarms are evaluated.
+    pub(crate) fn minute(&mut self) {
+        self.schedule(Duration::from_secs(60), Happening::Minute);
+        let mut asked = Vec::new();
+        for (name, service) in &self.land.services {
+            for (index, version) in service.versions.iter().enumerate() {
+                if let (true, Some(url)) = (version.weight > 0.0, &version.behaviour.url) {
+                    asked.push((name.clone(), index, url.clone()));
+                }
+            }
+        }
+        for (name, index, url) in asked {
+            let id = self.fresh();
+            self.samples.waiting.insert(id, (name, index));
+            self.effects.push(Effect::Sample(id, url, SAMPLE));
+        }
+        if !self.samples.awaited() {
+            self.finish_minute();
+        }
+    }
+
+    /// A real application has been asked.
+    pub fn sampled(&mut self, id: u64, result: Sampled) {
+        if let Some(version) = self.samples.waiting.remove(&id) {
+            self.samples.results.insert(version, result);
+        }
+        if !self.samples.awaited() {
+            self.finish_minute();
+        }
+    }
+
+    fn finish_minute(&mut self) {
+        let results = std::mem::take(&mut self.samples.results);
+        let from = self.now.minus(Duration::from_secs(60));
+        let services: Vec<Guarded> = self.land.services.values().cloned().collect();
+        for service in &services {
+            match service.platform {
+                Platform::Ecs => self.load_balancer_metrics(service, from, &results),
+                _ => self.lambda_metrics(service, from),
+            }
+        }
+        self.evaluate_alarms();
+    }
+
+    fn load_balancer_metrics(&mut self, service: &Guarded, from: Timestamp, results: &BTreeMap<(String, usize), Sampled>) {
+        let total = f64::from(self.scenario.requests_per_minute);
+        for group in 0..2 {
+            let (mut healthy, mut unhealthy) = (0, 0);
+            let dimensions = BTreeMap::from([
+                ("LoadBalancer".to_owned(), service.load_balancer_full_name()),
+                ("TargetGroup".to_owned(), service.target_group_full_name(group)),
+            ]);
+            for (index, version) in service.versions.iter().enumerate().filter(|(_, version)| version.target_group == group) {
+                if !version.alive {
+                    continue;
+                }
+                let running = service.counts(version).running;
+                unhealthy += version.behaviour.tasks.unhealthy.min(running);
+                healthy += running - version.behaviour.tasks.unhealthy.min(running);
+                let requests = (total * version.weight / 100.0).round();
+                if requests < 1.0 {
+                    continue;
+                }
+                let since = version.first_traffic.map(|at| self.now.since(at)).unwrap_or_default();
+                let (share, latency) = match results.get(&(service.name.clone(), index)) {
+                    Some(sampled) => {
+                        let slowest = sampled.latencies.iter().max().copied().unwrap_or_default();
+                        (f64::from(sampled.errors) / f64::from(SAMPLE), slowest)
+                    }
+                    None => (
+                        version.behaviour.error_rate(since),
+                        version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0),
+                    ),
+                };
+                let errors = (requests * share).round();
+                let mut put = |name: &str, value: f64, count: f64, unit: &str| {
+                    self.cloudwatch.put_values("AWS/ApplicationELB", name, dimensions.clone(), from.0, &[(value, count)], unit);
+                };
+                put("RequestCount", 1.0, requests, "Count");
+                if errors > 0.0 {
+                    put("HTTPCode_Target_5XX_Count", 1.0, errors, "Count");
+                }
+                put("TargetResponseTime", latency.as_secs_f64(), requests, "Seconds");
+            }
+            let mut put = |name: &str, value: u32| {
+                self.cloudwatch.put("AWS/ApplicationELB", name, dimensions.clone(), from.0, f64::from(value), "Count");
+            };
+            put("HealthyHostCount", healthy);
+            put("UnHealthyHostCount", unhealthy);
+        }
+    }
+
+    fn lambda_metrics(&mut self, service: &Guarded, from: Timestamp) {
+        let total = f64::from(self.scenario.requests_per_minute);
+        for version in service.versions.iter().filter(|version| version.weight > 0.0) {
+            let requests = (total * version.weight / 100.0).round();
+            let since = version.first_traffic.map(|at| self.now.since(at)).unwrap_or_default();
+            let errors = (requests * version.behaviour.error_rate(since)).round();
+            let dimensions = BTreeMap::from([
+                ("FunctionName".to_owned(), service.name.clone()),
+                ("Resource".to_owned(), format!("{}:live", service.name)),
+                ("ExecutedVersion".to_owned(), version.number.to_string()),
+            ]);
+            let mut put = |name: &str, value: f64| {
+                self.cloudwatch.put("AWS/Lambda", name, dimensions.clone(), from.0, value, "Count");
+            };
+            put("Invocations", requests);
+            put("Errors", errors);
+        }
+    }
+
+    fn evaluate_alarms(&mut self) {
+        let pinned = self.red_alarms();
+        let transitions = self.cloudwatch.evaluate(self.now.0);
+        for transition in transitions {
+            let event = state_change_event(&transition);
+            let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let (name, state) = (text("/detail/alarmName"), text("/detail/state/value"));
+            if pinned.contains(&name) {
+                self.redden(&name);
+                continue;
+            }
+            let from_nothing = text("/detail/previousState/value") == "INSUFFICIENT_DATA" && state == "OK";
+            if !from_nothing {
+                let tone = if state == "ALARM" { Tone::Bad } else { Tone::Plain };
+                self.tell(Who::CloudWatch, tone, format!("alarm {name} goes to {state}: {}", text("/detail/state/reason")));
+            }
+            if state == "ALARM" {
+                self.alarm_went_red(&name);
+            }
+            self.publish(event);
+        }
+    }
+
+    /// Notes what a function publishes.
+    pub(crate) fn note_metrics(&mut self, caller: &str, input: &Value) {
+        let namespace = super::aws::text(input, "Namespace").to_owned();
+        let mut told = Vec::new();
+        for datum in input.get("MetricData").and_then(Value::as_array).into_iter().flatten() {
+            let dimensions: BTreeMap<String, String> = datum
+                .get("Dimensions")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .map(|dimension| {
+                    (super::aws::text(dimension, "Name").to_owned(), super::aws::text(dimension, "Value").to_owned())
+                })
+                .collect();
+            let at = datum.get("Timestamp").and_then(Value::as_f64).map_or(self.now, Timestamp::from_seconds);
+            let name = super::aws::text(datum, "MetricName").to_owned();
+            if let Some(value) = datum.get("Value").and_then(Value::as_f64) {
+                if dimensions.is_empty() {
+                    told.push(format!("{name} {value}"));
+                }
+                self.samples.published.push(Published {
+                    at,
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    dimensions: dimensions.clone(),
+                    value,
+                });
+            }
+        }
+        if !told.is_empty() {
+            self.tell(Who::Function(caller.to_owned()), Tone::Plain, format!("publishes {}", told.join(", ")));
+        }
+    }
+}

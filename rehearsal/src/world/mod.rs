@@ -1,0 +1,462 @@
+//! The world that a rehearsal runs in: AWS around CodeDeploy, the fleet's processes as seen from outside, Slack, PagerDuty, the
+//! application under test, and virtual time. A plain value: what comes in from the processes are method calls, what goes out are
+//! [`Effect`]s, so every run of the same scenario takes the same course. Knows nothing of sockets, of processes or of the real clock.
+
+mod app;
+mod authorize;
+mod aws;
+mod bus;
+mod codedeploy;
+mod ecs;
+mod elb;
+mod engine;
+mod fleet;
+mod guarded;
+mod landscape;
+mod metrics;
+mod shift;
+mod vendors;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::config::Config;
+use domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::scenario::{Fault, Scenario};
+use crate::services::cloudwatch::CloudWatch;
+use crate::services::dynamodb::Tables;
+use crate::template::Template;
+use crate::timeline::{CallRecord, Entry, Tone, VerdictRecord, Who};
+
+pub use aws::{ACCESS_KEY_PREFIX, access_key};
+pub use fleet::SandboxId;
+pub use metrics::Sampled;
+pub use vendors::{Page, SlackMessage};
+
+/// The account that everything belongs to.
+pub const ACCOUNT: &str = "123456789012";
+/// The region that everything is in.
+pub const REGION: &str = "eu-west-1";
+
+/// How long a call to AWS takes in virtual time: a round trip within a region.
+pub(crate) const AWS_LATENCY: Duration = Duration::from_millis(12);
+/// How long an event or an asynchronous invocation is on its way.
+pub(crate) const DELIVERY: Duration = Duration::from_millis(150);
+
+/// A request that waits for its answer; the driver's number for it.
+pub type Token = u64;
+
+/// An answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl HttpAnswer {
+    /// A JSON answer.
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    /// A plain text answer.
+    pub fn text(status: u16, body: impl Into<String>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())],
+            body: body.into().into_bytes(),
+        }
+    }
+}
+
+/// A request from a function's process, or from outside.
+#[derive(Clone, Debug)]
+pub struct HttpAsked {
+    /// GET, POST, …
+    pub method: http::Method,
+    /// The host and port that it is meant for; none for the rehearsal's own address.
+    pub host: Option<String>,
+    /// Path and query.
+    pub path: String,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Something for the driver to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Answer a request.
+    Answer(Token, HttpAnswer),
+    /// Start a process.
+    Spawn(SandboxId),
+    /// End a process.
+    Kill(SandboxId),
+    /// Stop a process where it stands, without ending it.
+    Freeze(SandboxId),
+    /// Tell a process that a wait is over.
+    Wake(SandboxId, u64),
+    /// Pass a request on to a real application and bring the answer back with [`World::forwarded`].
+    Forward(Token, String, HttpAsked),
+    /// Ask a real application so many times and bring the outcome back with [`World::sampled`].
+    Sample(u64, String, u32),
+}
+
+/// Something that is going to happen.
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    Answer(Token, HttpAnswer),
+    Wake(SandboxId, u64),
+    Deadline(SandboxId, String),
+    Deliver(Box<fleet::Invocation>),
+    Publish(Box<Value>),
+    Engine(String, engine::Step),
+    HookTimeout(String, String),
+    Plan(usize),
+    PersonStops(String),
+    NativeStop(String, String),
+    Minute,
+    Scheduled(usize, usize),
+}
+
+/// The world.
+pub struct World {
+    now: Timestamp,
+    started: Timestamp,
+    queue: BTreeMap<(i64, u64), Happening>,
+    sequence: u64,
+    template: Arc<Template>,
+    config: Config,
+    scenario: Scenario,
+    faults: Vec<(Fault, u32)>,
+    effects: Vec<Effect>,
+    fleet: fleet::Fleet,
+    tables: Tables,
+    cloudwatch: CloudWatch,
+    land: landscape::Landscape,
+    engine: engine::Engine,
+    vendors: vendors::Vendors,
+    samples: metrics::Samples,
+    secrets: BTreeMap<String, Value>,
+    next_plan: usize,
+    open_world: bool,
+    timeline: Vec<Entry>,
+    shown: usize,
+    calls: Vec<CallRecord>,
+    verdicts: Vec<VerdictRecord>,
+    notices: Vec<Value>,
+    dead_letters: Vec<(String, Value)>,
+    used: std::collections::BTreeSet<(String, String)>,
+}
+
+/// When a scenario starts: a Monday morning.
+const MONDAY_MORNING: Timestamp = Timestamp(1_767_603_600_000);
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(template: Arc<Template>, config: Config, scenario: Scenario) -> Self {
+        Self::starting_at(MONDAY_MORNING, template, config, scenario)
+    }
+
+    /// The same at another time, for `serve`, which keeps the real one.
+    pub fn starting_at(started: Timestamp, template: Arc<Template>, config: Config, scenario: Scenario) -> Self {
+        let faults = scenario
+            .faults
+            .iter()
+            .map(|fault| {
+                let times = match fault {
+                    Fault::Kill(fault) | Fault::Hang(fault) => fault.times,
+                    Fault::Throttle(fault) | Fault::Break(fault) => fault.times,
+                    _ => 0,
+                };
+                (fault.clone(), times)
+            })
+            .collect();
+        let land = landscape::Landscape::new(&config, &scenario);
+        let mut world = Self {
+            now: started,
+            started,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            tables: Tables::new(template.tables.iter().map(|table| (table.name.clone(), table.key.clone()))),
+            cloudwatch: CloudWatch::new(),
+            fleet: fleet::Fleet::default(),
+            engine: engine::Engine::default(),
+            vendors: vendors::Vendors::default(),
+            samples: metrics::Samples::default(),
+            secrets: BTreeMap::new(),
+            template,
+            config,
+            faults,
+            effects: Vec::new(),
+            land,
+            next_plan: 0,
+            open_world: false,
+            timeline: Vec::new(),
+            shown: 0,
+            calls: Vec::new(),
+            verdicts: Vec::new(),
+            notices: Vec::new(),
+            dead_letters: Vec::new(),
+            used: std::collections::BTreeSet::new(),
+            scenario,
+        };
+        world.set_up();
+        world
+    }
+
+    fn set_up(&mut self) {
+        self.set_up_secrets();
+        self.set_up_alarms();
+        self.schedule(Duration::from_secs(60), Happening::Minute);
+        self.set_up_schedules();
+        if let Some(first) = self.scenario.deployments.first() {
+            let after = first.after.0;
+            self.schedule(after, Happening::Plan(0));
+        }
+    }
+
+    /// Now, in virtual time.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Since the start, in virtual time.
+    pub fn elapsed(&self) -> Duration {
+        self.now.since(self.started)
+    }
+
+    /// Moves the clock without anything happening, for `serve`.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// When the next thing happens.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.queue.keys().next().map(|(at, _)| Timestamp(*at))
+    }
+
+    /// What the driver is to do.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The entries of the timeline since this was last asked.
+    pub fn take_news(&mut self) -> Vec<Entry> {
+        let news = self.timeline.get(self.shown..).unwrap_or_default().to_vec();
+        self.shown = self.timeline.len();
+        news
+    }
+
+    /// Lets the next thing happen; false when there is none.
+    pub fn step(&mut self) -> bool {
+        let Some(((at, _), happening)) = self.queue.pop_first() else { return false };
+        self.now = self.now.max(Timestamp(at));
+        match happening {
+            Happening::Answer(token, answer) => self.answer_now(token, answer),
+            Happening::Wake(sandbox, id) => self.wake(sandbox, id),
+            Happening::Deadline(sandbox, request) => self.deadline(sandbox, &request),
+            Happening::Deliver(invocation) => self.deliver(*invocation),
+            Happening::Publish(event) => self.route(&event),
+            Happening::Engine(deployment, step) => self.engine_step(&deployment, step),
+            Happening::HookTimeout(deployment, execution) => self.hook_timed_out(&deployment, &execution),
+            Happening::Plan(index) => self.begin_plan(index),
+            Happening::PersonStops(deployment) => self.person_stops(&deployment),
+            Happening::NativeStop(deployment, alarm) => self.native_stop(&deployment, &alarm),
+            Happening::Minute => self.minute(),
+            Happening::Scheduled(function, event) => self.scheduled(function, event),
+        }
+        true
+    }
+
+    /// Whether the scenario has run its course: everything planned has ended, nothing runs and nothing is on its way.
+    pub fn is_over(&self) -> bool {
+        let on_its_way = self.queue.values().any(|happening| {
+            matches!(
+                happening,
+                Happening::Deliver(_)
+                    | Happening::Publish(_)
+                    | Happening::Engine(..)
+                    | Happening::HookTimeout(..)
+                    | Happening::Plan(_)
+                    | Happening::Answer(..)
+                    | Happening::Wake(..)
+                    | Happening::PersonStops(_)
+                    | Happening::NativeStop(..)
+            )
+        });
+        !self.open_world
+            && self.next_plan >= self.scenario.deployments.len()
+            && self.engine.all_ended()
+            && !self.fleet.anything_runs()
+            && !on_its_way
+    }
+
+    pub(crate) fn schedule(&mut self, after: Duration, happening: Happening) -> (i64, u64) {
+        self.sequence += 1;
+        let key = (self.now.plus(after).0, self.sequence);
+        self.queue.insert(key, happening);
+        key
+    }
+
+    /// A number that has not been given out before.
+    pub(crate) fn fresh(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub(crate) fn tell(&mut self, who: Who, tone: Tone, what: impl Into<String>) {
+        self.tell_more(who, tone, what, None, Vec::new());
+    }
+
+    pub(crate) fn tell_more(
+        &mut self,
+        who: Who,
+        tone: Tone,
+        what: impl Into<String>,
+        weight: Option<f64>,
+        details: Vec<String>,
+    ) {
+        let entry = Entry {
+            at: self.now,
+            seconds: self.now.since(self.started).as_secs_f64(),
+            who,
+            what: what.into(),
+            tone,
+            weight,
+            details,
+        };
+        self.timeline.push(entry);
+    }
+
+    /// Answers a request after some virtual time.
+    pub(crate) fn answer(&mut self, token: Token, answer: HttpAnswer, after: Duration) {
+        if after.is_zero() {
+            self.answer_now(token, answer);
+        } else {
+            self.schedule(after, Happening::Answer(token, answer));
+        }
+    }
+
+    fn answer_now(&mut self, token: Token, answer: HttpAnswer) {
+        self.fleet.answered(token);
+        self.effects.push(Effect::Answer(token, answer));
+    }
+
+    /// Whether the template has a function of that name or binary.
+    pub fn knows_function(&self, name: &str) -> bool {
+        self.function_named(name).is_some()
+    }
+
+    /// Refuses a tunnel: the rehearsal has no TLS of its own.
+    pub fn refuse_connect(&mut self, sandbox: Option<SandboxId>, request: Option<u64>, token: Token, why: &str) {
+        if let Some(sandbox) = sandbox {
+            self.hold(sandbox, request, token);
+        }
+        self.tell(Who::Rehearsal, Tone::Warning, format!("refuses a TLS connection: {why}"));
+        self.answer(token, HttpAnswer::text(501, why), AWS_LATENCY);
+    }
+
+    /// What has not ended, for the message when a scenario takes too long.
+    pub fn open_ends(&self) -> String {
+        let mut open: Vec<String> =
+            self.engine.in_order().filter(|record| !record.status.is_terminal()).map(|record| record.id.clone()).collect();
+        open.extend(self.busy().into_iter().map(|(_, binary)| binary));
+        if open.is_empty() { "nothing but events on their way".to_owned() } else { open.join(", ") }
+    }
+
+    /// Everything that the run left behind.
+    pub fn record(&self) -> Record<'_> {
+        Record { world: self }
+    }
+}
+
+/// What a run left behind, for expectations and reports.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    world: &'a World,
+}
+
+impl<'a> Record<'a> {
+    /// The timeline.
+    pub fn timeline(self) -> &'a [Entry] {
+        &self.world.timeline
+    }
+    /// Every AWS call of the functions.
+    pub fn calls(self) -> &'a [CallRecord] {
+        &self.world.calls
+    }
+    /// Every verdict that reached CodeDeploy.
+    pub fn verdicts(self) -> Vec<VerdictRecord> {
+        let mut verdicts = self.world.verdicts.clone();
+        for verdict in &mut verdicts {
+            verdict.published = self
+                .world
+                .notices
+                .iter()
+                .find(|notice| {
+                    let text = |pointer: &str| notice.pointer(pointer).and_then(Value::as_str);
+                    text("/detail-type") == Some("Hook Verdict")
+                        && text("/detail/deployment_id") == Some(&verdict.deployment)
+                        && text("/detail/hook") == Some(&verdict.hook)
+                })
+                .and_then(|notice| notice.get("detail").cloned());
+        }
+        verdicts
+    }
+    /// Greenlight's own events.
+    pub fn notices(self) -> &'a [Value] {
+        &self.world.notices
+    }
+    /// The messages in Slack, in order.
+    pub fn slack(self) -> &'a [SlackMessage] {
+        self.world.vendors.messages()
+    }
+    /// The events at PagerDuty.
+    pub fn pages(self) -> &'a [Page] {
+        self.world.vendors.pages()
+    }
+    /// What ended in dead-letter queues.
+    pub fn dead_letters(self) -> &'a [(String, Value)] {
+        &self.world.dead_letters
+    }
+    /// The deployments, in order of their creation.
+    pub fn deployments(self) -> impl Iterator<Item = &'a engine::Record> {
+        self.world.engine.in_order()
+    }
+    /// The most production traffic that the new version of a planned deployment ever had, in percent.
+    pub fn peak_weight(self, deployment: &str) -> f64 {
+        self.world.engine.get(deployment).map_or(0.0, |record| record.peak_weight)
+    }
+    /// Whether all production traffic of a deployment's service is on its new version (`true`) or on the old one (`false`).
+    pub fn production_is_green(self, deployment: &str) -> Option<bool> {
+        self.world.production_is_green(deployment)
+    }
+    /// The sum of the published values of a metric without dimensions.
+    pub fn metric_sum(self, name: &str) -> f64 {
+        self.world.samples.published_sum(name)
+    }
+    /// Every published value: name, dimensions, value, time.
+    pub fn metrics(self) -> &'a [metrics::Published] {
+        self.world.samples.published()
+    }
+    /// The actions (`service:Operation` of which function) that were allowed by a policy.
+    pub fn used_actions(self) -> &'a std::collections::BTreeSet<(String, String)> {
+        &self.world.used
+    }
+}
+
+pub use engine::Record as DeploymentRecord;
+pub use metrics::Published;

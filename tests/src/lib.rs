@@ -1,1 +1,0 @@
-//! The integration tests: events, scenarios, tidy rules, the template
