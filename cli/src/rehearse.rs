@@ -127,7 +127,8 @@ fn choose(project: &Project, names: &[String]) -> anyhow::Result<Vec<Scenario>> 
 fn style() -> Style {
     let terminal = std::io::stdout().is_terminal();
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width = columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(100);
+    let width =
+        columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(100);
     Style { width: width.clamp(60, 160), colour: terminal && std::env::var("NO_COLOR").is_err() }
 }
 
@@ -175,7 +176,8 @@ fn rehearse(project: &Project, scenarios: Vec<Scenario>, arguments: &Arguments) 
     let met = finished.iter().filter(|run| run.met()).count();
     if !arguments.json {
         let page = project.setting(&binaries, "").folder.join("report.html");
-        std::fs::write(&page, html::page(&finished)).with_context(|| format!("could not write `{}`", page.display()))?;
+        std::fs::write(&page, html::page(&finished))
+            .with_context(|| format!("could not write `{}`", page.display()))?;
         if finished.len() > 1 {
             for run in finished.iter().filter(|run| !run.met()) {
                 print(&format!("not met: {}", run.scenario.name))?;

@@ -10,7 +10,9 @@ use serde_json::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Cargo could not be started.
-    #[error("could not start `{cargo} build`: {error}; the rehearsal runs the real binaries, so it needs a Rust toolchain")]
+    #[error(
+        "could not start `{cargo} build`: {error}; the rehearsal runs the real binaries, so it needs a Rust toolchain"
+    )]
     NoCargo {
         /// What was tried.
         cargo: String,
@@ -21,7 +23,9 @@ pub enum BuildError {
     #[error("`cargo build` of the functions failed; its messages stand above")]
     Failed,
     /// A binary that the template names is none of the workspace's.
-    #[error("the template runs the binary `{0}`, but the workspace has no such binary; see `BuildProperties.Binary` in the template")]
+    #[error(
+        "the template runs the binary `{0}`, but the workspace has no such binary; see `BuildProperties.Binary` in the template"
+    )]
     Missing(String),
 }
 

@@ -3,7 +3,7 @@
 use domain::time::{Timestamp, spoken};
 use serde::Serialize;
 
-use crate::scenario::{ExpectedDeployment, ExpectedVerdict, Expectation, Scenario};
+use crate::scenario::{Expectation, ExpectedDeployment, ExpectedVerdict, Scenario};
 use crate::timeline::{Tone, Who};
 use crate::world::{DeploymentRecord, Record};
 
@@ -107,7 +107,11 @@ fn one(expectation: &Expectation, record: Record<'_>) -> Held {
             Held {
                 what: "no message stands twice in the channel or in a thread".to_owned(),
                 met: twice.is_empty(),
-                seen: if twice.is_empty() { "each stands once".to_owned() } else { format!("twice: {}", twice.join(", ")) },
+                seen: if twice.is_empty() {
+                    "each stands once".to_owned()
+                } else {
+                    format!("twice: {}", twice.join(", "))
+                },
             }
         }
         Expectation::Pages(expected) => {
@@ -158,7 +162,9 @@ fn one(expectation: &Expectation, record: Record<'_>) -> Held {
                 .map(|deployment| deployment.completed.map(|at| at.since(deployment.created)))
                 .max_by_key(|took| took.unwrap_or(std::time::Duration::MAX));
             match slowest {
-                Some(Some(took)) => Held { what, met: took <= limit.0, seen: format!("the slowest took {}", spoken(took)) },
+                Some(Some(took)) => {
+                    Held { what, met: took <= limit.0, seen: format!("the slowest took {}", spoken(took)) }
+                }
                 _ => Held { what, met: false, seen: "one has not ended".to_owned() },
             }
         }
@@ -200,7 +206,9 @@ fn deployment(expected: &ExpectedDeployment, record: Record<'_>) -> Held {
     if let Some(error) = &error {
         text.push_str(&format!(" with {error}"));
     }
-    text.push_str(&rollback.as_ref().map_or_else(|| ", not rolled back".to_owned(), |status| format!(", its rollback {status}")));
+    text.push_str(
+        &rollback.as_ref().map_or_else(|| ", not rolled back".to_owned(), |status| format!(", its rollback {status}")),
+    );
     let met = seen.status.as_str() == expected.status
         && expected.error.as_ref().is_none_or(|wanted| error.as_ref() == Some(wanted))
         && expected.rollback == rollback;
@@ -215,7 +223,10 @@ fn verdict(expected: &ExpectedVerdict, record: Record<'_>) -> Held {
     let of_hook: Vec<_> = record.verdicts().into_iter().filter(|verdict| verdict.hook == expected.hook).collect();
     let fits = |published: &Option<serde_json::Value>| {
         let text = published.as_ref().map(ToString::to_string).unwrap_or_default();
-        expected.says.as_ref().is_none_or(|says| text.contains(says.as_str()) || unescaped(&text).contains(says.as_str()))
+        expected
+            .says
+            .as_ref()
+            .is_none_or(|says| text.contains(says.as_str()) || unescaped(&text).contains(says.as_str()))
     };
     let met = of_hook.iter().any(|verdict| verdict.verdict == expected.verdict && fits(&verdict.published));
     let seen: Vec<String> = of_hook

@@ -3,9 +3,9 @@
 
 pub mod build;
 pub mod expect;
-pub mod project;
 pub mod pattern;
 pub mod policy;
+pub mod project;
 pub mod protocol;
 pub mod report;
 pub mod run;

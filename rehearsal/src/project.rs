@@ -29,7 +29,9 @@ pub struct Places {
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// No project here.
-    #[error("there is no `template.yaml` with a `Cargo.toml` beside it in `{0}` or above it; run this in a clone of Greenlight")]
+    #[error(
+        "there is no `template.yaml` with a `Cargo.toml` beside it in `{0}` or above it; run this in a clone of Greenlight"
+    )]
     NoProject(PathBuf),
     /// A file cannot be read.
     #[error("could not read `{path}`: {error}")]

@@ -440,7 +440,9 @@ pub fn find<'a>(scenarios: &'a [Scenario], name: &str) -> Result<&'a Scenario, S
     scenarios.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
         let names = scenarios.iter().map(|scenario| scenario.name.as_str());
         match nearest(name, names) {
-            Some(near) => format!("there is no scenario `{name}`; did you mean `{near}`? `cargo rehearse list` shows all of them"),
+            Some(near) => {
+                format!("there is no scenario `{name}`; did you mean `{near}`? `cargo rehearse list` shows all of them")
+            }
             None => format!("there is no scenario `{name}`; `cargo rehearse list` shows all of them"),
         }
     })
@@ -452,7 +454,8 @@ mod tests {
 
     #[test]
     fn a_broken_scenario_is_told_with_its_place() {
-        let error = Scenario::parse("x.yaml", "name: x\ntitle: t\ndeployments:\n  - service: a\n    color: red\nexpect: []\n");
+        let error =
+            Scenario::parse("x.yaml", "name: x\ntitle: t\ndeployments:\n  - service: a\n    color: red\nexpect: []\n");
         let text = error.unwrap_err().to_string();
         assert!(text.starts_with("x.yaml:5:") && text.contains("color"), "{text}");
     }

@@ -24,13 +24,21 @@ fn check_configuration(folder: &str, text: &str, expected: &str) {
     assert_eq!((first.hook.as_str(), first.verdict.as_str()), ("before-allow-traffic", "Failed"));
     let reason = first.published.as_ref().and_then(|published| published.get("reason")?.as_str()).unwrap_or_default();
     assert!(reason.contains(expected), "the hook says: {reason}");
-    let lasted = record.deployments().next().and_then(|deployment| Some(deployment.completed?.since(deployment.created)));
-    assert!(lasted.is_some_and(|lasted| lasted < Duration::from_secs(300)), "the deployment is not held up: {lasted:?}");
+    let lasted =
+        record.deployments().next().and_then(|deployment| Some(deployment.completed?.since(deployment.created)));
+    assert!(
+        lasted.is_some_and(|lasted| lasted < Duration::from_secs(300)),
+        "the deployment is not held up: {lasted:?}"
+    );
 }
 
 #[test]
 fn a_misspelt_key_in_the_configuration_is_answered_with_its_place() {
-    check_configuration("bad-key", "version: 1\nservcies: []\n", "greenlight.yaml:2:1: unknown key `servcies`; did you mean `services`?");
+    check_configuration(
+        "bad-key",
+        "version: 1\nservcies: []\n",
+        "greenlight.yaml:2:1: unknown key `servcies`; did you mean `services`?",
+    );
 }
 
 #[test]
@@ -65,22 +73,32 @@ fn error_of(folder: &str, function: &str, event: &str, from: &str, to: &str) -> 
     let setting = Setting { template: Arc::new(template), ..setting(folder) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut world =
-            World::starting_at(Clock::system().now(), setting.template.clone(), setting.config.clone(), Scenario::for_serve());
+        let mut world = World::starting_at(
+            Clock::system().now(),
+            setting.template.clone(),
+            setting.config.clone(),
+            Scenario::for_serve(),
+        );
         world.open_for_samples();
         let runner = Runner::open(setting, world, 0, true).await.expect("the rehearsal opens");
         let url = format!("http://{}/2015-03-31/functions/{function}/invocations", runner.address());
         let (done, stop) = tokio::sync::oneshot::channel::<()>();
         let ask = async move {
             let request = http::Request::post(url).body(event.as_bytes().to_vec()).expect("a request");
-            let answer = HttpClient::new(Clock::system()).send(request, Duration::from_secs(60)).await.expect("an answer");
+            let answer =
+                HttpClient::new(Clock::system()).send(request, Duration::from_secs(60)).await.expect("an answer");
             let _ = done.send(());
             let failed = answer.headers.contains_key("x-amz-function-error");
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             assert!(failed, "{function} took it: {text}");
             text
         };
-        let serving = runner.serve(async { let _ = stop.await; }, |_| {});
+        let serving = runner.serve(
+            async {
+                let _ = stop.await;
+            },
+            |_| {},
+        );
         let (served, text) = tokio::join!(serving, ask);
         served.expect("the rehearsal serves");
         text
@@ -94,7 +112,11 @@ fn an_event_that_is_none_is_refused_with_what_was_expected() {
         ("after-allow-traffic", r#"[]"#, "DeploymentId"),
         ("alarm-rollback", r#"{"hello":"world"}"#, "alarm"),
         ("deployment-metrics", r#"{"hello":"world"}"#, "EventBridge event"),
-        ("slack-notifier", r#"{"source":"aws.ec2","detail-type":"x","time":"2026-01-05T09:00:00Z","detail":{}}"#, "event pattern"),
+        (
+            "slack-notifier",
+            r#"{"source":"aws.ec2","detail-type":"x","time":"2026-01-05T09:00:00Z","detail":{}}"#,
+            "event pattern",
+        ),
         ("hook-watchdog", r#"{"hello":"world"}"#, "on-failure"),
     ];
     for (function, event, expected) in cases {
@@ -105,7 +127,8 @@ fn an_event_that_is_none_is_refused_with_what_was_expected() {
 
 #[test]
 fn a_variable_that_is_missing_is_named() {
-    let event = std::fs::read_to_string(root().join("events/deployment-metrics/codedeploy-success.json")).expect("a sample");
+    let event =
+        std::fs::read_to_string(root().join("events/deployment-metrics/codedeploy-success.json")).expect("a sample");
     for function in ["deployment-metrics", "slack-notifier"] {
         let text = error_of(&format!("no-table-{function}"), function, &event, "TABLE_NAME:", "TABLE_NAMED:");
         assert!(text.contains("`TABLE_NAME` is not set"), "{function} says: {text}");

@@ -16,8 +16,12 @@ fn each_function_answers_each_of_its_samples() {
     let setting = setting("events");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut world =
-            World::starting_at(Clock::system().now(), setting.template.clone(), setting.config.clone(), Scenario::for_serve());
+        let mut world = World::starting_at(
+            Clock::system().now(),
+            setting.template.clone(),
+            setting.config.clone(),
+            Scenario::for_serve(),
+        );
         world.open_for_samples();
         let runner = Runner::open(setting, world, 0, true).await.expect("the rehearsal opens");
         let address = runner.address();
@@ -41,14 +45,22 @@ fn each_function_answers_each_of_its_samples() {
                     println!("{name}: {text}");
                     assert_eq!(answer.status, 200, "{name}: {text}");
                     assert!(answer.headers.get("x-amz-function-error").is_none(), "{name}: {text}");
-                    assert!(serde_json::from_str::<Value>(&text).is_ok_and(|value| value.is_object()), "{name}: {text}");
+                    assert!(
+                        serde_json::from_str::<Value>(&text).is_ok_and(|value| value.is_object()),
+                        "{name}: {text}"
+                    );
                     asked += 1;
                 }
             }
             assert!(asked >= 20, "there are samples for every function");
             let _ = done.send(());
         };
-        let serving = runner.serve(async { let _ = stop.await; }, |_| {});
+        let serving = runner.serve(
+            async {
+                let _ = stop.await;
+            },
+            |_| {},
+        );
         let (served, ()) = tokio::join!(serving, ask);
         served.expect("the rehearsal serves");
     });

@@ -58,7 +58,8 @@ fn comparable(answer: &HttpResponse) -> Value {
         map.remove("arn");
         if let Some(message) = map.get("errorMessage").and_then(Value::as_str) {
             let told = ["Task timed out after 2.00 seconds", "Runtime exited with error: exit status 3", "as asked"];
-            let known = told.iter().find(|text| message.contains(*text)).map_or(message.to_owned(), |text| (*text).to_owned());
+            let known =
+                told.iter().find(|text| message.contains(*text)).map_or(message.to_owned(), |text| (*text).to_owned());
             map.insert("errorMessage".to_owned(), json!(known));
         }
         map.remove("stackTrace");
@@ -102,7 +103,12 @@ fn the_runtime_api_behaves_as_awss_own_emulator() {
         let ours: SocketAddr = runner.address();
         let http = HttpClient::new(Clock::system());
         let ask = async {
-            for event in [json!({ "do": "echo", "text": "hé" }), json!({ "do": "fail" }), json!({ "do": "exit" }), json!({ "do": "sleep" })] {
+            for event in [
+                json!({ "do": "echo", "text": "hé" }),
+                json!({ "do": "fail" }),
+                json!({ "do": "exit" }),
+                json!({ "do": "sleep" }),
+            ] {
                 let (_emulator, theirs) = emulator(&rie);
                 // The emulator needs a moment to listen; there is no other sign of it.
                 let mut tries = 0;
@@ -119,8 +125,16 @@ fn the_runtime_api_behaves_as_awss_own_emulator() {
             }
         };
         let (done, stop) = tokio::sync::oneshot::channel::<()>();
-        let serving = runner.serve(async { let _ = stop.await; }, |_| {});
-        let (served, ()) = tokio::join!(serving, async { ask.await; let _ = done.send(()); });
+        let serving = runner.serve(
+            async {
+                let _ = stop.await;
+            },
+            |_| {},
+        );
+        let (served, ()) = tokio::join!(serving, async {
+            ask.await;
+            let _ = done.send(());
+        });
         served.expect("the rehearsal serves");
     });
 }

@@ -19,7 +19,13 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     files(root(), ".rs", &mut found);
-    found.into_iter().map(|path| { let text = std::fs::read_to_string(&path).expect("readable"); (path, text) }).collect()
+    found
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            (path, text)
+        })
+        .collect()
 }
 
 #[test]

@@ -1,1 +1,88 @@
-//! CodeDeploy hook: smoke-tests production traffic after the shift.
+//! CodeDeploy hook: sends the configuration's smoke tests through production traffic once it has shifted, and answers whether
+//! it may stay there.
+//!
+//! Knows nothing of the AWS SDK, and of how an answer reaches CodeDeploy only that `hook` sees to it.
+
+use domain::config::Config;
+use domain::hook::Conclusion;
+use domain::ports::{Deployments, HookReporter, LoadBalancer, Outbox, Versions};
+use hook::codedeploy::gather::{Gathered, gather};
+use hook::codedeploy::{Call, answer};
+use hook::endpoint::Traffic;
+use hook::{Case, Notes, Window};
+use outbound::HttpClient;
+use runtime::{Invocation, SettingError};
+use serde_json::Value;
+
+/// The name under which the verdict is told.
+const NAME: &str = "after-allow-traffic";
+
+/// The function: what it was told and what it may use.
+#[derive(Debug)]
+pub struct Function<C, B, V, O> {
+    /// The configuration; or what is wrong with it, which becomes the answer.
+    pub config: Result<Config, SettingError>,
+    /// The ports.
+    pub ports: Ports<C, B, V, O>,
+}
+
+/// What the function may ask and tell.
+#[derive(Debug)]
+pub struct Ports<C, B, V, O> {
+    /// Reads the deployment and takes the answer.
+    pub codedeploy: C,
+    /// Reads the production listener.
+    pub balancer: B,
+    /// Invokes Lambda versions.
+    pub versions: V,
+    /// Takes the verdict for everybody else.
+    pub outbox: O,
+    /// Sends the checks' requests.
+    pub http: HttpClient,
+}
+
+/// Answers one invocation of the hook.
+///
+/// # Errors
+/// When CodeDeploy could not be answered: the payload does not say whom, or the answer was not taken in time.
+pub async fn handle<C, B, V, O>(function: &Function<C, B, V, O>, invocation: &Invocation) -> anyhow::Result<Value>
+where
+    C: HookReporter + Deployments,
+    B: LoadBalancer,
+    V: Versions,
+    O: Outbox,
+{
+    let ports = &function.ports;
+    let call =
+        Call { hook: NAME, payload: &invocation.payload, arrived: invocation.arrived, deadline: invocation.deadline };
+    let answered = answer(&ports.codedeploy, &ports.outbox, ports.http.clock(), call, async |event, notes, window| {
+        let config = function.config.as_ref().map_err(ToString::to_string);
+        match gather(&ports.codedeploy, config, event, notes, window).await? {
+            Gathered::Concluded(conclusion) => Ok(conclusion),
+            Gathered::Case(case) => Ok(smoke_test(ports, &case, notes, window).await),
+        }
+    });
+    Ok(answered.await?)
+}
+
+async fn smoke_test<C, B, V, O>(
+    ports: &Ports<C, B, V, O>,
+    case: &Case<'_>,
+    notes: &Notes,
+    window: &Window,
+) -> Conclusion
+where
+    B: LoadBalancer,
+    V: Versions,
+{
+    notes.doing(format!("smoke-testing the production traffic of `{}`", case.service.name));
+    let block = &case.service.after_allow_traffic;
+    let budget = window.for_checks(block.budget.map(|span| span.0));
+    let findings = case
+        .run_checks(&block.checks, Traffic::Production, &ports.http, &ports.balancer, &ports.versions, budget)
+        .await;
+    case.conclude(findings, "after_allow_traffic")
+}
+
+#[cfg(test)]
+mod tests;

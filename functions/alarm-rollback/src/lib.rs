@@ -1,1 +1,215 @@
-//! Decides whether an alarm concerns a running deployment and rolls it back.
+//! An alarm went off: decides whether it concerns a deployment that is in flight, stops that deployment with automatic rollback,
+//! tells why, and follows it until all traffic is on the old version. Knows nothing of AWS's SDK or of Slack.
+//!
+//! Events arrive twice, late and in several shapes. Two entries in the ledger keep what follows from them single: one per
+//! deployment that is stopped (`stop/…`, see `stop.rs`) and one per transition that is told (`alarm/…`, see `tell.rs`).
+
+pub mod decide;
+pub mod event;
+mod follow;
+mod stop;
+mod tell;
+
+use anyhow::bail;
+use clock::Clock;
+use domain::config::{AlarmAction, Config, Service};
+use domain::deployment::{Deployment, Status};
+use domain::events::{Decision, Notice};
+use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
+use runtime::{Invocation, SettingError};
+use serde_json::{Value, json};
+
+use decide::Decided;
+use event::Transition;
+use follow::Pursuit;
+
+/// What the function acts through.
+#[derive(Clone)]
+pub struct Ports<C, O> {
+    /// CodeDeploy's record and its stop button.
+    pub codedeploy: C,
+    /// Where decisions and endings are told.
+    pub outbox: O,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// What the function is told by its environment.
+#[derive(Clone)]
+pub struct Settings<L> {
+    /// Which services name which alarms.
+    pub config: Config,
+    /// The table that remembers what was done.
+    pub ledger: L,
+}
+
+/// The statuses of a deployment that can still be stopped (`ListDeployments`, CodeDeploy API reference).
+const IN_FLIGHT: [Status; 5] = [Status::Created, Status::Queued, Status::InProgress, Status::Baking, Status::Ready];
+
+/// CodeDeploy runs one deployment per group at a time, so more than this many in flight are not looked at: an alarm costs a bounded
+/// number of calls.
+const MOST_IN_FLIGHT: usize = 3;
+
+/// Answers one invocation: a summary of what was decided and done.
+///
+/// # Errors
+/// When the settings are unusable, the event is no alarm, or something that is needed did not work: Lambda tries again, and in the end
+/// the event goes to the dead-letter queue. What was done by then is not done twice.
+pub async fn handle<C, O, L>(
+    ports: &Ports<C, O>,
+    settings: &Result<Settings<L>, SettingError>,
+    invocation: &Invocation,
+) -> anyhow::Result<Value>
+where
+    C: Deployments + DeploymentStopper,
+    O: Outbox,
+    L: Ledger,
+{
+    let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
+    let transitions = event::parse(&invocation.payload)?;
+    let mut act =
+        Act { ports, settings, summary: Vec::new(), pursuits: Vec::new(), untold: Vec::new(), errors: Vec::new() };
+    for transition in &transitions {
+        act.on(transition).await;
+    }
+    // A deployment that could not be stopped comes first: following the others would keep the next try waiting.
+    let restored = if act.errors.is_empty() {
+        let pursuits = std::mem::take(&mut act.pursuits);
+        let (restored, untold) = follow::follow(ports, pursuits, invocation).await;
+        act.untold.extend(untold);
+        restored
+    } else {
+        Vec::new()
+    };
+    act.tell_again().await;
+    let summary = json!({ "decisions": act.summary, "restored": restored });
+    if act.errors.is_empty() {
+        return Ok(summary);
+    }
+    tracing::warn!(%summary, "not everything that the alarm called for could be done");
+    bail!("{}", act.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// One invocation's work so far.
+struct Act<'a, C, O, L> {
+    ports: &'a Ports<C, O>,
+    settings: &'a Settings<L>,
+    summary: Vec<Value>,
+    /// Deployments that were stopped and are to be followed.
+    pursuits: Vec<Pursuit>,
+    /// What could not be published when it was due.
+    untold: Vec<Notice>,
+    errors: Vec<PortError>,
+}
+
+/// What a decision is about.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    transition: &'a Transition,
+    service: Option<&'a Service>,
+    deployment: Option<&'a Deployment>,
+}
+
+impl<C, O, L> Act<'_, C, O, L>
+where
+    C: Deployments + DeploymentStopper,
+    O: Outbox,
+    L: Ledger,
+{
+    /// One transition, for every service that names the alarm. What fails for one service does not keep the others waiting.
+    async fn on(&mut self, transition: &Transition) {
+        let config = &self.settings.config;
+        let mut services = config.services_with_alarm(&transition.alarm.name).peekable();
+        if services.peek().is_none() {
+            let nobody = Subject { transition, service: None, deployment: None };
+            let decided = decide::ignored(transition).unwrap_or_else(|| decide::unconfigured(transition));
+            return self.record(nobody, &decided, "logged");
+        }
+        let ignored = decide::ignored(transition);
+        for (service, action) in services {
+            let subject = Subject { transition, service: Some(service), deployment: None };
+            match &ignored {
+                // A red alarm of a guarded service that leads to nothing is worth telling; the rest of the ignored is not.
+                Some(decided) if transition.alarm.suppressed_by.is_some() && transition.is_news => {
+                    self.tell(subject, decided).await;
+                }
+                Some(decided) => self.record(subject, decided, "logged"),
+                None => self.for_service(subject, service, action).await,
+            }
+        }
+    }
+
+    async fn for_service(&mut self, subject: Subject<'_>, service: &Service, action: AlarmAction) {
+        let transition = subject.transition;
+        let in_flight = match self.in_flight(service).await {
+            Ok(deployments) => deployments,
+            Err(error) => {
+                let reason = format!("`{}` went to ALARM", transition.alarm.name);
+                return self.failed(subject, &reason, error).await;
+            }
+        };
+        if in_flight.is_empty() {
+            return self.tell(subject, &decide::decide(transition, service, action, None)).await;
+        }
+        for deployment in &in_flight {
+            let subject = Subject { deployment: Some(deployment), ..subject };
+            let decided = decide::decide(transition, service, action, Some(deployment));
+            match decided.decision {
+                Decision::StopAndRollBack => self.stop(subject, deployment, decided).await,
+                Decision::Alert | Decision::Ignore => self.tell(subject, &decided).await,
+            }
+        }
+    }
+
+    /// The service's deployments that can still be stopped.
+    async fn in_flight(&self, service: &Service) -> Result<Vec<Deployment>, PortError> {
+        let codedeploy = &self.ports.codedeploy;
+        let ids = codedeploy.list(Some(&service.codedeploy), &IN_FLIGHT, None).await?;
+        let mut deployments = Vec::new();
+        for id in ids.iter().take(MOST_IN_FLIGHT) {
+            let deployment = codedeploy.deployment(id).await?;
+            // It may have ended since it was listed.
+            if !deployment.status.is_terminal() {
+                deployments.push(deployment);
+            }
+        }
+        Ok(deployments)
+    }
+
+    /// Something did not work. Where trying again will not help, people are told now.
+    async fn failed(&mut self, subject: Subject<'_>, reason: &str, error: PortError) {
+        if !error.is_transient() {
+            let id = subject.deployment.map(|deployment| &deployment.id);
+            self.tell(subject, &decide::could_not(reason, &error.to_string(), id)).await;
+        }
+        self.errors.push(error);
+    }
+
+    fn record(&mut self, subject: Subject<'_>, decided: &Decided, outcome: &str) {
+        let alarm = &subject.transition.alarm.name;
+        let service = subject.service.map(|service| service.name.as_str());
+        let deployment = subject.deployment.map(|deployment| deployment.id.0.as_str());
+        tracing::info!(
+            alarm.name = alarm,
+            service,
+            deployment.id = deployment,
+            decision = ?decided.decision,
+            outcome,
+            "{}",
+            decided.reason
+        );
+        self.summary.push(json!({
+            "alarm": alarm,
+            "service": service,
+            "deployment_id": deployment,
+            "decision": decided.decision,
+            "reason": decided.reason,
+            "outcome": outcome,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

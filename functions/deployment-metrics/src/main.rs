@@ -1,1 +1,43 @@
-fn main(){}
+//! Composition root: reads the configuration, builds the adapters, serves.
+
+use std::rc::Rc;
+
+use aws::Aws;
+use deployment_metrics::{PATIENCE, Ports, handle};
+use domain::config::Config;
+use domain::ports::{Deployments, Ledger, Metrics};
+use outbound::HttpClient;
+use runtime::settings::{METRICS_NAMESPACE, TABLE_NAME};
+use runtime::{SettingError, Start};
+
+/// The namespace when none is set.
+const DEFAULT_NAMESPACE: &str = "Greenlight";
+
+fn main() -> Result<(), runtime::Error> {
+    runtime::run(|start| {
+        let wired = Rc::new(wire(&start));
+        move |invocation| {
+            let wired = Rc::clone(&wired);
+            async move {
+                let (ports, config) = wired.as_ref().as_ref().map_err(Clone::clone)?;
+                handle(ports, config, invocation).await
+            }
+        }
+    })
+}
+
+fn wire(
+    start: &Start,
+) -> Result<(Ports<impl Deployments + use<>, impl Ledger + use<>, impl Metrics + use<>>, Config), SettingError> {
+    let environment = start.environment.clone();
+    let http = HttpClient::new(start.clock.clone());
+    let aws = Aws::new(move |name| environment.get(name).map(str::to_owned), http);
+    let ports = Ports {
+        deployments: aws.codedeploy(),
+        ledger: aws.table(start.environment.require(TABLE_NAME)?),
+        metrics: aws.metrics(start.environment.get(METRICS_NAMESPACE).unwrap_or(DEFAULT_NAMESPACE)),
+        clock: start.clock.clone(),
+        patience: PATIENCE,
+    };
+    Ok((ports, start.environment.configuration()?))
+}

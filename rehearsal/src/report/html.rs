@@ -15,10 +15,8 @@ fn escape(text: &str) -> String {
 /// The page for some runs.
 pub fn page(runs: &[Finished]) -> String {
     let met = runs.iter().filter(|run| run.met()).count();
-    let mut body = format!(
-        "<h1>Rehearsal</h1><p class=\"lead\">{met} of {} scenarios went as expected.</p>",
-        runs.len()
-    );
+    let mut body =
+        format!("<h1>Rehearsal</h1><p class=\"lead\">{met} of {} scenarios went as expected.</p>", runs.len());
     if runs.len() > 1 {
         body.push_str("<ul class=\"contents\">");
         for run in runs {
@@ -91,7 +89,11 @@ fn section(run: &Finished) -> String {
         out.push_str(&message(&slack::lines(thread.root)));
         out.push_str("</div>");
         for reply in thread.replies {
-            out.push_str(&format!("<div class=\"reply\"><time>{}</time>{}</div>", slack::posted(reply), message(&slack::lines(reply))));
+            out.push_str(&format!(
+                "<div class=\"reply\"><time>{}</time>{}</div>",
+                slack::posted(reply),
+                message(&slack::lines(reply))
+            ));
         }
         out.push_str("</div>");
     }
@@ -121,7 +123,11 @@ fn traffic(run: &Finished) -> String {
     for entry in run.world.record().timeline() {
         let Some(weight) = entry.weight else { continue };
         let x = entry.seconds / total * width;
-        path.push_str(&format!(" L{x:.1} {:.1} L{x:.1} {:.1}", height - level * height / 100.0, height - weight * height / 100.0));
+        path.push_str(&format!(
+            " L{x:.1} {:.1} L{x:.1} {:.1}",
+            height - level * height / 100.0,
+            height - weight * height / 100.0
+        ));
         level = weight;
     }
     path.push_str(&format!(" L{width} {:.1} L{width} {height} Z", height - level * height / 100.0));

@@ -24,11 +24,8 @@ pub fn document(finished: &Finished) -> Value {
             })
         })
         .collect();
-    let dead: Vec<Value> = record
-        .dead_letters()
-        .iter()
-        .map(|(queue, event)| json!({ "queue": queue, "event": event }))
-        .collect();
+    let dead: Vec<Value> =
+        record.dead_letters().iter().map(|(queue, event)| json!({ "queue": queue, "event": event })).collect();
     json!({
         "scenario": finished.scenario.name,
         "met": finished.met(),

@@ -37,7 +37,10 @@ pub fn lines(message: &SlackMessage) -> Vec<String> {
                 lines.extend(text(block.get("text")));
                 let fields = block.get("fields").and_then(Value::as_array);
                 for field in fields.into_iter().flatten() {
-                    lines.extend(text(Some(&serde_json::json!({ "text": field.get("text") }))).map(|t| t.replace('\n', ": ").replace("::", ":")));
+                    lines.extend(
+                        text(Some(&serde_json::json!({ "text": field.get("text") })))
+                            .map(|t| t.replace('\n', ": ").replace("::", ":")),
+                    );
                 }
                 let elements = block.get("elements").and_then(Value::as_array);
                 let parts: Vec<String> = elements

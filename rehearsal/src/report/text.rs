@@ -108,7 +108,11 @@ pub fn entry(entry: &Entry, style: Style) -> String {
     if let Some(weight) = entry.weight {
         out.push('\n');
         out.push_str(&" ".repeat(INDENT - 1));
-        out.push_str(&format!("old {:>3.0} % {} new {weight:.0} %", 100.0 - weight, style.paint(&bar(weight), Paint::Green)));
+        out.push_str(&format!(
+            "old {:>3.0} % {} new {weight:.0} %",
+            100.0 - weight,
+            style.paint(&bar(weight), Paint::Green)
+        ));
     }
     for detail in &entry.details {
         for (index, line) in wrap(detail, width.saturating_sub(2)).iter().enumerate() {
@@ -122,7 +126,11 @@ pub fn entry(entry: &Entry, style: Style) -> String {
 
 /// The heading of a scenario.
 pub fn heading(name: &str, title: &str, style: Style) -> String {
-    format!("\n{}\n{}\n", style.paint(&format!("Scenario {name}: {title}"), Paint::Bold), "─".repeat(style.width.min(100)))
+    format!(
+        "\n{}\n{}\n",
+        style.paint(&format!("Scenario {name}: {title}"), Paint::Bold),
+        "─".repeat(style.width.min(100))
+    )
 }
 
 /// What stands in Slack, each thread below its message.
@@ -140,8 +148,14 @@ pub fn slack_threads(messages: &[SlackMessage], style: Style) -> String {
             out.push_str(&format!("  ┃ {text}\n"));
         }
         for reply in thread.replies {
-            for (index, line) in slack::lines(reply).iter().flat_map(|line| wrap(line, width.saturating_sub(10))).enumerate() {
-                let lead = if index == 0 { format!("  ├─ {} ", slack::posted(reply)) } else { format!("  │  {} ", " ".repeat(8)) };
+            for (index, line) in
+                slack::lines(reply).iter().flat_map(|line| wrap(line, width.saturating_sub(10))).enumerate()
+            {
+                let lead = if index == 0 {
+                    format!("  ├─ {} ", slack::posted(reply))
+                } else {
+                    format!("  │  {} ", " ".repeat(8))
+                };
                 out.push_str(&format!("{}{line}\n", style.paint(&lead, Paint::Dim)));
             }
         }
@@ -183,10 +197,14 @@ mod tests {
             at: Timestamp(0),
             seconds: 3725.0,
             who: Who::Function("before-allow-traffic".to_owned()),
-            what: "explains: one of four checks failed and this sentence is long enough to need a second line".to_owned(),
+            what: "explains: one of four checks failed and this sentence is long enough to need a second line"
+                .to_owned(),
             tone: Tone::Bad,
             weight: Some(10.0),
-            details: vec!["`health_check` fail: expected status 200, observed status 500 and a body that goes on and on".to_owned()],
+            details: vec![
+                "`health_check` fail: expected status 200, observed status 500 and a body that goes on and on"
+                    .to_owned(),
+            ],
         };
         let text = entry(&shown, Style { width: 80, colour: false });
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

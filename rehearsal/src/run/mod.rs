@@ -74,7 +74,7 @@ pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunE
 
 /// What the sockets and the processes tell.
 pub(crate) enum Input {
-    Http { asked: HttpAsked, answer: oneshot::Sender<HttpAnswer> },
+    Http { asked: HttpAsked, runtime_of: Option<SandboxId>, answer: oneshot::Sender<HttpAnswer> },
     PaceOpened(SandboxId, mpsc::UnboundedSender<u64>),
     Pace(SandboxId, String),
     Exited(SandboxId, String),
@@ -89,7 +89,7 @@ pub struct Runner {
     now: Arc<AtomicI64>,
     inputs: mpsc::UnboundedReceiver<Input>,
     sender: mpsc::UnboundedSender<Input>,
-    address: std::net::SocketAddr,
+    door: server::Door,
     clock_address: Option<std::net::SocketAddr>,
     tokens: Token,
     waiting: BTreeMap<Token, oneshot::Sender<HttpAnswer>>,
@@ -108,7 +108,7 @@ impl Runner {
         process::prepare(&setting)?;
         let now = Arc::new(AtomicI64::new(world.now().0));
         let (sender, inputs) = mpsc::unbounded_channel();
-        let address = server::serve_http(port, sender.clone()).await?;
+        let door = server::serve_http(port, None, sender.clone()).await?;
         let clock_address =
             if real_time { None } else { Some(server::serve_clock(Arc::clone(&now), sender.clone()).await?) };
         Ok(Self {
@@ -117,7 +117,7 @@ impl Runner {
             now,
             inputs,
             sender,
-            address,
+            door,
             clock_address,
             tokens: 0,
             waiting: BTreeMap::new(),
@@ -129,12 +129,12 @@ impl Runner {
 
     /// Where the AWS endpoint and the Runtime API listen.
     pub fn address(&self) -> std::net::SocketAddr {
-        self.address
+        self.door.address
     }
 
     /// What leads a function that somebody else starts to this rehearsal, as lines of an environment file.
     pub fn environment(&self) -> String {
-        process::file(&self.setting, self.address)
+        process::file(&self.setting, self.door.address)
     }
 
     /// Runs to the end of the scenario; `news` gets every entry of the timeline as it comes.
@@ -210,10 +210,13 @@ impl Runner {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Http { asked, answer } => {
+            Input::Http { asked, runtime_of, answer } => {
                 self.tokens += 1;
                 self.waiting.insert(self.tokens, answer);
-                self.asked(self.tokens, asked);
+                match runtime_of {
+                    Some(id) => self.runtime(self.tokens, id, asked),
+                    None => self.asked(self.tokens, asked),
+                }
             }
             Input::PaceOpened(id, wakes) => {
                 self.paces.insert(id, wakes);
@@ -232,14 +235,12 @@ impl Runner {
     fn asked(&mut self, token: Token, mut asked: HttpAsked) {
         let request = asked.headers.remove(clock::REQUEST_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
         let sandbox = server::proxy_user(&mut asked.headers);
-        let own = asked.host.as_deref().is_none_or(|host| host == self.address.to_string());
+        let own = asked.host.as_deref().is_none_or(|host| host == self.door.address.to_string());
         if asked.method == http::Method::CONNECT {
             let text = "the rehearsal speaks plain HTTP: write the endpoint as http://, or point --green and --blue at the application";
             self.world.refuse_connect(sandbox, request, token, text);
         } else if !own {
             self.world.web_request(sandbox, request, token, asked);
-        } else if let Some((id, rest)) = server::runtime_path(&asked.path) {
-            self.runtime(token, id, &rest.to_owned(), asked);
         } else if let Some(function) = self.fleet_function(&asked) {
             let payload = serde_json::from_slice(&asked.body).unwrap_or(serde_json::Value::Null);
             self.world.invoke_and_wait(&function, payload, token);
@@ -257,7 +258,8 @@ impl Runner {
         (known || !signed).then(|| name.to_owned())
     }
 
-    fn runtime(&mut self, token: Token, id: SandboxId, path: &str, asked: HttpAsked) {
+    fn runtime(&mut self, token: Token, id: SandboxId, asked: HttpAsked) {
+        let path = asked.path.strip_prefix("/2018-06-01/runtime/").unwrap_or(&asked.path);
         let answered = path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'));
         match (path, answered) {
             ("invocation/next", _) => self.world.runtime_next(id, token),
@@ -284,9 +286,9 @@ impl Runner {
             match effect {
                 Effect::Answer(token, answer) => self.respond(token, answer),
                 Effect::Spawn(id) => {
-                    let places = process::Places { address: self.address, clock: self.clock_address };
+                    let places = process::Places { address: self.door.address, clock: self.clock_address };
                     let function = self.world.function_of(id).unwrap_or_default();
-                    let process = process::start(&self.setting, function, id, &places, self.sender.clone())?;
+                    let process = process::start(&self.setting, function, id, &places, self.sender.clone()).await?;
                     self.processes.insert(id, process);
                 }
                 Effect::Kill(id) => {

@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Input, RunError, Setting, io};
+use super::{Input, RunError, Setting, io, server};
 use crate::world::{REGION, SandboxId, access_key};
 
 /// Where the layer of the configuration is unpacked on Lambda.
@@ -23,6 +23,8 @@ pub(super) struct Places {
 pub(super) struct Process {
     id: Option<u32>,
     kill: Option<oneshot::Sender<()>>,
+    /// Its Runtime API: on Lambda too, each execution environment has one of its own.
+    _door: server::Door,
 }
 
 impl Process {
@@ -57,7 +59,7 @@ pub(super) fn prepare(setting: &Setting) -> Result<(), RunError> {
     std::fs::write(&file, text).map_err(io(format!("could not write `{}`", file.display())))
 }
 
-pub(super) fn start(
+pub(super) async fn start(
     setting: &Setting,
     function: usize,
     id: SandboxId,
@@ -69,15 +71,20 @@ pub(super) fn start(
         return Err(missing("the template has no such function".to_owned()));
     };
     let binary = setting.binaries.get(&function.binary).ok_or_else(|| {
-        missing(format!("the template's function `{}` runs the binary `{}`, which was not built", function.name, function.binary))
+        missing(format!(
+            "the template's function `{}` runs the binary `{}`, which was not built",
+            function.name, function.binary
+        ))
     })?;
     let log = setting.folder.join(format!("{}-{id}.log", function.binary));
     let output = std::fs::File::create(&log).map_err(io(format!("could not write `{}`", log.display())))?;
     let errors = output.try_clone().map_err(io(format!("could not write `{}`", log.display())))?;
+    let door = server::serve_http(0, Some(id), inputs.clone()).await?;
     let mut command = Command::new(binary);
     command
         .env_clear()
         .envs(environment(setting, function, id, places))
+        .env("AWS_LAMBDA_RUNTIME_API", door.address.to_string())
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors)
@@ -97,7 +104,7 @@ pub(super) fn start(
         let how = status.map_or_else(|error| error.to_string(), |status| spoken(&status));
         let _ = inputs.send(Input::Exited(id, how));
     });
-    Ok(Process { id: process_id, kill: Some(kill) })
+    Ok(Process { id: process_id, kill: Some(kill), _door: door })
 }
 
 /// How a process ended, in the words that Lambda uses.
@@ -133,7 +140,6 @@ fn environment(
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
-    set("AWS_LAMBDA_RUNTIME_API", format!("{}/rt/{id}", places.address));
     set("AWS_LAMBDA_FUNCTION_NAME", function.name.clone());
     set("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string());

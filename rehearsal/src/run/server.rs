@@ -28,24 +28,42 @@ async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), RunError> {
     Ok((listener, address))
 }
 
-pub(super) async fn serve_http(port: u16, inputs: mpsc::UnboundedSender<Input>) -> Result<SocketAddr, RunError> {
+/// A door that requests come in by, closed on drop.
+pub(super) struct Door {
+    pub(super) address: SocketAddr,
+    listening: tokio::task::AbortHandle,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// Opens a door: the Runtime API of one sandbox, or (without one) the door to everything else.
+pub(super) async fn serve_http(
+    port: u16,
+    runtime_of: Option<SandboxId>,
+    inputs: mpsc::UnboundedSender<Input>,
+) -> Result<Door, RunError> {
     let (listener, address) = listen(port).await?;
-    tokio::spawn(async move {
+    let listening = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let inputs = inputs.clone();
             let _ = stream.set_nodelay(true);
             tokio::spawn(async move {
-                let service = service_fn(move |request| pass(request, inputs.clone()));
+                let service = service_fn(move |request| pass(request, runtime_of, inputs.clone()));
                 // A client that hangs up in the middle is its own affair.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     });
-    Ok(address)
+    Ok(Door { address, listening: listening.abort_handle() })
 }
 
 async fn pass(
     request: Request<Incoming>,
+    runtime_of: Option<SandboxId>,
     inputs: mpsc::UnboundedSender<Input>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
@@ -59,7 +77,7 @@ async fn pass(
     };
     let (sender, answer) = oneshot::channel();
     let gone = HttpAnswer::text(503, "the rehearsal has ended");
-    let answer = match inputs.send(Input::Http { asked, answer: sender }) {
+    let answer = match inputs.send(Input::Http { asked, runtime_of, answer: sender }) {
         Ok(()) => answer.await.unwrap_or(gone),
         Err(_) => gone,
     };
@@ -68,7 +86,8 @@ async fn pass(
         response = response.header(name, value);
     }
     Ok(response.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|_| {
-        let mut broken = Response::new(Full::new(Bytes::from_static(b"the rehearsal made an answer that HTTP does not allow")));
+        let mut broken =
+            Response::new(Full::new(Bytes::from_static(b"the rehearsal made an answer that HTTP does not allow")));
         *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
         broken
     }))
@@ -80,12 +99,6 @@ pub(super) fn proxy_user(headers: &mut HeaderMap) -> Option<SandboxId> {
     let encoded = value.to_str().ok()?.strip_prefix("Basic ")?.to_owned();
     let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
     String::from_utf8(decoded).ok()?.split(':').next()?.parse().ok()
-}
-
-/// The sandbox and the rest of a path of the Runtime API: `/rt/7/2018-06-01/runtime/invocation/next`.
-pub(super) fn runtime_path(path: &str) -> Option<(SandboxId, &str)> {
-    let (id, rest) = path.strip_prefix("/rt/")?.split_once('/')?;
-    Some((id.parse().ok()?, rest.strip_prefix("2018-06-01/runtime/")?))
 }
 
 /// Serves the virtual clock; the protocol is described in the `clock` crate.
@@ -107,7 +120,8 @@ async fn clock_connection(stream: TcpStream, now: Arc<AtomicI64>, inputs: mpsc::
     let (reading, mut writing) = stream.into_split();
     let mut lines = BufReader::new(reading).lines();
     let Ok(Some(hello)) = lines.next_line().await else { return };
-    let Some((kind, id)) = hello.split_once(' ').and_then(|(kind, id)| Some((kind, id.parse::<SandboxId>().ok()?))) else {
+    let Some((kind, id)) = hello.split_once(' ').and_then(|(kind, id)| Some((kind, id.parse::<SandboxId>().ok()?)))
+    else {
         return;
     };
     if kind == "now" {

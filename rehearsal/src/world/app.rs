@@ -42,13 +42,19 @@ impl World {
         }
         let host = asked.host.clone().unwrap_or_default();
         let authority = if host.contains(':') { host.clone() } else { format!("{host}:80") };
-        let caller = sandbox.and_then(|sandbox| self.function_of(sandbox)).map_or_else(|| "caller".to_owned(), |f| self.binary(f));
+        let caller = sandbox
+            .and_then(|sandbox| self.function_of(sandbox))
+            .map_or_else(|| "caller".to_owned(), |f| self.binary(f));
         match authority.as_str() {
             "slack.rehearsal:80" | "hooks.slack.rehearsal:80" => return self.slack(&caller, token, &asked),
             "pagerduty.rehearsal:80" => return self.pagerduty(&caller, token, &asked),
             _ => {}
         }
-        let found = self.land.services.iter().find_map(|(name, service)| Some((name.clone(), service.listener_at(&authority)?)));
+        let found = self
+            .land
+            .services
+            .iter()
+            .find_map(|(name, service)| Some((name.clone(), service.listener_at(&authority)?)));
         match found {
             Some((service, test)) => self.ask_application(&service, test, token, asked),
             None if is_loopback(&host) => {
@@ -69,11 +75,8 @@ impl World {
     fn ask_application(&mut self, service: &str, test: bool, token: Token, asked: HttpAsked) {
         let now = self.now;
         let Some(guarded) = self.land.services.get_mut(service) else { return };
-        let index = if test {
-            guarded.on_test.unwrap_or_else(|| guarded.serving())
-        } else {
-            guarded.next_in_production()
-        };
+        let index =
+            if test { guarded.on_test.unwrap_or_else(|| guarded.serving()) } else { guarded.next_in_production() };
         let Some(version) = guarded.versions.get_mut(index) else { return };
         if let Some(url) = version.behaviour.url.clone() {
             self.effects.push(Effect::Forward(token, url, asked));
@@ -104,7 +107,8 @@ impl World {
 
     /// The answer of a real application has come, after so much real time, which counts as virtual time too.
     pub fn forwarded(&mut self, token: Token, answer: Result<HttpAnswer, String>, took: Duration) {
-        let answer = answer.unwrap_or_else(|error| HttpAnswer::text(502, format!("the application could not be reached: {error}")));
+        let answer = answer
+            .unwrap_or_else(|error| HttpAnswer::text(502, format!("the application could not be reached: {error}")));
         self.answer(token, answer, took.max(Duration::from_millis(1)));
     }
 }
@@ -112,7 +116,11 @@ impl World {
 impl crate::scenario::Behaviour {
     /// The share of failing requests so long after the version's first production traffic.
     pub(crate) fn error_rate(&self, since: Duration) -> f64 {
-        self.errors.iter().filter(|step| step.from.0 <= since).max_by_key(|step| step.from).map_or(0.0, |step| step.rate)
+        self.errors
+            .iter()
+            .filter(|step| step.from.0 <= since)
+            .max_by_key(|step| step.from)
+            .map_or(0.0, |step| step.rate)
     }
 }
 

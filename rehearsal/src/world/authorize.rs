@@ -36,7 +36,11 @@ impl World {
             (Service::Ecs, _) => {
                 let cluster = text(&call.input, "cluster");
                 if !cluster.is_empty() {
-                    let full = if cluster.starts_with("arn:") { cluster.to_owned() } else { arn("ecs", &format!("cluster/{cluster}")) };
+                    let full = if cluster.starts_with("arn:") {
+                        cluster.to_owned()
+                    } else {
+                        arn("ecs", &format!("cluster/{cluster}"))
+                    };
                     add("ecs:cluster", full);
                 }
             }
@@ -49,7 +53,10 @@ impl World {
         let input = &call.input;
         let everything = || vec!["*".to_owned()];
         match (call.service, call.operation.as_str()) {
-            (Service::CodeDeploy, "GetApplicationRevision" | "BatchGetApplicationRevisions" | "ListApplicationRevisions") => {
+            (
+                Service::CodeDeploy,
+                "GetApplicationRevision" | "BatchGetApplicationRevisions" | "ListApplicationRevisions",
+            ) => {
                 vec![arn("codedeploy", &format!("application:{}", text(input, "applicationName")))]
             }
             (Service::CodeDeploy, "ListDeployments" | "GetDeploymentGroup" | "CreateDeployment") => {
@@ -75,7 +82,9 @@ impl World {
             }
             (Service::Ecs, "DescribeTasks") => {
                 let cluster = text(input, "cluster");
-                let full = |task: String| if task.starts_with("arn:") { task } else { arn("ecs", &format!("task/{cluster}/{task}")) };
+                let full = |task: String| {
+                    if task.starts_with("arn:") { task } else { arn("ecs", &format!("task/{cluster}/{task}")) }
+                };
                 texts(input, "tasks").into_iter().map(full).collect()
             }
             (Service::Lambda, _) => {
@@ -98,13 +107,23 @@ impl World {
             (Service::EventBridge, "PutEvents") => vec![arn("events", "event-bus/default")],
             (Service::DynamoDb, _) => {
                 let table = text(input, "TableName");
-                vec![if table.starts_with("arn:") { table.to_owned() } else { arn("dynamodb", &format!("table/{table}")) }]
+                vec![if table.starts_with("arn:") {
+                    table.to_owned()
+                } else {
+                    arn("dynamodb", &format!("table/{table}"))
+                }]
             }
             (Service::SecretsManager, _) => {
                 let id = text(input, "SecretId");
                 let known = self.secrets.get(id).and_then(|secret| secret.get("arn")).and_then(Value::as_str);
                 vec![known.map_or_else(
-                    || if id.starts_with("arn:") { id.to_owned() } else { arn("secretsmanager", &format!("secret:{id}")) },
+                    || {
+                        if id.starts_with("arn:") {
+                            id.to_owned()
+                        } else {
+                            arn("secretsmanager", &format!("secret:{id}"))
+                        }
+                    },
                     str::to_owned,
                 )]
             }

@@ -67,7 +67,11 @@ impl World {
         if let Err(error) = &result
             && error.code.starts_with("AccessDenied")
         {
-            self.tell(Who::Function(caller.clone()), Tone::Bad, format!("is refused {name}: {}", bounded(&error.message, 400)));
+            self.tell(
+                Who::Function(caller.clone()),
+                Tone::Bad,
+                format!("is refused {name}: {}", bounded(&error.message, 400)),
+            );
         }
         self.calls.push(CallRecord {
             at: self.now,
@@ -225,16 +229,18 @@ impl World {
             return Err(not_implemented("secretsmanager", operation));
         }
         let id = input.get("SecretId").and_then(Value::as_str).unwrap_or_default();
-        let found = self.secrets.iter().find(|(name, secret)| *name == id || secret.get("arn").and_then(Value::as_str) == Some(id));
+        let found = self
+            .secrets
+            .iter()
+            .find(|(name, secret)| *name == id || secret.get("arn").and_then(Value::as_str) == Some(id));
         match found {
             Some((name, secret)) => Ok(json!({
                 "ARN": secret.get("arn"), "Name": name, "SecretString": secret.get("body"),
                 "VersionId": "00000000-0000-4000-8000-000000000001", "VersionStages": ["AWSCURRENT"],
             })),
-            None => Err(AwsError::client(
-                "ResourceNotFoundException",
-                "Secrets Manager can't find the specified secret.",
-            )),
+            None => {
+                Err(AwsError::client("ResourceNotFoundException", "Secrets Manager can't find the specified secret."))
+            }
         }
     }
 

@@ -31,8 +31,11 @@ impl World {
             }
             "BatchGetDeployments" => {
                 let ids = texts(input, "deploymentIds");
-                let found: Vec<Value> =
-                    ids.iter().filter_map(|id| self.engine.get(id)).map(|record| self.deployment_info(record)).collect();
+                let found: Vec<Value> = ids
+                    .iter()
+                    .filter_map(|id| self.engine.get(id))
+                    .map(|record| self.deployment_info(record))
+                    .collect();
                 Ok(json!({ "deploymentsInfo": found }))
             }
             "ListDeployments" => self.list_deployments(input),
@@ -78,8 +81,9 @@ impl World {
                         return Err(exception("InvalidLifecycleEventHookExecutionStatusException", &detail));
                     }
                 };
-                self.hook_answered(&id, &execution, succeeded, caller)
-                    .map_err(|code| exception(code, &format!("{id}: the lifecycle event hook execution cannot be answered")))?;
+                self.hook_answered(&id, &execution, succeeded, caller).map_err(|code| {
+                    exception(code, &format!("{id}: the lifecycle event hook execution cannot be answered"))
+                })?;
                 Ok(json!({ "lifecycleEventHookExecutionId": execution }))
             }
             "StopDeployment" => {
@@ -88,7 +92,9 @@ impl World {
                     .map_err(|code| exception(code, &format!("The deployment {id} cannot be stopped")))?;
                 let who = crate::timeline::Who::Function(caller.to_owned());
                 self.tell(who, crate::timeline::Tone::Warning, format!("stops {id}, with rollback"));
-                Ok(json!({ "status": "Pending", "statusMessage": "Stopping deployment. The deployment will be stopped soon." }))
+                Ok(
+                    json!({ "status": "Pending", "statusMessage": "Stopping deployment. The deployment will be stopped soon." }),
+                )
             }
             _ => Err(not_implemented("codedeploy", operation)),
         }
@@ -107,7 +113,10 @@ impl World {
             .engine
             .in_order()
             .rev()
-            .filter(|record| application.is_empty() || (record.group.application == application && record.group.deployment_group == group))
+            .filter(|record| {
+                application.is_empty()
+                    || (record.group.application == application && record.group.deployment_group == group)
+            })
             .filter(|record| statuses.is_empty() || statuses.iter().any(|status| status == record.status.as_str()))
             .filter(|record| from.is_none_or(|from| record.created.seconds() >= from))
             .filter(|record| to.is_none_or(|to| record.created.seconds() <= to))
@@ -128,9 +137,11 @@ impl World {
             .or_else(|| input.pointer("/revision/string/sha256"))
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let record = self.engine.in_order().find(|record| self.appspec_sha(record) == wanted).ok_or_else(|| {
-            exception("RevisionDoesNotExistException", "The specified revision does not exist")
-        })?;
+        let record = self
+            .engine
+            .in_order()
+            .find(|record| self.appspec_sha(record) == wanted)
+            .ok_or_else(|| exception("RevisionDoesNotExistException", "The specified revision does not exist"))?;
         let content = self.appspec(record).to_string();
         Ok(json!({
             "applicationName": text(input, "applicationName"),
@@ -156,9 +167,12 @@ impl World {
         put("deploymentConfigName", json!(record.configuration));
         put("deploymentId", json!(record.id));
         // `content` is always null here (CodeDeploy API reference); GetApplicationRevision has it.
-        put("revision", json!({
-            "revisionType": "AppSpecContent", "appSpecContent": { "sha256": self.appspec_sha(record) },
-        }));
+        put(
+            "revision",
+            json!({
+                "revisionType": "AppSpecContent", "appSpecContent": { "sha256": self.appspec_sha(record) },
+            }),
+        );
         put("status", json!(record.status.as_str()));
         put("createTime", seconds(record.created));
         put("startTime", seconds(record.created));
@@ -166,33 +180,48 @@ impl World {
             put("completeTime", seconds(completed));
             let succeeded = i32::from(record.status == Status::Succeeded);
             let failed = 1 - succeeded;
-            put("deploymentOverview", json!({
-                "Pending": 0, "InProgress": 0, "Succeeded": succeeded, "Failed": failed, "Skipped": 0, "Ready": 0,
-            }));
+            put(
+                "deploymentOverview",
+                json!({
+                    "Pending": 0, "InProgress": 0, "Succeeded": succeeded, "Failed": failed, "Skipped": 0, "Ready": 0,
+                }),
+            );
         }
         put("description", json!(record.description));
         put("creator", json!(record.creator));
         put("ignoreApplicationStopFailures", json!(false));
-        put("autoRollbackConfiguration", json!({
-            "enabled": record.auto_rollback,
-            "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
-        }));
-        put("deploymentStyle", json!({
-            "deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL",
-        }));
+        put(
+            "autoRollbackConfiguration",
+            json!({
+                "enabled": record.auto_rollback,
+                "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
+            }),
+        );
+        put(
+            "deploymentStyle",
+            json!({
+                "deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL",
+            }),
+        );
         put("instanceTerminationWaitTimeStarted", json!(record.waiting_since.is_some()));
         put("computePlatform", json!(platform_word(record.platform)));
         if let Some((code, message)) = &record.error {
             put("errorInformation", json!({ "code": code, "message": message }));
         }
         if let Some(rollback) = &record.rolled_back_by {
-            let message = format!("Deployment {} terminated. Automatic rollback is triggered with a DeploymentId {rollback}.", record.id);
+            let message = format!(
+                "Deployment {} terminated. Automatic rollback is triggered with a DeploymentId {rollback}.",
+                record.id
+            );
             put("rollbackInfo", json!({ "rollbackDeploymentId": rollback, "rollbackMessage": message }));
         }
         if let Some(original) = &record.rolls_back {
-            put("rollbackInfo", json!({
-                "rollbackTriggeringDeploymentId": original, "rollbackMessage": record.description,
-            }));
+            put(
+                "rollbackInfo",
+                json!({
+                    "rollbackTriggeringDeploymentId": original, "rollbackMessage": record.description,
+                }),
+            );
         }
         if let Some(service) = self.land.services.get(&record.service)
             && record.platform == Platform::Ecs
@@ -238,13 +267,16 @@ impl World {
         if record.platform == Platform::Lambda {
             let mut target = common(World::lambda_arn(&service.name));
             if let Some(map) = target.as_object_mut() {
-                map.insert("lambdaFunctionInfo".to_owned(), json!({
-                    "functionName": service.name,
-                    "functionAlias": "live",
-                    "currentVersion": version(record.old).map(|version| version.number.to_string()),
-                    "targetVersion": version(record.new).map(|version| version.number.to_string()),
-                    "targetVersionWeight": version(record.new).map(|version| version.weight / 100.0),
-                }));
+                map.insert(
+                    "lambdaFunctionInfo".to_owned(),
+                    json!({
+                        "functionName": service.name,
+                        "functionAlias": "live",
+                        "currentVersion": version(record.old).map(|version| version.number.to_string()),
+                        "targetVersion": version(record.new).map(|version| version.number.to_string()),
+                        "targetVersionWeight": version(record.new).map(|version| version.weight / 100.0),
+                    }),
+                );
             }
             return json!({ "deploymentTargetType": "LambdaTarget", "lambdaTarget": target });
         }

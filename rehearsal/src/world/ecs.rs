@@ -174,7 +174,8 @@ impl World {
             "containers": [{ "name": service.name, "image": image, "lastStatus": if runs { "RUNNING" } else { "STOPPED" } }],
         });
         if let (false, Some(map)) = (runs, task.as_object_mut()) {
-            let reason = tasks.stopped_reason.clone().unwrap_or_else(|| "Essential container in task exited".to_owned());
+            let reason =
+                tasks.stopped_reason.clone().unwrap_or_else(|| "Essential container in task exited".to_owned());
             map.insert("stoppedReason".to_owned(), json!(reason));
         }
         task

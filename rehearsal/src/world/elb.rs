@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::World;
-use super::aws::{not_implemented, texts, text};
+use super::aws::{not_implemented, text, texts};
 use super::landscape::Guarded;
 use crate::protocol::AwsError;
 
@@ -28,7 +28,9 @@ impl World {
                 let (arns, names) = (texts(input, "LoadBalancerArns"), texts(input, "Names"));
                 for service in services() {
                     let arn = service.load_balancer_arn();
-                    let wanted = (arns.is_empty() && names.is_empty()) || arns.contains(&arn) || names.contains(&service.group.application);
+                    let wanted = (arns.is_empty() && names.is_empty())
+                        || arns.contains(&arn)
+                        || names.contains(&service.group.application);
                     if wanted && balancers.iter().all(|known| known.get("LoadBalancerArn") != Some(&json!(arn))) {
                         balancers.push(json!({
                             "LoadBalancerArn": arn, "DNSName": service.dns_name(), "LoadBalancerName": service.group.application,

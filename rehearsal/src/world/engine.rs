@@ -178,9 +178,11 @@ impl World {
     /// Creates a deployment as `CreateDeployment` would; gives its id.
     pub(crate) fn create(&mut self, plan: &Plan, index: Option<usize>, id: Option<String>) -> Result<String, String> {
         let now = self.now;
-        let service = self.land.services.get_mut(&plan.service).ok_or_else(|| {
-            format!("the configuration has no service `{}`", plan.service)
-        })?;
+        let service = self
+            .land
+            .services
+            .get_mut(&plan.service)
+            .ok_or_else(|| format!("the configuration has no service `{}`", plan.service))?;
         let group = service.group.clone();
         if let Some(running) = self.engine.running_in(&group) {
             return Err(format!("the deployment group `{group}` has an active deployment, `{}`", running.id));
@@ -235,8 +237,7 @@ impl World {
                 ("AfterAllowTraffic".to_owned(), "CodeDeployHook_after-allow-traffic".to_owned()),
             ])
         };
-        let description =
-            if plan.description.is_empty() { format!("git_sha={sha}") } else { plan.description.clone() };
+        let description = if plan.description.is_empty() { format!("git_sha={sha}") } else { plan.description.clone() };
         let record = Record {
             id: id.clone(),
             plan: index,
@@ -406,12 +407,20 @@ impl World {
             }
             "Install" if !rollback => {
                 let wanted = super::landscape::DESIRED;
-                self.tell(Who::CodeDeploy, Tone::Plain, format!("Install: creates the replacement task set, {wanted} tasks"));
+                self.tell(
+                    Who::CodeDeploy,
+                    Tone::Plain,
+                    format!("Install: creates the replacement task set, {wanted} tasks"),
+                );
                 self.schedule(INSTALL, Happening::Engine(id.to_owned(), Step::EventDone(index)));
             }
             _ => {
                 if name == "AllowTestTraffic" && platform == Platform::Ecs {
-                    self.tell(Who::CodeDeploy, Tone::Plain, "AllowTestTraffic: the test listener shows the new version");
+                    self.tell(
+                        Who::CodeDeploy,
+                        Tone::Plain,
+                        "AllowTestTraffic: the test listener shows the new version",
+                    );
                 }
                 self.schedule(STEP, Happening::Engine(id.to_owned(), Step::EventDone(index)));
             }
@@ -420,7 +429,9 @@ impl World {
 
     fn call_hook(&mut self, id: &str, index: usize, name: &str, function: &str) {
         let number = self.fresh();
-        let execution = format!("eyJlbmNyeXB0ZWREYXRhIjoicmVoZWFyc2FsIiwiaXZQYXJhbWV0ZXJTcGVjIjoi{number:016}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9");
+        let execution = format!(
+            "eyJlbmNyeXB0ZWREYXRhIjoicmVoZWFyc2FsIiwiaXZQYXJhbWV0ZXJTcGVjIjoi{number:016}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9"
+        );
         self.expect_answer(id, index, execution.clone());
         match self.function_named(function) {
             Some(target) => {
@@ -454,7 +465,13 @@ impl World {
     }
 
     /// An answer to a hook; false when there is no such execution or it has been answered.
-    pub(crate) fn hook_answered(&mut self, id: &str, execution: &str, succeeded: bool, by: &str) -> Result<(), &'static str> {
+    pub(crate) fn hook_answered(
+        &mut self,
+        id: &str,
+        execution: &str,
+        succeeded: bool,
+        by: &str,
+    ) -> Result<(), &'static str> {
         let (now, Some(record)) = (self.now, self.engine.get_mut(id)) else {
             return Err("DeploymentDoesNotExistException");
         };
@@ -531,7 +548,11 @@ impl World {
         let wait = record.termination_wait;
         if record.platform == Platform::Ecs && !record.is_rollback() && !wait.is_zero() {
             record.waiting_since = Some(now);
-            self.tell(Who::CodeDeploy, Tone::Plain, format!("keeps the old task set for {} in case it is needed", spoken(wait)));
+            self.tell(
+                Who::CodeDeploy,
+                Tone::Plain,
+                format!("keeps the old task set for {} in case it is needed", spoken(wait)),
+            );
             self.schedule(wait, Happening::Engine(id.to_owned(), Step::Terminate));
         } else {
             self.succeed(id);
@@ -549,7 +570,13 @@ impl World {
             record.peak_weight = record.peak_weight.max(weight);
         }
         if rollback {
-            self.tell_more(Who::CodeDeploy, Tone::Good, "AllowTraffic: all production traffic is back on the old version", Some(0.0), Vec::new());
+            self.tell_more(
+                Who::CodeDeploy,
+                Tone::Good,
+                "AllowTraffic: all production traffic is back on the old version",
+                Some(0.0),
+                Vec::new(),
+            );
         } else {
             let what = format!("AllowTraffic: {weight:.0} % of production traffic on the new version");
             self.tell_more(Who::CodeDeploy, Tone::Plain, what, Some(weight), Vec::new());
@@ -563,7 +590,13 @@ impl World {
         let now = self.now;
         let Some(guarded) = self.land.services.get_mut(service) else { return };
         for (index, version) in guarded.versions.iter_mut().enumerate() {
-            version.weight = if index == new { weight } else if index == old { 100.0 - weight } else { 0.0 };
+            version.weight = if index == new {
+                weight
+            } else if index == old {
+                100.0 - weight
+            } else {
+                0.0
+            };
             if version.weight > 0.0 && version.first_traffic.is_none() {
                 version.first_traffic = Some(now);
             }
@@ -632,7 +665,14 @@ impl World {
             }
             _ => (
                 "CodeDeployDefault.ECSAllAtOnce",
-                &["BeforeInstall", "Install", "AfterInstall", "BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"],
+                &[
+                    "BeforeInstall",
+                    "Install",
+                    "AfterInstall",
+                    "BeforeAllowTraffic",
+                    "AllowTraffic",
+                    "AfterAllowTraffic",
+                ],
             ),
         };
         let record = Record {
@@ -666,7 +706,13 @@ impl World {
     }
 
     /// A request to stop: `Ok` with CodeDeploy's answer, or the exception.
-    pub(crate) fn stop(&mut self, id: &str, roll_back: Option<bool>, code: &str, message: &str) -> Result<(), &'static str> {
+    pub(crate) fn stop(
+        &mut self,
+        id: &str,
+        roll_back: Option<bool>,
+        code: &str,
+        message: &str,
+    ) -> Result<(), &'static str> {
         let Some(record) = self.engine.get_mut(id) else { return Err("DeploymentDoesNotExistException") };
         if record.status.is_terminal() {
             return Err("DeploymentAlreadyCompletedException");
@@ -711,7 +757,8 @@ impl World {
     }
 
     fn plan_next(&mut self) {
-        let due = self.engine.all_ended() && !self.queue.values().any(|happening| matches!(happening, Happening::Plan(_)));
+        let due =
+            self.engine.all_ended() && !self.queue.values().any(|happening| matches!(happening, Happening::Plan(_)));
         if let (true, Some(plan)) = (due, self.scenario.deployments.get(self.next_plan)) {
             let after = plan.after.0;
             self.schedule(after, Happening::Plan(self.next_plan));
@@ -733,7 +780,8 @@ impl World {
     /// The AppSpec of a deployment, as `GetApplicationRevision` gives it.
     pub(crate) fn appspec(&self, record: &Record) -> Value {
         let Some(service) = self.land.services.get(&record.service) else { return Value::Null };
-        let hooks: Vec<Value> = record.hooks.iter().map(|(event, function)| json!({ event.as_str(): function })).collect();
+        let hooks: Vec<Value> =
+            record.hooks.iter().map(|(event, function)| json!({ event.as_str(): function })).collect();
         let number = |index: usize| service.versions.get(index).map_or(0, |version| version.number);
         let resource = match record.platform {
             Platform::Lambda => json!({ service.name.as_str(): {

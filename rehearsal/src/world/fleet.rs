@@ -93,9 +93,7 @@ impl Fleet {
         self.sandboxes
             .values()
             .filter(|sandbox| sandbox.function == function)
-            .filter(|sandbox| {
-                matches!(&sandbox.state, State::Running(_) | State::Frozen(_) | State::Starting(Some(_)))
-            })
+            .filter(|sandbox| matches!(&sandbox.state, State::Running(_) | State::Frozen(_) | State::Starting(Some(_))))
             .count()
     }
 }
@@ -211,7 +209,10 @@ impl World {
             ("lambda-runtime-aws-request-id".to_owned(), invocation.id.clone()),
             ("lambda-runtime-deadline-ms".to_owned(), self.now.plus(limit).0.to_string()),
             ("lambda-runtime-invoked-function-arn".to_owned(), function.arn.clone()),
-            ("lambda-runtime-trace-id".to_owned(), format!("Root=1-{:08x}-{:024x};Sampled=0", self.now.0 / 1000, self.sequence)),
+            (
+                "lambda-runtime-trace-id".to_owned(),
+                format!("Root=1-{:08x}-{:024x};Sampled=0", self.now.0 / 1000, self.sequence),
+            ),
         ];
         let answer = HttpAnswer { status: 200, headers, body: invocation.payload.to_string().into_bytes() };
         self.schedule(limit, Happening::Deadline(id, invocation.id.clone()));
@@ -234,10 +235,14 @@ impl World {
             State::Starting(None) | State::Answered | State::Waiting(_) => {}
             // The process gave up on what it was doing without saying so.
             State::Running(invocation) | State::Frozen(invocation) => {
-                self.finish(*invocation, Outcome::Failed {
-                    kind: "Runtime.Unknown".to_owned(),
-                    message: "the runtime asked for the next invocation without having answered this one".to_owned(),
-                });
+                self.finish(
+                    *invocation,
+                    Outcome::Failed {
+                        kind: "Runtime.Unknown".to_owned(),
+                        message: "the runtime asked for the next invocation without having answered this one"
+                            .to_owned(),
+                    },
+                );
             }
             State::Dead => {}
         }
@@ -246,9 +251,8 @@ impl World {
     /// A process answers its invocation, well or with an error.
     pub fn runtime_answer(&mut self, id: SandboxId, request: &str, token: Token, failed: bool, body: Vec<u8>) {
         let accepted = HttpAnswer::json(202, &json!({ "status": "OK" }));
-        let refused = |text: &str| {
-            HttpAnswer::json(400, &json!({ "errorMessage": text, "errorType": "InvalidRequestID" }))
-        };
+        let refused =
+            |text: &str| HttpAnswer::json(400, &json!({ "errorMessage": text, "errorType": "InvalidRequestID" }));
         let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
         match std::mem::replace(&mut sandbox.state, State::Answered) {
             State::Running(invocation) if invocation.id == request => {
@@ -268,7 +272,8 @@ impl World {
     pub fn runtime_init_error(&mut self, id: SandboxId, token: Token, body: &[u8]) {
         self.effects.push(Effect::Answer(token, HttpAnswer::json(202, &json!({ "status": "OK" }))));
         let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
-        if let State::Starting(Some(invocation)) = std::mem::replace(&mut sandbox.state, State::Dead) {
+        if let State::Starting(Some(mut invocation)) = std::mem::replace(&mut sandbox.state, State::Dead) {
+            invocation.attempts += 1;
             self.finish(*invocation, failure_of(body));
         }
     }
@@ -278,8 +283,11 @@ impl World {
         let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
         let state = std::mem::replace(&mut sandbox.state, State::Dead);
         self.forget_waits(id);
+        // A process that dies before it asks for its invocation has used up an attempt all the same.
+        let died_early = u32::from(matches!(state, State::Starting(_)));
         match state {
-            State::Starting(Some(invocation)) | State::Running(invocation) | State::Frozen(invocation) => {
+            State::Starting(Some(mut invocation)) | State::Running(mut invocation) | State::Frozen(mut invocation) => {
+                invocation.attempts += died_early;
                 let message = format!("RequestId: {} Error: Runtime exited with error: {how}", invocation.id);
                 self.finish(*invocation, Outcome::Failed { kind: "Runtime.ExitError".to_owned(), message });
             }
@@ -350,7 +358,12 @@ impl World {
             self.tell(
                 Who::Lambda,
                 Tone::Warning,
-                format!("tries `{}` again in {} (retry {} of {retries})", function.name, domain::time::spoken(pause), invocation.attempts),
+                format!(
+                    "tries `{}` again in {} (retry {} of {retries})",
+                    function.name,
+                    domain::time::spoken(pause),
+                    invocation.attempts
+                ),
             );
             invocation.throttled = 0;
             self.schedule(pause, Happening::Deliver(Box::new(invocation)));
@@ -374,7 +387,11 @@ impl World {
             Some(Destination::Function(arn)) => match self.function_named(&arn) {
                 Some(next) => {
                     let name = self.binary(next);
-                    self.tell(Who::Lambda, Tone::Warning, format!("hands the failure of `{}` to `{name}`", function.name));
+                    self.tell(
+                        Who::Lambda,
+                        Tone::Warning,
+                        format!("hands the failure of `{}` to `{name}`", function.name),
+                    );
                     self.invoke(next, record, DELIVERY);
                 }
                 None => self.dead_letter(&arn, record),
@@ -422,12 +439,8 @@ impl World {
                 }
             }
             (Some("park"), Some(woken)) => {
-                let outstanding: BTreeSet<u64> = words
-                    .next()
-                    .unwrap_or_default()
-                    .split(',')
-                    .filter_map(|word| word.parse().ok())
-                    .collect();
+                let outstanding: BTreeSet<u64> =
+                    words.next().unwrap_or_default().split(',').filter_map(|word| word.parse().ok()).collect();
                 // What the process no longer waits for was given up by it.
                 sandbox.held.retain(|request, _| outstanding.contains(request));
                 sandbox.parked = Some((woken, outstanding));
@@ -477,7 +490,11 @@ impl World {
 
     /// The ARN of one of the fleet's functions or of a guarded one.
     pub(crate) fn lambda_arn(name: &str) -> String {
-        if name.starts_with("arn:") { name.to_owned() } else { format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}") }
+        if name.starts_with("arn:") {
+            name.to_owned()
+        } else {
+            format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
+        }
     }
 }
 

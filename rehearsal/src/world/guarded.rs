@@ -12,11 +12,9 @@ impl World {
     pub(crate) fn guarded_lambda(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
         let name = text(input, "FunctionName");
         let plain = name.rsplit(":function:").next().unwrap_or(name);
-        let not_found = || {
-            AwsError {
-                status: 404,
-                ..AwsError::client("ResourceNotFoundException", format!("Function not found: {}", World::lambda_arn(name)))
-            }
+        let not_found = || AwsError {
+            status: 404,
+            ..AwsError::client("ResourceNotFoundException", format!("Function not found: {}", World::lambda_arn(name)))
         };
         let service = self.land.services.get(plain).ok_or_else(not_found)?;
         let serving = service.serving();
@@ -30,8 +28,11 @@ impl World {
             "GetFunctionConfiguration" => Ok(configuration(service, version)),
             "GetFunction" => Ok(json!({ "Configuration": configuration(service, version) })),
             "GetAlias" => {
-                let shifting: Vec<&Version> =
-                    service.versions.iter().filter(|other| other.weight > 0.0 && other.number != version.number).collect();
+                let shifting: Vec<&Version> = service
+                    .versions
+                    .iter()
+                    .filter(|other| other.weight > 0.0 && other.number != version.number)
+                    .collect();
                 let weights: serde_json::Map<String, Value> =
                     shifting.iter().map(|other| (other.number.to_string(), json!(other.weight / 100.0))).collect();
                 Ok(json!({

@@ -70,29 +70,32 @@ impl Landscape {
             let platform = plan.map_or(if invokes { Platform::Lambda } else { Platform::Ecs }, |plan| plan.platform);
             let offset = u16::try_from(index).unwrap_or_default();
             let host = |url: &Option<String>| url.as_deref().and_then(authority).into_iter().collect();
-            services.insert(service.name.clone(), Guarded {
-                name: service.name.clone(),
-                group: service.codedeploy.clone(),
-                platform,
-                versions: vec![Version {
-                    number: 41,
-                    behaviour: scenario.blue.clone(),
-                    git_sha: "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a".to_owned(),
-                    deployment: None,
-                    weight: 100.0,
-                    first_traffic: Some(Timestamp(0)),
-                    created: Timestamp(0),
-                    target_group: 0,
-                    alive: true,
-                    error_debt: 0.0,
-                }],
-                on_test: None,
-                production_port: 80 + offset,
-                test_port: 8080 + offset,
-                test_hosts: host(&service.endpoints.test),
-                production_hosts: host(&service.endpoints.production),
-                weight_debt: 0.0,
-            });
+            services.insert(
+                service.name.clone(),
+                Guarded {
+                    name: service.name.clone(),
+                    group: service.codedeploy.clone(),
+                    platform,
+                    versions: vec![Version {
+                        number: 41,
+                        behaviour: scenario.blue.clone(),
+                        git_sha: "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a".to_owned(),
+                        deployment: None,
+                        weight: 100.0,
+                        first_traffic: Some(Timestamp(0)),
+                        created: Timestamp(0),
+                        target_group: 0,
+                        alive: true,
+                        error_debt: 0.0,
+                    }],
+                    on_test: None,
+                    production_port: 80 + offset,
+                    test_port: 8080 + offset,
+                    test_hosts: host(&service.endpoints.test),
+                    production_hosts: host(&service.endpoints.production),
+                    weight_debt: 0.0,
+                },
+            );
         }
         Self { services }
     }

@@ -57,7 +57,11 @@ impl Samples {
     }
 
     pub(crate) fn published_sum(&self, name: &str) -> f64 {
-        self.published.iter().filter(|point| point.name == name && point.dimensions.is_empty()).map(|point| point.value).sum()
+        self.published
+            .iter()
+            .filter(|point| point.name == name && point.dimensions.is_empty())
+            .map(|point| point.value)
+            .sum()
     }
 
     pub(crate) fn awaited(&self) -> bool {
@@ -143,7 +147,12 @@ impl World {
         self.evaluate_alarms();
     }
 
-    fn load_balancer_metrics(&mut self, service: &Guarded, from: Timestamp, results: &BTreeMap<(String, usize), Sampled>) {
+    fn load_balancer_metrics(
+        &mut self,
+        service: &Guarded,
+        from: Timestamp,
+        results: &BTreeMap<(String, usize), Sampled>,
+    ) {
         let total = f64::from(self.scenario.requests_per_minute);
         for group in 0..2 {
             let (mut healthy, mut unhealthy) = (0, 0);
@@ -151,7 +160,9 @@ impl World {
                 ("LoadBalancer".to_owned(), service.load_balancer_full_name()),
                 ("TargetGroup".to_owned(), service.target_group_full_name(group)),
             ]);
-            for (index, version) in service.versions.iter().enumerate().filter(|(_, version)| version.target_group == group) {
+            for (index, version) in
+                service.versions.iter().enumerate().filter(|(_, version)| version.target_group == group)
+            {
                 if !version.alive {
                     continue;
                 }
@@ -175,7 +186,14 @@ impl World {
                 };
                 let errors = (requests * share).round();
                 let mut put = |name: &str, value: f64, count: f64, unit: &str| {
-                    self.cloudwatch.put_values("AWS/ApplicationELB", name, dimensions.clone(), from.0, &[(value, count)], unit);
+                    self.cloudwatch.put_values(
+                        "AWS/ApplicationELB",
+                        name,
+                        dimensions.clone(),
+                        from.0,
+                        &[(value, count)],
+                        unit,
+                    );
                 };
                 put("RequestCount", 1.0, requests, "Count");
                 if errors > 0.0 {
@@ -224,7 +242,11 @@ impl World {
             let from_nothing = text("/detail/previousState/value") == "INSUFFICIENT_DATA" && state == "OK";
             if !from_nothing {
                 let tone = if state == "ALARM" { Tone::Bad } else { Tone::Plain };
-                self.tell(Who::CloudWatch, tone, format!("alarm {name} goes to {state}: {}", text("/detail/state/reason")));
+                self.tell(
+                    Who::CloudWatch,
+                    tone,
+                    format!("alarm {name} goes to {state}: {}", text("/detail/state/reason")),
+                );
             }
             if state == "ALARM" {
                 self.alarm_went_red(&name);

@@ -289,12 +289,9 @@ impl World {
                 Happening::Deliver(_)
                     | Happening::Publish(_)
                     | Happening::Engine(..)
-                    | Happening::HookTimeout(..)
                     | Happening::Plan(_)
                     | Happening::Answer(..)
                     | Happening::Wake(..)
-                    | Happening::PersonStops(_)
-                    | Happening::NativeStop(..)
             )
         });
         !self.open_world
@@ -371,8 +368,12 @@ impl World {
 
     /// What has not ended, for the message when a scenario takes too long.
     pub fn open_ends(&self) -> String {
-        let mut open: Vec<String> =
-            self.engine.in_order().filter(|record| !record.status.is_terminal()).map(|record| record.id.clone()).collect();
+        let mut open: Vec<String> = self
+            .engine
+            .in_order()
+            .filter(|record| !record.status.is_terminal())
+            .map(|record| record.id.clone())
+            .collect();
         open.extend(self.busy().into_iter().map(|(_, binary)| binary));
         if open.is_empty() { "nothing but events on their way".to_owned() } else { open.join(", ") }
     }

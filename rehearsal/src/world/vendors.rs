@@ -176,7 +176,9 @@ impl World {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let action = text("/event_action");
         let complete = match action.as_str() {
-            "trigger" => ["/payload/summary", "/payload/source", "/payload/severity"].iter().all(|key| !text(key).is_empty()),
+            "trigger" => {
+                ["/payload/summary", "/payload/source", "/payload/severity"].iter().all(|key| !text(key).is_empty())
+            }
             "acknowledge" | "resolve" => !text("/dedup_key").is_empty(),
             _ => false,
         };
@@ -184,13 +186,25 @@ impl World {
             let answer = json!({ "status": "invalid event", "message": "Event object is invalid" });
             return self.answer(token, HttpAnswer::json(400, &answer), LATENCY);
         }
-        let page = Page { at: self.now, action: action.clone(), dedup_key: text("/dedup_key"), summary: text("/payload/summary") };
-        let verb = if action == "trigger" { "pages a person" } else { "tells PagerDuty to " };
-        let what = if action == "trigger" { format!("{verb}: {}", bounded(&page.summary, 160)) } else { format!("{verb}{action} {}", page.dedup_key) };
-        let tone = if action == "trigger" { Tone::Warning } else { Tone::Plain };
-        self.tell(Who::Function(caller.to_owned()), tone, what);
+        let page = Page {
+            at: self.now,
+            action: action.clone(),
+            dedup_key: text("/dedup_key"),
+            summary: text("/payload/summary"),
+        };
+        let last = self.vendors.pages.iter().rev().find(|other| other.dedup_key == page.dedup_key);
+        let open = last.is_some_and(|last| last.action != "resolve");
+        let who = Who::Function(caller.to_owned());
+        match action.as_str() {
+            "trigger" => self.tell(who, Tone::Warning, format!("pages a person: {}", bounded(&page.summary, 160))),
+            _ if open => self.tell(who, Tone::Good, format!("tells PagerDuty that it is over: {}", page.dedup_key)),
+            _ => {}
+        }
         let answer = json!({ "status": "success", "message": "Event processed", "dedup_key": page.dedup_key });
-        self.vendors.pages.push(page);
+        // "A resolve without an open alert is dropped" (PagerDuty, Events API v2).
+        if open || action == "trigger" {
+            self.vendors.pages.push(page);
+        }
         self.answer(token, HttpAnswer::json(202, &answer), LATENCY);
     }
 }

@@ -13,7 +13,9 @@ pub fn revision(text: &str) -> Result<Revision, yaml::YamlError> {
     let mut revision = Revision::default();
     let resources = document.value.get("Resources").or_else(|| document.value.get("resources"));
     for resource in resources.and_then(|list| list.as_array()).into_iter().flatten() {
-        for properties in resource.as_object().into_iter().flat_map(|map| map.values()).filter_map(|r| r.get("Properties")) {
+        for properties in
+            resource.as_object().into_iter().flat_map(|map| map.values()).filter_map(|r| r.get("Properties"))
+        {
             let text_of = |key: &str| {
                 properties.get(key).and_then(|value| match value {
                     serde_json::Value::String(text) => Some(text.clone()),

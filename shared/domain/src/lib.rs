@@ -10,6 +10,7 @@ pub mod config;
 pub mod deployment;
 pub mod events;
 pub mod hook;
+pub mod lease;
 pub mod ports;
 pub mod text;
 pub mod time;

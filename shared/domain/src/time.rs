@@ -93,7 +93,11 @@ pub struct Span(pub Duration);
 impl Span {
     /// Reads `300ms`, `3s`, `2m`, `1h` or `14d`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a span of time: write a number and a unit, such as `300ms`, `3s`, `2m`, `1h` or `14d`");
+        let wrong = || {
+            format!(
+                "`{text}` is not a span of time: write a number and a unit, such as `300ms`, `3s`, `2m`, `1h` or `14d`"
+            )
+        };
         let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let (number, unit) = text.split_at(split);
         let number: u64 = number.parse().map_err(|_| wrong())?;

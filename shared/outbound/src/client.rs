@@ -75,7 +75,8 @@ impl HttpClient {
         }
         let exchange = async {
             let response = self.client()?.execute(request).await.map_err(|error| classify(&error))?;
-            let (status, headers, peer) = (response.status().as_u16(), response.headers().clone(), response.remote_addr());
+            let (status, headers, peer) =
+                (response.status().as_u16(), response.headers().clone(), response.remote_addr());
             let body = response.bytes().await.map_err(|error| classify(&error))?.to_vec();
             Ok((status, headers, peer, body))
         };

@@ -2,5 +2,10 @@
 //! PagerDuty. Knows nothing of what is decided, only of how it is said.
 
 mod client;
+pub mod pagerduty;
+mod retry;
+pub mod slack;
+#[cfg(test)]
+mod vendor;
 
 pub use client::{HttpClient, HttpError, HttpResponse};

@@ -7,7 +7,8 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 fn main() -> std::io::Result<()> {
-    let api = std::env::vars().find(|(name, _)| name == "AWS_LAMBDA_RUNTIME_API").map(|(_, value)| value).unwrap_or_default();
+    let api =
+        std::env::vars().find(|(name, _)| name == "AWS_LAMBDA_RUNTIME_API").map(|(_, value)| value).unwrap_or_default();
     loop {
         let (head, body) = ask(&api, "GET", "/2018-06-01/runtime/invocation/next", "")?;
         let header = |name: &str| {
@@ -37,7 +38,8 @@ fn main() -> std::io::Result<()> {
                     .filter(|name| name.starts_with("lambda-runtime"))
                     .collect();
                 names.sort();
-                let deadline: i64 = header("Lambda-Runtime-Deadline-Ms").and_then(|ms| ms.parse().ok()).unwrap_or_default();
+                let deadline: i64 =
+                    header("Lambda-Runtime-Deadline-Ms").and_then(|ms| ms.parse().ok()).unwrap_or_default();
                 // An answer to an invocation that is not there, to see how that is refused.
                 let (refused, _) = ask(&api, "POST", "/2018-06-01/runtime/invocation/no-such-id/response", "{}")?;
                 let answer = json!({
@@ -55,7 +57,8 @@ fn main() -> std::io::Result<()> {
 
 /// One request on a connection of its own; head and body of the answer.
 fn ask(api: &str, method: &str, path: &str, body: &str) -> std::io::Result<(String, String)> {
-    let (host, prefix) = api.split_once('/').map_or((api, String::new()), |(host, prefix)| (host, format!("/{prefix}")));
+    let (host, prefix) =
+        api.split_once('/').map_or((api, String::new()), |(host, prefix)| (host, format!("/{prefix}")));
     let mut stream = TcpStream::connect(host)?;
     let request = format!(
         "{method} {prefix}{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

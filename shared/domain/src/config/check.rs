@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 use super::service::Texts;
 use crate::time::Span;
 
+/// The words of a matcher, `{ gte: 1 }`; what `length` holds is a matcher again.
+pub const MATCHER_WORDS: [&str; 10] = ["gte", "gt", "lte", "lt", "eq", "ne", "matches", "contains", "exists", "length"];
+
 /// One check. Exactly one of `get`, `post`, `put`, `patch`, `delete`, `head` and `invoke` says what is asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::check::Check;
+use serde_json::Value;
+
+use super::check::{Check, MATCHER_WORDS};
 use super::service::Config;
 use super::yaml::{self, Document, Place};
 use crate::text::nearest;
@@ -42,8 +44,8 @@ impl fmt::Display for ConfigError {
 /// Reads a configuration; `file` is only named in errors.
 pub fn load(file: &str, text: &str) -> Result<Config, ConfigError> {
     let failed = |problems| ConfigError { file: file.to_owned(), problems };
-    let document = yaml::parse(text)
-        .map_err(|error| failed(vec![Problem { place: error.place, message: error.message }]))?;
+    let document =
+        yaml::parse(text).map_err(|error| failed(vec![Problem { place: error.place, message: error.message }]))?;
     let config: Config = serde_path_to_error::deserialize(&document.value).map_err(|error| {
         let path = error.path().to_string();
         let message = explain(&error.into_inner().to_string());
@@ -103,7 +105,9 @@ fn review(config: &Config, document: &Document) -> Vec<Problem> {
     if let Some(slack) = &config.slack {
         match (&slack.token, &slack.channel, &slack.webhook) {
             (Some(_), Some(_), None) | (None, None, Some(_)) => {}
-            (Some(_), None, None) => add("slack", "`token` needs a `channel`: the channel's id, such as `C0DEPLOYS`".to_owned()),
+            (Some(_), None, None) => {
+                add("slack", "`token` needs a `channel`: the channel's id, such as `C0DEPLOYS`".to_owned())
+            }
             _ => add("slack", "give either `token` and `channel`, or `webhook`".to_owned()),
         }
     }
@@ -112,12 +116,18 @@ fn review(config: &Config, document: &Document) -> Vec<Problem> {
     for (index, service) in config.services.iter().enumerate() {
         let at = format!("services[{index}]");
         if !names.insert(service.name.as_str()) {
-            add(&format!("{at}.name"), format!("there are two services named `{}`; give each its own name", service.name));
+            add(
+                &format!("{at}.name"),
+                format!("there are two services named `{}`; give each its own name", service.name),
+            );
         }
         if !groups.insert(&service.codedeploy) {
             add(
                 &format!("{at}.codedeploy"),
-                format!("the deployment group `{}` belongs to two services; a deployment is of one", service.codedeploy),
+                format!(
+                    "the deployment group `{}` belongs to two services; a deployment is of one",
+                    service.codedeploy
+                ),
             );
         }
         for (url, key) in [(&service.endpoints.test, "test"), (&service.endpoints.production, "production")] {
@@ -149,6 +159,11 @@ fn review_checks(checks: &[Check], at: &str, add: &mut impl FnMut(&str, String))
         if let Err(message) = check.request() {
             add(&here, message);
         }
+        for (block, expected) in [("headers", &check.expect.headers), ("json", &check.expect.json)] {
+            for (what, wanted) in expected {
+                review_matcher(wanted, &yaml::below(&format!("{here}.expect.{block}"), what), add);
+            }
+        }
         for (position, needed) in check.needs.iter().enumerate() {
             if checks.iter().all(|other| other.name != *needed) {
                 let hint = nearest(needed, checks.iter().map(|other| other.name.as_str()))
@@ -160,6 +175,22 @@ fn review_checks(checks: &[Check], at: &str, add: &mut impl FnMut(&str, String))
     for name in cycle(checks) {
         let index = checks.iter().position(|check| check.name == name).unwrap_or_default();
         add(&format!("{at}[{index}].needs"), format!("`{name}` needs itself, by way of the checks that it needs"));
+    }
+}
+
+/// A map in an expectation is a matcher, so each of its keys is a matcher's word.
+fn review_matcher(wanted: &Value, at: &str, add: &mut impl FnMut(&str, String)) {
+    for (word, operand) in wanted.as_object().into_iter().flatten() {
+        let here = yaml::below(at, word);
+        if word == "length" {
+            review_matcher(operand, &here, add);
+        } else if !MATCHER_WORDS.contains(&word.as_str()) {
+            let hint = match nearest(word, MATCHER_WORDS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("valid are {}; write `{{ eq: … }}` for a literal map", MATCHER_WORDS.join(", ")),
+            };
+            add(&here, format!("`{word}` is no matcher; {hint}"));
+        }
     }
 }
 
@@ -180,7 +211,8 @@ fn cycle(checks: &[Check]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const SERVICE: &str = "version: 1\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: grp }\n";
+    const SERVICE: &str =
+        "version: 1\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: grp }\n";
 
     #[track_caller]
     fn check_error(text: &str, expected: &str) {
@@ -205,10 +237,21 @@ mod tests {
 
     #[test]
     fn a_secret_written_into_the_file_is_refused_and_not_repeated() {
-        let error = load("g.yaml", "version: 1\nslack: { webhook: https://hooks.slack.com/services/T0/B0/xyz }\nservices: []\n");
+        let error = load(
+            "g.yaml",
+            "version: 1\nslack: { webhook: https://hooks.slack.com/services/T0/B0/xyz }\nservices: []\n",
+        );
         let text = error.unwrap_err().to_string();
         assert!(text.starts_with("g.yaml:2:10: a secret is given by reference"), "{text}");
         assert!(!text.contains("xyz"));
+    }
+
+    #[test]
+    fn an_unknown_matcher_word_is_told_with_its_place() {
+        let text = format!(
+            "{SERVICE}    after_allow_traffic:\n      checks:\n        - {{ name: a, get: /, expect: {{ json: {{ $.n: {{ length: {{ gtee: 1 }} }} }} }} }}\n"
+        );
+        check_error(&text, "greenlight.yaml:7:65: `gtee` is no matcher; did you mean `gte`?");
     }
 
     #[test]

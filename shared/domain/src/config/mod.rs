@@ -6,9 +6,12 @@ mod load;
 mod service;
 pub mod yaml;
 
-pub use check::{BodyExpectation, Capture, CertificateExpectation, Check, Expect, InvokeRequest, Method, Request, Retries, Severity, StatusExpectation};
+pub use check::{
+    BodyExpectation, Capture, CertificateExpectation, Check, Expect, InvokeRequest, MATCHER_WORDS, Method, Request,
+    Retries, Severity, StatusExpectation,
+};
 pub use load::{ConfigError, Problem, load};
 pub use service::{
-    AlarmAction, AlarmPolicy, BeforeAllowTraffic, AfterAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef, Service,
-    Slack,
+    AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef,
+    Service, Slack,
 };

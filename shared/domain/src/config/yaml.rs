@@ -78,13 +78,21 @@ fn convert(node: &MarkedYaml<'_>, path: &str, places: &mut BTreeMap<String, Plac
                         Value::Null => "null".to_owned(),
                         other => other.to_string(),
                     },
-                    _ => return Err(YamlError { place: place_of(key), message: "a key must be a plain word".to_owned() }),
+                    _ => {
+                        return Err(YamlError {
+                            place: place_of(key),
+                            message: "a key must be a plain word".to_owned(),
+                        });
+                    }
                 };
                 let inner = below(path, &name);
                 places.insert(inner.clone(), place_of(key));
                 let converted = convert(value, &inner, places)?;
                 if map.insert(name.clone(), converted).is_some() {
-                    return Err(YamlError { place: place_of(key), message: format!("the key `{name}` stands here twice") });
+                    return Err(YamlError {
+                        place: place_of(key),
+                        message: format!("the key `{name}` stands here twice"),
+                    });
                 }
             }
             Value::Object(map)
@@ -93,7 +101,9 @@ fn convert(node: &MarkedYaml<'_>, path: &str, places: &mut BTreeMap<String, Plac
             return Err(wrong(format!("the tag `{tag}` on `{}` means nothing here", describe(inner))));
         }
         YamlData::Representation(text, ..) => Value::String(text.to_string()),
-        YamlData::Alias(_) | YamlData::BadValue => return Err(wrong("this is not a value that YAML can express".to_owned())),
+        YamlData::Alias(_) | YamlData::BadValue => {
+            return Err(wrong("this is not a value that YAML can express".to_owned()));
+        }
     })
 }
 

@@ -1,0 +1,284 @@
+//! For tests: an alarm, a configuration, deployments, and a world that behaves as CodeDeploy does on a clock of its own.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use clock::Clock;
+use domain::alarm::{AlarmFact, AlarmState};
+use domain::config::{Config, load};
+use domain::deployment::{
+    Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, Platform, Revision, Status, Target, TaskSet,
+    TaskSetLabel,
+};
+use domain::events::Notice;
+use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, Stopped};
+use domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::event::Transition;
+
+/// When the deployment begins.
+const BEGIN: i64 = 1_790_000_000_000;
+
+/// So many minutes after the deployment has begun.
+pub(crate) fn minutes(minutes: i64) -> Timestamp {
+    Timestamp(BEGIN + minutes * 60_000)
+}
+
+pub(crate) fn config() -> Config {
+    load(
+        "greenlight.yaml",
+        "version: 1\nservices:\n  - name: orchestrator\n    codedeploy: { application: mangaassist, deployment_group: orchestrator }\n    \
+         alarms:\n      - { name: orchestrator-http-5xx, action: rollback }\n      - { name: orchestrator-p95-latency, action: rollback }\n      \
+         - { name: orchestrator-error-log-5x, action: alert }\n",
+    )
+    .unwrap()
+}
+
+/// The alarm, red since six minutes after the deployment began.
+pub(crate) fn alarm(name: &str) -> Transition {
+    Transition {
+        alarm: AlarmFact {
+            name: name.to_owned(),
+            arn: None,
+            state: AlarmState::Alarm,
+            previous: Some(AlarmState::Ok),
+            changed_at: Some(minutes(6)),
+            reason: "Threshold Crossed".to_owned(),
+            metric: None,
+            threshold: None,
+            datapoints: Vec::new(),
+            suppressed_by: None,
+        },
+        is_news: true,
+        since: Some(minutes(6)),
+    }
+}
+
+pub(crate) fn deployment(id: &str) -> Deployment {
+    Deployment {
+        id: DeploymentId(id.to_owned()),
+        group: GroupName { application: "mangaassist".to_owned(), deployment_group: "orchestrator".to_owned() },
+        platform: Some(Platform::Ecs),
+        status: Status::InProgress,
+        creator: "user".to_owned(),
+        configuration: "CodeDeployDefault.ECSCanary10Percent5Minutes".to_owned(),
+        description: String::new(),
+        created: Some(minutes(0)),
+        started: Some(minutes(0)),
+        completed: None,
+        error: None,
+        rolled_back_by: None,
+        rolls_back: None,
+        routes: None,
+        revision: Revision {
+            task_definition: Some("arn:aws:ecs:us-east-1:1:task-definition/orchestrator:42".to_owned()),
+            ..Revision::default()
+        },
+    }
+}
+
+pub(crate) fn rollback(id: &str, of: &str) -> Deployment {
+    let creator = "codeDeployRollback".to_owned();
+    Deployment { creator, rolls_back: Some(DeploymentId(of.to_owned())), ..deployment(id) }
+}
+
+/// CodeDeploy, the ledger and the event bus, on a clock that moves when somebody waits.
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) deployments: RefCell<BTreeMap<DeploymentId, Deployment>>,
+    /// What happens to a stop before CodeDeploy takes it.
+    pub(crate) stop_troubles: RefCell<VecDeque<PortError>>,
+    /// What happens to listing.
+    pub(crate) list_troubles: RefCell<VecDeque<PortError>>,
+    /// What happens to events.
+    pub(crate) publish_troubles: RefCell<VecDeque<PortError>>,
+    /// How long traffic takes to come back after a stop, and how the rollback ends.
+    pub(crate) back_after: Cell<Duration>,
+    pub(crate) rollback_ends: RefCell<Status>,
+    pub(crate) stopped_at: Cell<Option<Timestamp>>,
+    pub(crate) stops: RefCell<Vec<DeploymentId>>,
+    pub(crate) entries: RefCell<BTreeMap<String, (Value, Timestamp)>>,
+    pub(crate) published: RefCell<Vec<Notice>>,
+    pub(crate) calls: Cell<usize>,
+}
+
+impl World {
+    /// The deployment `d-1` is in flight; the alarm went off two seconds ago.
+    pub(crate) fn new() -> Self {
+        let running = deployment("d-1");
+        Self {
+            clock: virtual_clock(minutes(6).plus(Duration::from_secs(2))),
+            deployments: RefCell::new(BTreeMap::from([(running.id.clone(), running)])),
+            stop_troubles: RefCell::default(),
+            list_troubles: RefCell::default(),
+            publish_troubles: RefCell::default(),
+            back_after: Cell::new(Duration::from_secs(23)),
+            rollback_ends: RefCell::new(Status::Succeeded),
+            stopped_at: Cell::new(None),
+            stops: RefCell::default(),
+            entries: RefCell::default(),
+            published: RefCell::default(),
+            calls: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn put(&self, deployment: Deployment) {
+        self.deployments.borrow_mut().insert(deployment.id.clone(), deployment);
+    }
+
+    fn is_back(&self) -> bool {
+        self.stopped_at.get().is_some_and(|at| self.clock.now() >= at.plus(self.back_after.get()))
+    }
+
+    fn count(&self) {
+        self.calls.set(self.calls.get() + 1);
+    }
+}
+
+impl Deployments for &World {
+    async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
+        self.count();
+        let mut found = self.deployments.borrow().get(id).cloned().expect("a deployment that exists");
+        if found.is_rollback() && self.is_back() {
+            found.status = self.rollback_ends.borrow().clone();
+            found.error = (found.status == Status::Failed)
+                .then(|| DeploymentError { code: "ECS_UPDATE_ERROR".to_owned(), message: "no capacity".to_owned() });
+        }
+        Ok(found)
+    }
+
+    async fn target(&self, _id: &DeploymentId) -> Result<Target, PortError> {
+        self.count();
+        let restored = self.is_back() && *self.rollback_ends.borrow() == Status::Succeeded;
+        let set = |label, traffic_weight| TaskSet {
+            id: String::new(),
+            label: Some(label),
+            desired: 1,
+            pending: 0,
+            running: 1,
+            status: String::new(),
+            traffic_weight,
+            target_group: None,
+        };
+        let (old, new) = if restored { (100.0, 0.0) } else { (90.0, 10.0) };
+        Ok(Target::Ecs(EcsTarget {
+            cluster: "main".to_owned(),
+            service: "orchestrator".to_owned(),
+            lifecycle_events: Vec::new(),
+            task_sets: vec![set(TaskSetLabel::Blue, old), set(TaskSetLabel::Green, new)],
+        }))
+    }
+
+    async fn list(
+        &self,
+        group: Option<&GroupName>,
+        statuses: &[Status],
+        _: Option<Timestamp>,
+    ) -> Result<Vec<DeploymentId>, PortError> {
+        self.count();
+        assert_eq!(group.unwrap().to_string(), "mangaassist/orchestrator");
+        if let Some(error) = self.list_troubles.borrow_mut().pop_front() {
+            return Err(error);
+        }
+        let all = self.deployments.borrow();
+        Ok(all.values().filter(|found| statuses.contains(&found.status)).map(|found| found.id.clone()).collect())
+    }
+}
+
+impl DeploymentStopper for &World {
+    async fn stop_and_roll_back(&self, id: &DeploymentId) -> Result<Stopped, PortError> {
+        self.count();
+        if let Some(error) = self.stop_troubles.borrow_mut().pop_front() {
+            return Err(error);
+        }
+        let mut all = self.deployments.borrow_mut();
+        let found = all.get_mut(id).expect("a deployment that exists");
+        if found.status.is_terminal() {
+            return Ok(Stopped::AlreadyCompleted);
+        }
+        found.status = Status::Stopped;
+        found.rolled_back_by = Some(DeploymentId("d-2".to_owned()));
+        all.insert(DeploymentId("d-2".to_owned()), rollback("d-2", &id.0));
+        self.stops.borrow_mut().push(id.clone());
+        self.stopped_at.set(Some(self.clock.now()));
+        Ok(Stopped::Accepted)
+    }
+}
+
+impl Ledger for &World {
+    async fn claim(&self, key: &str, value: &Value, expires: Timestamp) -> Result<bool, PortError> {
+        self.replace(key, None, value, expires).await
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Value>, PortError> {
+        Ok(self.entries.borrow().get(key).map(|(value, _)| value.clone()))
+    }
+
+    async fn replace(
+        &self,
+        key: &str,
+        from: Option<&Value>,
+        to: &Value,
+        expires: Timestamp,
+    ) -> Result<bool, PortError> {
+        let mut entries = self.entries.borrow_mut();
+        if entries.get(key).map(|(value, _)| value) != from {
+            return Ok(false);
+        }
+        entries.insert(key.to_owned(), (to.clone(), expires));
+        Ok(true)
+    }
+
+    async fn release(&self, key: &str) -> Result<(), PortError> {
+        self.entries.borrow_mut().remove(key);
+        Ok(())
+    }
+}
+
+impl Outbox for &World {
+    async fn publish(&self, notice: &Notice) -> Result<(), PortError> {
+        if let Some(error) = self.publish_troubles.borrow_mut().pop_front() {
+            return Err(error);
+        }
+        self.published.borrow_mut().push(notice.clone());
+        Ok(())
+    }
+}
+
+/// A rehearsal's clock whose time moves as soon as somebody waits (the protocol: `clock`'s module `rehearsal`).
+fn virtual_clock(start: Timestamp) -> Clock {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("{}/test", listener.local_addr().unwrap());
+    let now = Arc::new(AtomicI64::new(start.0));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(2) {
+            let (stream, now) = (stream.unwrap(), Arc::clone(&now));
+            std::thread::spawn(move || keep_time(stream, &now));
+        }
+    });
+    Clock::from_address(Some(&address)).unwrap()
+}
+
+fn keep_time(stream: TcpStream, now: &AtomicI64) {
+    let mut answers = stream.try_clone().unwrap();
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let answer = match words.as_slice() {
+            ["now"] => format!("{}\n", now.load(Ordering::SeqCst)),
+            ["sleep", id, until] => {
+                now.fetch_max(until.parse().unwrap(), Ordering::SeqCst);
+                format!("wake {id}\n")
+            }
+            _ => continue,
+        };
+        if answers.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Whole invocations against a world that behaves as CodeDeploy does.
+
+use std::time::Duration;
+
+use domain::deployment::DeploymentId;
+use domain::events::{RollbackDecision, TrafficRestored};
+use domain::time::Timestamp;
+
+use super::*;
+use crate::samples::{World, config, deployment, minutes, rollback};
+
+/// CloudWatch's event in EventBridge's form, six minutes after the deployment began.
+fn event(alarm: &str, state: &str) -> Value {
+    let at = minutes(6);
+    json!({
+        "id": "c4c1c1c9", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch", "time": at, "region": "us-east-1",
+        "detail": {"alarmName": alarm, "state": {"value": state, "reason": "Threshold Crossed", "timestamp": at},
+            "previousState": {"value": "OK", "timestamp": minutes(-60)}}
+    })
+}
+
+fn invocation(world: &World, payload: Value) -> Invocation {
+    let arrived = world.clock.now();
+    let deadline = arrived.plus(Duration::from_secs(170));
+    Invocation { payload, request_id: "r".to_owned(), arrived, deadline }
+}
+
+/// One invocation on the world's clock.
+fn invoke(world: &World, payload: Value) -> anyhow::Result<Value> {
+    run(world, &Ok(Settings { config: config(), ledger: world }), &invocation(world, payload))
+}
+
+fn run<'a>(
+    world: &'a World,
+    settings: &Result<Settings<&'a World>, SettingError>,
+    invocation: &Invocation,
+) -> anyhow::Result<Value> {
+    let ports = Ports { codedeploy: world, outbox: world, clock: world.clock.clone() };
+    world.clock.run(handle(&ports, settings, invocation)).unwrap()
+}
+
+fn decisions(world: &World) -> Vec<RollbackDecision> {
+    let published = world.published.borrow();
+    published
+        .iter()
+        .filter_map(|notice| if let Notice::RollbackDecision(it) = notice { Some(it.clone()) } else { None })
+        .collect()
+}
+
+fn endings(world: &World) -> Vec<TrafficRestored> {
+    let published = world.published.borrow();
+    published
+        .iter()
+        .filter_map(|notice| if let Notice::TrafficRestored(it) = notice { Some(it.clone()) } else { None })
+        .collect()
+}
+
+/// From the event to the ending.
+fn seconds(ending: &TrafficRestored) -> u64 {
+    ending.seconds_since_event.round() as u64
+}
+
+fn throttled() -> PortError {
+    PortError::Transient {
+        what: "StopDeployment of `d-1`".to_owned(),
+        detail: "ThrottlingException".to_owned(),
+        retry_after: None,
+    }
+}
+
+fn denied() -> PortError {
+    PortError::Denied { what: "StopDeployment of `d-1`".to_owned(), detail: "AccessDeniedException".to_owned() }
+}
+
+#[test]
+fn an_alarm_stops_the_deployment_tells_why_and_tells_when_traffic_is_back() {
+    let world = World::new();
+    let summary = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(*world.stops.borrow(), [DeploymentId("d-1".to_owned())]);
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.decision, Decision::StopAndRollBack);
+    assert_eq!(decision.revision.spoken(), "orchestrator:42");
+    assert_eq!(decision.service.as_deref(), Some("orchestrator"));
+    let [ending] = endings(&world).try_into().unwrap();
+    assert!(ending.restored);
+    assert_eq!(ending.rollback_deployment_id, Some(DeploymentId("d-2".to_owned())));
+    assert_eq!(seconds(&ending), 25);
+    assert_eq!(ending.seconds_since_alarm.map(f64::round), Some(27.0));
+    assert_eq!(summary["decisions"][0]["outcome"], "stopped");
+    assert_eq!(summary["restored"][0]["restored"], true);
+}
+
+#[test]
+fn the_same_event_again_and_a_second_alarm_stop_nothing_and_tell_nothing() {
+    let world = World::new();
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    // The rollback has ended; then once more as if the stop had not taken effect yet.
+    let again = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(again["decisions"][0]["outcome"], "told before, by another invocation");
+    world.deployments.borrow_mut().clear();
+    world.put(deployment("d-1"));
+    for alarm in ["orchestrator-http-5xx", "orchestrator-p95-latency"] {
+        let again = invoke(&world, event(alarm, "ALARM")).unwrap();
+        assert_eq!(again["decisions"][0]["outcome"], "stopped before, by another invocation");
+    }
+    assert_eq!(world.stops.borrow().len(), 1);
+    assert_eq!(world.published.borrow().len(), 2);
+}
+
+#[test]
+fn a_throttled_stop_is_an_error_and_the_next_try_stops() {
+    let world = World::new();
+    world.stop_troubles.borrow_mut().push_back(throttled());
+    let error = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap_err();
+    assert!(error.to_string().contains("ThrottlingException"), "{error}");
+    assert!(world.published.borrow().is_empty());
+    assert!(world.entries.borrow().is_empty(), "the claim is released");
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(world.stops.borrow().len(), 1);
+    assert_eq!(decisions(&world).len(), 1);
+}
+
+#[test]
+fn a_refused_stop_is_told_at_once_with_what_to_do_by_hand() {
+    let world = World::new();
+    world.stop_troubles.borrow_mut().push_back(denied());
+    assert!(invoke(&world, event("orchestrator-http-5xx", "ALARM")).is_err());
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.decision, Decision::Alert);
+    assert!(decision.reason.contains("was refused"), "{}", decision.reason);
+    assert!(decision.next_step.contains("stop-deployment --deployment-id d-1"), "{}", decision.next_step);
+}
+
+#[test]
+fn a_stop_whose_process_was_killed_is_taken_over_when_its_time_is_up() {
+    let world = World::new();
+    let claimed = |until: Timestamp| {
+        let entry = json!({"state": "stopping", "until": until, "alarm": "orchestrator-p95-latency"});
+        world.entries.borrow_mut().insert("stop/d-1".to_owned(), (entry, minutes(60)));
+    };
+    claimed(minutes(7));
+    let busy = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(busy["decisions"][0]["outcome"], "being stopped by another invocation");
+    claimed(minutes(5));
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(world.stops.borrow().len(), 1);
+    assert_eq!(world.entries.borrow()["stop/d-1"].0["state"], "stopped");
+}
+
+#[test]
+fn a_deployment_that_codedeploy_stopped_itself_is_followed_all_the_same() {
+    let world = World::new();
+    let ended =
+        |status| Deployment { status, rolled_back_by: Some(DeploymentId("d-2".to_owned())), ..deployment("d-1") };
+    world.put(rollback("d-2", "d-1"));
+    // It ends between the look and the stop: the claim is where the world changes.
+    let stop_first = |status: Status| {
+        let settings = Ok(Settings { config: config(), ledger: &world });
+        let running = deployment("d-1");
+        let ports = Ports { codedeploy: &world, outbox: &world, clock: world.clock.clone() };
+        let transition = samples::alarm("orchestrator-http-5xx");
+        let invocation = invocation(&world, Value::Null);
+        world.put(ended(status));
+        world.stopped_at.set(Some(world.clock.now()));
+        world.entries.borrow_mut().clear();
+        world
+            .clock
+            .run(async {
+                let settings: &Settings<_> = settings.as_ref().unwrap_or_else(|error: &SettingError| panic!("{error}"));
+                let mut act =
+                    Act { ports: &ports, settings, summary: vec![], pursuits: vec![], untold: vec![], errors: vec![] };
+                let service = &settings.config.services[0];
+                let subject = Subject { transition: &transition, service: Some(service), deployment: Some(&running) };
+                let decided = decide::decide(&transition, service, AlarmAction::Rollback, Some(&running));
+                act.stop(subject, &running, decided).await;
+                assert!(act.errors.is_empty());
+                follow::follow(&ports, act.pursuits, &invocation).await.0
+            })
+            .unwrap()
+    };
+    let [ending] = stop_first(Status::Stopped).try_into().unwrap();
+    assert!(ending.restored);
+    assert_eq!(decisions(&world)[0].decision, Decision::StopAndRollBack);
+    assert!(stop_first(Status::Succeeded).is_empty());
+    let last = decisions(&world).pop().unwrap();
+    assert_eq!(last.decision, Decision::Alert);
+    assert!(last.reason.contains("it had succeeded before it could be stopped"), "{}", last.reason);
+}
+
+#[test]
+fn two_minutes_without_traffic_back_are_told_as_such() {
+    let world = World::new();
+    world.back_after.set(Duration::from_mins(10));
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    let [ending] = endings(&world).try_into().unwrap();
+    assert!(!ending.restored);
+    assert_eq!(
+        ending.observed,
+        "after 2 min, the rollback `d-2` is `InProgress`; 10 % of production traffic is on the new version"
+    );
+    assert_eq!(seconds(&ending), 120);
+}
+
+#[test]
+fn five_seconds_before_the_deadline_the_ending_is_told() {
+    let world = World::new();
+    world.back_after.set(Duration::from_mins(10));
+    let mut invocation = invocation(&world, event("orchestrator-http-5xx", "ALARM"));
+    invocation.deadline = invocation.arrived.plus(Duration::from_secs(30));
+    run(&world, &Ok(Settings { config: config(), ledger: &world }), &invocation).unwrap();
+    assert_eq!(seconds(&endings(&world)[0]), 25);
+}
+
+#[test]
+fn a_rollback_that_failed_is_told_with_its_cause_and_not_waited_for() {
+    let world = World::new();
+    *world.rollback_ends.borrow_mut() = Status::Failed;
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    let [ending] = endings(&world).try_into().unwrap();
+    assert!(!ending.restored);
+    assert!(
+        ending.observed.starts_with("the rollback `d-2` is `Failed`: ECS_UPDATE_ERROR no capacity"),
+        "{}",
+        ending.observed
+    );
+    assert_eq!(seconds(&ending), 25);
+}
+
+#[test]
+fn an_alarm_during_a_rollback_touches_nothing() {
+    let world = World::new();
+    world.deployments.borrow_mut().clear();
+    world.put(rollback("d-2", "d-1"));
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert!(world.stops.borrow().is_empty());
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.decision, Decision::Alert);
+    assert_eq!(decision.deployment_id, Some(DeploymentId("d-2".to_owned())));
+}
+
+#[test]
+fn without_a_deployment_people_are_told_once() {
+    let world = World::new();
+    world.deployments.borrow_mut().clear();
+    for _ in 0..2 {
+        invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    }
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!((decision.decision, decision.deployment_id), (Decision::Alert, None));
+}
+
+#[test]
+fn an_alarm_that_nobody_names_and_one_that_went_back_to_ok_cost_no_call() {
+    let world = World::new();
+    for payload in [event("somebody-elses", "ALARM"), event("orchestrator-http-5xx", "OK")] {
+        let summary = invoke(&world, payload).unwrap();
+        assert_eq!(summary["decisions"][0]["decision"], "Ignore");
+    }
+    assert_eq!(world.calls.get(), 0);
+    assert!(world.published.borrow().is_empty());
+}
+
+#[test]
+fn a_suppressed_alarm_of_a_guarded_service_is_told_and_touches_nothing() {
+    let world = World::new();
+    let mut payload = event("orchestrator-http-5xx", "ALARM");
+    payload["detail"]["state"]["actionsSuppressedBy"] = json!("WaitPeriod");
+    invoke(&world, payload).unwrap();
+    assert_eq!(decisions(&world)[0].decision, Decision::Ignore);
+    assert_eq!(world.calls.get(), 0);
+}
+
+#[test]
+fn an_alarm_costs_a_constant_number_of_calls_before_the_stop() {
+    let world = World::new();
+    invoke(&world, event("orchestrator-error-log-5x", "ALARM")).unwrap();
+    assert_eq!(world.calls.get(), 2, "one list and one deployment");
+}
+
+#[test]
+fn a_decision_that_could_not_be_published_is_published_after_the_rollback() {
+    let world = World::new();
+    world.publish_troubles.borrow_mut().push_back(throttled());
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!((decisions(&world).len(), endings(&world).len()), (1, 1));
+}
+
+#[test]
+fn an_alert_that_could_not_be_published_is_an_error_and_published_by_the_next_try() {
+    let world = World::new();
+    world.publish_troubles.borrow_mut().push_back(throttled());
+    assert!(invoke(&world, event("orchestrator-error-log-5x", "ALARM")).is_err());
+    invoke(&world, event("orchestrator-error-log-5x", "ALARM")).unwrap();
+    assert_eq!(decisions(&world).len(), 1);
+}
+
+#[test]
+fn unreadable_deployments_are_an_error_and_told_where_waiting_does_not_help() {
+    let world = World::new();
+    world.list_troubles.borrow_mut().extend([throttled(), denied()]);
+    for told in [0, 1] {
+        assert!(invoke(&world, event("orchestrator-http-5xx", "ALARM")).is_err());
+        assert_eq!(decisions(&world).len(), told);
+    }
+}
+
+#[test]
+fn a_broken_configuration_and_an_event_that_is_no_alarm_are_errors() {
+    let world = World::new();
+    let broken = Err(SettingError::Missing("TABLE_NAME"));
+    let error = run(&world, &broken, &invocation(&world, event("orchestrator-http-5xx", "ALARM"))).unwrap_err();
+    assert!(error.to_string().contains("`TABLE_NAME` is not set"), "{error}");
+    assert!(invoke(&world, json!({"hello": "world"})).is_err());
+}

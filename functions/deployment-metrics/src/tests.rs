@@ -1,0 +1,236 @@
+//! What is published, and published once: duplicates, a CloudWatch that is down, events that never came.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use clock::Clock;
+use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Status, Target};
+use domain::ports::{Deployments, Ledger, Measure, Metrics, PortError};
+use domain::time::Timestamp;
+use runtime::Invocation;
+use serde_json::{Value, json};
+use testkit::{build, run};
+
+use crate::{Ports, handle};
+
+#[derive(Default)]
+struct Table(RefCell<BTreeMap<String, Value>>);
+
+impl Ledger for Table {
+    async fn claim(&self, key: &str, value: &Value, expires: Timestamp) -> Result<bool, PortError> {
+        self.replace(key, None, value, expires).await
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Value>, PortError> {
+        Ok(self.0.borrow().get(key).cloned())
+    }
+
+    async fn replace(&self, key: &str, from: Option<&Value>, to: &Value, _: Timestamp) -> Result<bool, PortError> {
+        let is_there = self.0.borrow().get(key) == from;
+        if is_there {
+            self.0.borrow_mut().insert(key.to_owned(), to.clone());
+        }
+        Ok(is_there)
+    }
+
+    async fn release(&self, key: &str) -> Result<(), PortError> {
+        self.0.borrow_mut().remove(key);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct CloudWatch {
+    published: RefCell<Vec<Measure>>,
+    is_down: RefCell<bool>,
+}
+
+impl Metrics for CloudWatch {
+    async fn publish(&self, measures: &[Measure]) -> Result<(), PortError> {
+        if *self.is_down.borrow() {
+            return Err(PortError::Transient { what: "x".into(), detail: "down".into(), retry_after: None });
+        }
+        self.published.borrow_mut().extend_from_slice(measures);
+        Ok(())
+    }
+}
+
+/// CodeDeploy's record; a deployment may have several readings, of which the last one stays.
+#[derive(Default)]
+struct Record(RefCell<BTreeMap<DeploymentId, VecDeque<Deployment>>>);
+
+impl Deployments for Record {
+    async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
+        let mut all = self.0.borrow_mut();
+        let missing = || PortError::NotFound { what: "the deployment".into(), detail: id.to_string() };
+        let readings = all.get_mut(id).ok_or_else(missing)?;
+        if readings.len() > 1 { Ok(readings.pop_front().unwrap()) } else { Ok(readings[0].clone()) }
+    }
+
+    async fn target(&self, _: &DeploymentId) -> Result<Target, PortError> {
+        panic!("the target is of no concern here")
+    }
+
+    async fn list(
+        &self,
+        group: Option<&GroupName>,
+        statuses: &[Status],
+        since: Option<Timestamp>,
+    ) -> Result<Vec<DeploymentId>, PortError> {
+        assert!(group.is_none() && since.is_some() && statuses.iter().all(Status::is_terminal));
+        Ok(self.0.borrow().keys().cloned().collect())
+    }
+}
+
+struct World(Ports<Record, Table, CloudWatch>);
+
+impl World {
+    fn new(deployments: impl IntoIterator<Item = Deployment>) -> Self {
+        let world = Self(Ports {
+            deployments: Record::default(),
+            ledger: Table::default(),
+            metrics: CloudWatch::default(),
+            clock: Clock::system(),
+            patience: Duration::ZERO,
+        });
+        for deployment in deployments {
+            world.0.deployments.0.borrow_mut().entry(deployment.id.clone()).or_default().push_back(deployment);
+        }
+        world
+    }
+
+    fn hear(&self, event: &Value) -> anyhow::Result<Value> {
+        let config = build::config(
+            "version: 1\nservices: [{ name: o, codedeploy: { application: mangaassist, deployment_group: orchestrator } }]\n",
+        );
+        let arrived = self.0.clock.now();
+        let deadline = arrived.plus(Duration::from_secs(20));
+        let invocation = Invocation { payload: event.clone(), request_id: "r".into(), arrived, deadline };
+        run(handle(&self.0, &config, invocation))
+    }
+
+    /// The fleet's values of a metric.
+    fn values(&self, name: &str) -> Vec<f64> {
+        let published = self.0.metrics.published.borrow();
+        published.iter().filter(|m| m.name == name && m.dimensions.is_empty()).map(|m| m.value).collect()
+    }
+}
+
+/// The event of a file in `events/deployment-metrics`, with changes to its detail.
+fn event(file: &str, changes: &Value) -> Value {
+    let path = format!("{}/../../events/deployment-metrics/{file}.json", env!("CARGO_MANIFEST_DIR"));
+    let mut event: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        event["detail"][key] = value.clone();
+    }
+    event
+}
+
+fn changed(id: &str, state: &str) -> Value {
+    event("codedeploy-start", &json!({"deploymentId": id, "state": state}))
+}
+
+fn ended(status: Status) -> Deployment {
+    let (started, completed) = (Some(Timestamp(0)), Some(Timestamp(60_000)));
+    Deployment { status, started, completed, ..build::deployment() }
+}
+
+fn stopped() -> Deployment {
+    let error = Some(DeploymentError { code: "MANUAL_STOP".into(), message: String::new() });
+    Deployment { error, ..ended(Status::Stopped) }
+}
+
+#[test]
+fn an_ending_is_measured_once_however_often_it_arrives() {
+    let world = World::new([ended(Status::Succeeded)]);
+    assert_eq!(world.hear(&changed("d-1", "SUCCESS")).unwrap()["outcome"], "published");
+    assert_eq!(world.hear(&changed("d-1", "SUCCESS")).unwrap()["outcome"], "published before");
+    assert_eq!(world.hear(&event("schedule", &json!({}))).unwrap()["published"], 0);
+    assert_eq!((world.values("Deployments"), world.values("DurationSeconds")), (vec![1.0], vec![60.0]));
+}
+
+#[test]
+fn what_could_not_be_published_is_published_by_the_next_try() {
+    let world = World::new([ended(Status::Succeeded)]);
+    *world.0.metrics.is_down.borrow_mut() = true;
+    assert!(world.hear(&changed("d-1", "SUCCESS")).is_err());
+    *world.0.metrics.is_down.borrow_mut() = false;
+    world.hear(&changed("d-1", "SUCCESS")).unwrap();
+    assert_eq!(world.values("Deployments"), [1.0]);
+}
+
+#[test]
+fn neither_a_rollback_nor_a_deployment_that_goes_on_is_measured() {
+    let world = World::new([Deployment { status: Status::Succeeded, ..build::rollback() }]);
+    assert_eq!(world.hear(&changed("d-2", "SUCCESS")).unwrap()["outcome"], "a rollback is no deployment");
+    assert_eq!(world.hear(&changed("d-1", "START")).unwrap()["ignored"], "it has not ended");
+    assert!(world.0.metrics.published.borrow().is_empty() && world.0.ledger.0.borrow().is_empty());
+}
+
+#[test]
+fn the_record_may_lag_behind_its_event() {
+    // For good: the event's word counts.
+    let world = World::new([build::deployment()]);
+    world.hear(&changed("d-1", "FAILURE")).unwrap();
+    assert_eq!((world.values("DeploymentFailed"), world.values("ChangeFailure")), (vec![1.0], vec![1.0]));
+    // For a second: the rollback is waited for.
+    let rolled_back = Deployment { rolled_back_by: Some(DeploymentId("d-2".into())), ..stopped() };
+    let mut world = World::new([build::deployment(), stopped(), rolled_back]);
+    world.0.patience = Duration::from_secs(5);
+    world.hear(&changed("d-1", "STOP")).unwrap();
+    assert_eq!((world.values("RolledBack"), world.values("ChangeFailure")), (vec![1.0], vec![1.0]));
+}
+
+#[test]
+fn a_stop_that_greenlight_decided_is_no_persons() {
+    let world = World::new([stopped()]);
+    world.hear(&event("rollback-decision-alert", &json!({"deployment_id": "d-1"}))).unwrap();
+    world.hear(&event("rollback-decision", &json!({"deployment_id": "d-1"}))).unwrap();
+    world.hear(&changed("d-1", "STOP")).unwrap();
+    assert_eq!(world.values("ChangeFailure"), [1.0]);
+    let world = World::new([stopped()]);
+    world.hear(&event("rollback-decision-alert", &json!({"deployment_id": "d-1"}))).unwrap();
+    world.hear(&changed("d-1", "STOP")).unwrap();
+    assert_eq!(world.values("ChangeFailure"), [0.0]);
+}
+
+#[test]
+fn a_verdict_is_measured_once_for_its_lifecycle_event() {
+    let world = World::new([]);
+    for _ in 0..2 {
+        world.hear(&event("hook-verdict-failed", &json!({}))).unwrap();
+        world.hear(&event("hook-verdict-succeeded", &json!({"group": null, "lifecycle_event": null}))).unwrap();
+    }
+    assert_eq!((world.values("HookVerdict"), world.values("HookSeconds").len()), (vec![0.0, 1.0], 2));
+    let published = world.0.metrics.published.borrow();
+    let events: Vec<&str> =
+        published.iter().filter_map(|m| m.dimensions.get(3)).map(|(_, value)| value.as_str()).collect();
+    assert_eq!(events, ["BeforeAllowTraffic", "BeforeAllowTraffic", "unknown", "unknown"]);
+}
+
+#[test]
+fn only_traffic_that_is_back_has_a_time() {
+    let world = World::new([]);
+    world.hear(&event("traffic-restored", &json!({"restored": false}))).unwrap();
+    world.hear(&event("traffic-restored", &json!({}))).unwrap();
+    world.hear(&event("traffic-restored", &json!({}))).unwrap();
+    assert_eq!(world.values("RollbackSeconds"), [31.5]);
+}
+
+#[test]
+fn the_schedule_publishes_what_no_event_brought_and_one_failure_does_not_hide_the_rest() {
+    let other = Deployment { id: DeploymentId("d-3".into()), ..ended(Status::Failed) };
+    let rollback = Deployment { status: Status::Succeeded, ..build::rollback() };
+    let world = World::new([ended(Status::Succeeded), rollback, other]);
+    world.hear(&changed("d-1", "SUCCESS")).unwrap();
+    let now = world.0.clock.now();
+    let just_now = Deployment { id: DeploymentId("d-4".into()), completed: Some(now), ..stopped() };
+    world.0.deployments.0.borrow_mut().insert(just_now.id.clone(), [just_now].into());
+    let summary = world.hear(&event("schedule", &json!({}))).unwrap();
+    assert_eq!(summary, json!({"looked_at": 4, "published": 1, "deployments": ["d-3"], "left": 0}));
+    let world = World::new([ended(Status::Succeeded)]);
+    *world.0.metrics.is_down.borrow_mut() = true;
+    let error = world.hear(&event("schedule", &json!({}))).unwrap_err().to_string();
+    assert!(error.starts_with("1 of 1 deployments could not be reconciled, 0 were; the first: `d-1`"), "{error}");
+}

@@ -1,0 +1,137 @@
+//! What Greenlight's own events say.
+
+use domain::events::{Heard, Notice};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::{decision, decision_alone, restored, verdict};
+use crate::blocks::render;
+use crate::fakes::readable;
+use crate::thread::Reply;
+
+/// The event of a file in `events/slack-notifier`, with changes to its detail.
+fn notice(file: &str, changes: &Value) -> Notice {
+    let path = format!("{}/../../events/slack-notifier/{file}.json", env!("CARGO_MANIFEST_DIR"));
+    let mut event: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        event["detail"][key] = value.clone();
+    }
+    match Heard::parse(&event).unwrap().1 {
+        Heard::Notice(notice) => *notice,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn reply(file: &str, changes: &Value) -> Reply {
+    match notice(file, changes) {
+        Notice::HookVerdict(event) => verdict(&event, false),
+        Notice::RollbackDecision(event) => decision(&event),
+        Notice::TrafficRestored(event) => restored(&event),
+    }
+}
+
+fn said(reply: &Reply) -> String {
+    format!("{} important={}\n{}", reply.key, reply.important, readable(&render(&reply.message)))
+}
+
+#[test]
+fn a_failed_verdict_names_each_failed_finding_with_what_was_observed() {
+    assert_snapshot!(said(&reply("hook-verdict-failed", &json!({}))), @r#"
+    verdict/BeforeAllowTraffic/before-allow-traffic important=true
+    :x: *BeforeAllowTraffic* failed in 1.8 s:
+    :x: `health_check` expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health)
+    (BeforeAllowTraffic failed: `health_check` fail: expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health))
+    "#);
+}
+
+#[test]
+fn a_passed_verdict_is_one_line() {
+    assert_snapshot!(said(&reply("hook-verdict-succeeded", &json!({}))), @"
+    verdict/AfterAllowTraffic/after-allow-traffic important=false
+    :white_check_mark: *AfterAllowTraffic* passed in 1.5 s: all 3 checks passed
+    (AfterAllowTraffic passed: all 3 checks passed)
+    ");
+}
+
+#[test]
+fn a_verdict_that_codedeploy_did_not_take_says_so() {
+    let changes = json!({"reported": false, "lifecycle_event": null});
+    assert_snapshot!(said(&reply("hook-verdict-of-the-watchdog", &changes)), @"
+    verdict/unknown/hook-watchdog important=true
+    :x: *a hook* failed in 310 ms: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed
+    :warning: CodeDeploy could not be told of this in time; it will wait for the hook until its own limit.
+    (a hook failed: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed)
+    ");
+}
+
+#[test]
+fn retried_and_doubtful_findings_are_told_too() {
+    let findings = json!([
+        {"name": "slow", "outcome": "degraded", "observed": "status 200", "tries": 3},
+        {"name": "tls", "outcome": "inconclusive", "expected": "valid for 14 days"},
+    ]);
+    let changes =
+        json!({"findings": findings, "reason": "2 checks passed, 1 of them degraded", "verdict": "Succeeded"});
+    assert_snapshot!(said(&reply("hook-verdict-failed", &changes)), @"
+    verdict/BeforeAllowTraffic/before-allow-traffic important=false
+    :white_check_mark: *BeforeAllowTraffic* passed in 1.8 s: 2 checks passed, 1 of them degraded
+    :warning: `slow` observed status 200 after 3 tries
+    :grey_question: `tls` expected valid for 14 days, inconclusive
+    (BeforeAllowTraffic passed: 2 checks passed, 1 of them degraded)
+    ");
+}
+
+#[test]
+fn a_decision_names_alarm_data_points_reason_and_next_step() {
+    assert_snapshot!(said(&reply("rollback-decision", &json!({}))), @"
+    decision/orchestrator-http-5xx/StopAndRollBack important=true
+    :octagonal_sign: *Alarm `orchestrator-http-5xx` stops the deployment and rolls it back.* `orchestrator-http-5xx` is in ALARM while d-SAMPLE001 shifts traffic, and the configuration says `rollback`
+    *Observed:* 37.5, 34.62, 0 (newest first) against a threshold of 1
+    *Watches:* 5xx rate of the worse target group, in percent
+    *Next:* look at the errors of the new version; the old version is getting its traffic back
+    (Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` is in ALARM while d-SAMPLE001 shifts traffic, and the configuration says `rollback`)
+    ");
+    assert_snapshot!(said(&reply("rollback-decision-alert", &json!({}))), @"
+    decision/orchestrator-error-log-5x/Alert important=true
+    :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* the configuration says `alert` for `orchestrator-error-log-5x`
+    *Observed:* 9.5, 7.25, 1 (newest first) against a threshold of 5
+    *Watches:* error lines, as a multiple of what is usual
+    *Next:* look at the log of the new version and stop d-SAMPLE001 if it is to blame
+    (Alarm orchestrator-error-log-5x is to be looked at: the configuration says `alert` for `orchestrator-error-log-5x`)
+    ");
+    assert!(!reply("rollback-decision", &json!({"decision": "Ignore"})).important);
+}
+
+#[test]
+fn a_decision_without_a_deployment_says_what_it_is_about() {
+    let Notice::RollbackDecision(event) = notice("rollback-decision-alert", &json!({"deployment_id": null})) else {
+        panic!("a decision")
+    };
+    assert_snapshot!(readable(&render(&decision_alone(&event, "eu-west-1"))), @"
+    :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* the configuration says `alert` for `orchestrator-error-log-5x`
+    *Observed:* 9.5, 7.25, 1 (newest first) against a threshold of 5
+    *Watches:* error lines, as a multiple of what is usual
+    *Next:* look at the log of the new version and stop d-SAMPLE001 if it is to blame
+    ~ orchestrator
+    ~ production
+    ~ mangaassist/orchestrator
+    (Alarm orchestrator-error-log-5x is to be looked at: the configuration says `alert` for `orchestrator-error-log-5x`)
+    ");
+}
+
+#[test]
+fn restored_traffic_is_told_in_seconds() {
+    assert_snapshot!(said(&reply("traffic-restored", &json!({}))), @"
+    restored important=true
+    :leftwards_arrow_with_hook: *All traffic is back on the old version, 31.5 s after the alarm.* Alarm `orchestrator-http-5xx`.
+    *Observed:* the original task set has 100 % of the production traffic
+    (All traffic is back on the old version, 31.5 s after the alarm.)
+    ");
+    let changes = json!({"restored": false, "seconds_since_alarm": null, "observed": "60 % is on the new version"});
+    assert_snapshot!(said(&reply("traffic-restored", &changes)), @"
+    not-restored important=true
+    :rotating_light: *The traffic is not back on the old version, 30.2 s after Greenlight heard of the alarm.* Alarm `orchestrator-http-5xx`. Act now: open the deployment and move the traffic by hand.
+    *Observed:* 60 % is on the new version
+    (The traffic is not back on the old version, 30.2 s after Greenlight heard of the alarm.)
+    ");
+}

@@ -1,0 +1,92 @@
+//! Opens what the configuration names, Slack and PagerDuty, for the time that one invocation has. Knows nothing of what is said
+//! there.
+
+#![allow(async_fn_in_trait, reason = "the functions run on one thread, so no future needs to be Send")]
+
+use domain::config::{PagerDuty, SecretRef, Slack};
+use domain::ports::{Chat, Pager, PortError, PostedMessage, Secrets};
+use domain::time::Timestamp;
+use outbound::{HttpClient, pagerduty, slack};
+use secrecy::SecretString;
+use serde_json::Value;
+
+/// Where people are told.
+pub trait Sinks {
+    /// The chat.
+    type Chat: Chat;
+    /// The pager.
+    type Pager: Pager;
+    /// The chat that the configuration names, usable until `until`.
+    async fn chat(&self, slack: &Slack, until: Timestamp) -> Result<Self::Chat, PortError>;
+    /// The pager that the configuration names, usable until `until`.
+    async fn pager(&self, pagerduty: &PagerDuty, until: Timestamp) -> Result<Self::Pager, PortError>;
+}
+
+/// The vendors' own services.
+#[derive(Debug)]
+pub struct Vendors<S> {
+    /// Where token, webhook and routing key come from.
+    pub secrets: S,
+    /// The one HTTP client.
+    pub http: HttpClient,
+    /// Slack's base URL.
+    pub slack_url: String,
+    /// PagerDuty's base URL.
+    pub pagerduty_url: String,
+}
+
+/// Slack, by bot or by webhook.
+#[derive(Debug)]
+pub enum SlackSender {
+    /// A bot with a token.
+    Bot(slack::Bot),
+    /// An incoming webhook.
+    Webhook(slack::Webhook),
+}
+
+impl Chat for SlackSender {
+    async fn post(&self, channel: &str, thread: Option<&str>, message: &Value) -> Result<PostedMessage, PortError> {
+        match self {
+            SlackSender::Bot(bot) => bot.post(channel, thread, message).await,
+            SlackSender::Webhook(webhook) => webhook.post(channel, thread, message).await,
+        }
+    }
+
+    async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), PortError> {
+        match self {
+            SlackSender::Bot(bot) => bot.update(message, content).await,
+            SlackSender::Webhook(webhook) => webhook.update(message, content).await,
+        }
+    }
+}
+
+impl<S: Secrets> Vendors<S> {
+    async fn reveal(&self, reference: &SecretRef) -> Result<SecretString, PortError> {
+        self.secrets.reveal(reference).await.map(SecretString::from)
+    }
+}
+
+impl<S: Secrets> Sinks for Vendors<S> {
+    type Chat = SlackSender;
+    type Pager = pagerduty::PagerDuty;
+
+    async fn chat(&self, slack: &Slack, until: Timestamp) -> Result<SlackSender, PortError> {
+        let http = self.http.clone();
+        match (&slack.token, &slack.webhook) {
+            (Some(token), _) => {
+                let token = self.reveal(token).await?;
+                Ok(SlackSender::Bot(slack::Bot::new(http, &self.slack_url, &token, until)))
+            }
+            (None, Some(url)) => Ok(SlackSender::Webhook(slack::Webhook::new(http, &self.reveal(url).await?, until))),
+            (None, None) => Err(PortError::Permanent {
+                what: "reaching Slack".to_owned(),
+                detail: "the configuration names neither `slack.token` nor `slack.webhook`".to_owned(),
+            }),
+        }
+    }
+
+    async fn pager(&self, pagerduty: &PagerDuty, until: Timestamp) -> Result<pagerduty::PagerDuty, PortError> {
+        let key = self.reveal(&pagerduty.routing_key).await?;
+        Ok(pagerduty::PagerDuty::new(self.http.clone(), &self.pagerduty_url, &key, until))
+    }
+}

@@ -1,0 +1,212 @@
+//! Tells a deployment's story in Slack: one headline, posted once and updated in place, never backwards; and each reply once. Knows
+//! nothing of what the messages say.
+
+use std::time::Duration;
+
+use clock::Clock;
+use domain::deployment::DeploymentId;
+use domain::lease::{self, Holder, Once, Taken};
+use domain::ports::{Chat, Ledger, PortError, PostedMessage};
+use domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::blocks::{Message, render};
+use crate::memory::{KEPT, Known, Root, recall};
+use crate::said;
+use crate::thread::{Reply, headline, linked, named};
+
+/// How often to look whether somebody else's headline is there by now.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How often a headline is updated in one invocation, when others add to the story meanwhile.
+const UPDATES: usize = 6;
+
+/// One channel, for one invocation.
+#[derive(Debug)]
+pub(crate) struct Telling<'a, L, C> {
+    /// What was told before.
+    pub(crate) ledger: &'a L,
+    /// Where it is told.
+    pub(crate) chat: &'a C,
+    /// The channel's id; empty for a webhook, which has its own.
+    pub(crate) channel: &'a str,
+    /// Whether the chat knows threads and updates; an incoming webhook does not.
+    pub(crate) has_threads: bool,
+    /// The clock.
+    pub(crate) clock: &'a Clock,
+    /// Who tells.
+    pub(crate) holder: &'a Holder,
+    /// Until when.
+    pub(crate) until: Timestamp,
+}
+
+/// A reply and the deployment whose event it tells.
+pub(crate) type Addressed = (DeploymentId, Reply);
+
+impl<L: Ledger, C: Chat> Telling<'_, L, C> {
+    /// Posts or updates the headline, then posts the replies that have not been posted yet. What fails does not hold up the rest.
+    pub(crate) async fn tell(&self, known: &Known, replies: &[Addressed]) -> (Vec<String>, Vec<PortError>) {
+        let (mut told, mut errors) = (Vec::new(), Vec::new());
+        let (root, is_new) = match self.root(known).await {
+            Ok(found) => found,
+            // Without the headline there is no thread to reply in.
+            Err(error) => return (told, vec![error]),
+        };
+        if is_new {
+            told.push("headline".to_owned());
+        } else if self.has_threads
+            && let Err(error) = self.show(known, root.clone()).await
+        {
+            errors.push(error);
+        }
+        for (deployment, reply) in replies {
+            match self.reply(known, &root, is_new, deployment, reply).await {
+                Ok(true) => told.push(reply.key.clone()),
+                Ok(false) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        (told, errors)
+    }
+
+    /// The headline, posted now if nobody has; true when it was posted now.
+    async fn root(&self, known: &Known) -> Result<(Root, bool), PortError> {
+        let key = format!("slack/{}", known.story.deployment);
+        loop {
+            let now = self.clock.now();
+            match lease::take(self.ledger, &key, self.holder, now).await? {
+                Taken::Done(entry) => return Ok((Root::of_entry(&entry)?, false)),
+                Taken::Mine(lease) => {
+                    let posted = match self.chat.post(self.channel, None, &render(&headline(&known.story))).await {
+                        Ok(posted) => posted,
+                        Err(error) => {
+                            // If this fails too, the lease runs out by itself.
+                            let _ = lease.release().await;
+                            return Err(error);
+                        }
+                    };
+                    let root = Root {
+                        channel: posted.channel,
+                        ts: posted.ts,
+                        shown: known.version,
+                        state: format!("{:?}", known.story.stage),
+                    };
+                    if let Err(error) = lease.complete(&root.to_entry(), now.plus(KEPT)).await {
+                        tracing::error!(deployment.id = %known.story.deployment, "the headline was posted and cannot be remembered, so the next event will post another: {error}");
+                    }
+                    return Ok((root, true));
+                }
+                Taken::Busy if now.plus(LOOK_AGAIN) < self.until => self.clock.sleep(LOOK_AGAIN).await,
+                Taken::Busy => {
+                    return Err(PortError::Transient {
+                        what: format!("replying about deployment `{}`", known.story.deployment),
+                        detail: "another invocation has not finished posting the headline".to_owned(),
+                        retry_after: None,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Updates the headline until it shows all that is known. Two invocations may update at the same time, and the later update may be
+    /// the older one; so whoever has updated looks again and goes on until the last thing it showed is the latest there is.
+    async fn show(&self, known: &Known, mut root: Root) -> Result<(), PortError> {
+        let key = format!("slack/{}", known.story.deployment);
+        let mut showed: Option<u64> = None;
+        for _ in 0..UPDATES {
+            let Some(latest) = recall(self.ledger, &known.story.deployment).await? else { return Ok(()) };
+            if showed.unwrap_or(root.shown) >= latest.version {
+                return Ok(());
+            }
+            let posted = PostedMessage { channel: root.channel.clone(), ts: root.ts.clone() };
+            match self.chat.update(&posted, &render(&headline(&latest.story))).await {
+                Err(PortError::NotFound { detail, .. }) => {
+                    tracing::warn!(deployment.id = %known.story.deployment, "somebody deleted the headline, so it is not updated: {detail}");
+                }
+                outcome => outcome?,
+            }
+            showed = Some(latest.version);
+            root = self.mark(&key, root, &latest).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers that the headline shows this version, unless it shows a later one already.
+    async fn mark(&self, key: &str, mut root: Root, latest: &Known) -> Result<Root, PortError> {
+        for _ in 0..UPDATES {
+            if root.shown >= latest.version {
+                break;
+            }
+            let next = Root { shown: latest.version, state: format!("{:?}", latest.story.stage), ..root.clone() };
+            let expires = self.clock.now().plus(KEPT);
+            if self.ledger.replace(key, Some(&root.to_entry()), &next.to_entry(), expires).await? {
+                return Ok(next);
+            }
+            match lease::record(self.ledger, key).await? {
+                Some(entry) => root = Root::of_entry(&entry)?,
+                None => break,
+            }
+        }
+        Ok(root)
+    }
+
+    /// Posts a reply unless it has been posted; true when it was posted now.
+    async fn reply(
+        &self,
+        known: &Known,
+        root: &Root,
+        root_is_new: bool,
+        deployment: &DeploymentId,
+        reply: &Reply,
+    ) -> Result<bool, PortError> {
+        if !self.has_threads && !reply.important {
+            return Ok(false);
+        }
+        // Without threads the headline is a message like the others, and what it has just said is not said again.
+        let is_said = !self.has_threads && root_is_new && reply.in_headline;
+        let message = self.addressed(known, reply);
+        let key = format!("slack/{deployment}/{}", reply.key);
+        let thread = self.has_threads.then_some(root.ts.as_str());
+        let posted = self
+            .once(&key, async || {
+                if !is_said {
+                    self.chat.post(self.channel, thread, &message).await?;
+                }
+                Ok(json!({"told": true}))
+            })
+            .await?;
+        Ok(posted && !is_said)
+    }
+
+    /// A message that belongs to no deployment; true when it was posted now.
+    pub(crate) async fn tell_alone(&self, key: &str, message: &Message) -> Result<bool, PortError> {
+        let message = render(message);
+        self.once(&format!("slack/{key}"), async || {
+            self.chat.post(self.channel, None, &message).await?;
+            Ok(json!({"told": true}))
+        })
+        .await
+    }
+
+    async fn once(&self, key: &str, work: impl AsyncFnOnce() -> Result<Value, PortError>) -> Result<bool, PortError> {
+        let now = self.clock.now();
+        match lease::once(self.ledger, key, self.holder, now, now.plus(KEPT), work).await? {
+            Once::Did { forgotten } => {
+                if let Some(error) = forgotten {
+                    tracing::error!(key, "this was told and cannot be remembered, so it may be told again: {error}");
+                }
+                Ok(true)
+            }
+            Once::DoneBefore | Once::Busy => Ok(false),
+        }
+    }
+
+    /// The reply as it is posted: where there is no thread around it, it says itself what it is about.
+    fn addressed(&self, known: &Known, reply: &Reply) -> Value {
+        let mut message = reply.message.clone();
+        if !self.has_threads {
+            message.context.push(said!("{}", named(&known.story)));
+            message.context.push(linked(&known.story.region, &known.story.deployment.0));
+        }
+        render(&message)
+    }
+}

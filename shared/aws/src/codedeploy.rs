@@ -1,0 +1,215 @@
+//! CodeDeploy: reports how hooks ended, reads deployments and their targets, stops deployments. Knows nothing of why.
+
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_codedeploy::Client;
+use aws_sdk_codedeploy::error::ProvideErrorMetadata;
+use aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
+use aws_sdk_codedeploy::primitives::DateTime;
+use aws_sdk_codedeploy::types::{DeploymentStatus, LifecycleEventStatus, RevisionLocation, TimeRange};
+use domain::deployment::{Deployment, DeploymentId, GroupName, Revision, Status, Target};
+use domain::hook::{HookEvent, Verdict};
+use domain::ports::{DeploymentStopper, Deployments, HookReporter, PortError, Reported, Stopped};
+use domain::time::Timestamp;
+
+use crate::error::Attempt;
+use crate::settings::{Lazy, Settings, time_limits};
+
+/// One attempt to report. A hook keeps 5 s free for the report, so one that hangs must leave time for another; reporting twice does
+/// no harm.
+const REPORT_ATTEMPT: Duration = Duration::from_secs(2);
+/// All attempts to report.
+const REPORT_LIMIT: Duration = Duration::from_secs(8);
+/// How many deployments' revisions are remembered: enough for everything that one process looks at in a row.
+const REMEMBERED_REVISIONS: usize = 64;
+
+/// CodeDeploy, as hook reporter, record of deployments and stopper.
+#[derive(Clone)]
+pub struct CodeDeploy {
+    client: Lazy<Client>,
+    /// What a deployment deploys never changes, so a deployment that is polled costs one call each time.
+    revisions: Arc<Mutex<BTreeMap<DeploymentId, Revision>>>,
+}
+
+fn about<'a>(operation: &'static str, id: &'a DeploymentId) -> Attempt<'a> {
+    Attempt { operation, noun: "deployment", name: &id.0 }
+}
+
+impl CodeDeploy {
+    pub(crate) fn new(settings: &Arc<Settings>) -> Self {
+        Self { client: Lazy::new(settings, "CODEDEPLOY", Client::new), revisions: Arc::default() }
+    }
+
+    /// What the AppSpec says is deployed. `GetDeployment` leaves its text out ("`appSpecContent.content` is always null", API
+    /// reference), so it takes another call; where that does not help, the deployment's target tells the rest.
+    async fn revision(&self, id: &DeploymentId, application: &str, location: &RevisionLocation) -> Revision {
+        if let Some(known) = self.lock().get(id) {
+            return known.clone();
+        }
+        let read = match record::app_spec(location) {
+            Some(text) => Ok(Some(text.to_owned())),
+            None if record::is_elsewhere(location) => Ok(None),
+            None => self.app_spec_text(application, location).await,
+        };
+        let revision = match read {
+            Ok(Some(text)) => domain::appspec::revision(&text).map_err(|error| error.to_string()),
+            Ok(None) => Err("the revision has no AppSpec text".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        match revision {
+            Ok(revision) => {
+                let mut revisions = self.lock();
+                if revisions.len() >= REMEMBERED_REVISIONS {
+                    revisions.clear();
+                }
+                revisions.insert(id.clone(), revision.clone());
+                revision
+            }
+            Err(error) => {
+                tracing::debug!(deployment.id = %id, error, "what is deployed could not be told from the AppSpec");
+                Revision::default()
+            }
+        }
+    }
+
+    async fn app_spec_text(&self, application: &str, location: &RevisionLocation) -> Result<Option<String>, PortError> {
+        let attempt = Attempt { operation: "GetApplicationRevision", noun: "application", name: application };
+        let output = self
+            .client
+            .get(attempt)?
+            .get_application_revision()
+            .application_name(application)
+            .revision(location.clone())
+            .send()
+            .await
+            .map_err(|error| attempt.failed(&error))?;
+        Ok(output.revision().and_then(record::app_spec).map(str::to_owned))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Revision>> {
+        self.revisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HookReporter for CodeDeploy {
+    async fn report(&self, hook: &HookEvent, verdict: Verdict) -> Result<Reported, PortError> {
+        let attempt = about("PutLifecycleEventHookExecutionStatus", &hook.deployment);
+        let status = match verdict {
+            Verdict::Succeeded => LifecycleEventStatus::Succeeded,
+            Verdict::Failed => LifecycleEventStatus::Failed,
+        };
+        let limits = time_limits(REPORT_ATTEMPT, REPORT_LIMIT);
+        let answer = self
+            .client
+            .get(attempt)?
+            .put_lifecycle_event_hook_execution_status()
+            .deployment_id(&hook.deployment.0)
+            .lifecycle_event_hook_execution_id(&hook.execution)
+            .status(status)
+            .customize()
+            .config_override(aws_sdk_codedeploy::Config::builder().timeout_config(limits))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Reported::Accepted),
+            Err(error) if error.code() == Some("LifecycleEventAlreadyCompletedException") => {
+                Ok(Reported::AlreadyCompleted)
+            }
+            Err(error) => Err(attempt.failed(&error)),
+        }
+    }
+}
+
+impl DeploymentStopper for CodeDeploy {
+    async fn stop_and_roll_back(&self, id: &DeploymentId) -> Result<Stopped, PortError> {
+        let attempt = about("StopDeployment", id);
+        let call = self.client.get(attempt)?.stop_deployment().deployment_id(&id.0);
+        // Without automatic rollback an alias can be left between two versions, and later deployments fail (CodeDeploy
+        // user guide, "troubleshooting Lambda deployments").
+        match call.auto_rollback_enabled(true).send().await {
+            Ok(_) => Ok(Stopped::Accepted),
+            Err(error) if error.code() == Some("DeploymentAlreadyCompletedException") => Ok(Stopped::AlreadyCompleted),
+            Err(error) => Err(attempt.failed(&error)),
+        }
+    }
+}
+
+impl Deployments for CodeDeploy {
+    async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
+        let attempt = about("GetDeployment", id);
+        let call = self.client.get(attempt)?.get_deployment().deployment_id(&id.0);
+        let output = call.send().await.map_err(|error| attempt.failed(&error))?;
+        let info = output.deployment_info().ok_or_else(|| attempt.not_found("no `deploymentInfo`"))?;
+        let mut deployment = record::deployment(id, info);
+        if let Some(location) = info.revision() {
+            deployment.revision = self.revision(id, &deployment.group.application, location).await;
+        }
+        deployment.revision.git_sha = deployment.described("git_sha").map(str::to_owned);
+        Ok(deployment)
+    }
+
+    async fn target(&self, id: &DeploymentId) -> Result<Target, PortError> {
+        let attempt = about("ListDeploymentTargets", id);
+        let client = self.client.get(attempt)?;
+        let call = client.list_deployment_targets().deployment_id(&id.0);
+        let listed = call.send().await.map_err(|error| attempt.failed(&error))?;
+        // ECS and Lambda deployments have exactly one target; its id is the API's business, so it is not put together here.
+        let [target_id, ..] = listed.target_ids() else {
+            let none = Attempt { noun: "target of the deployment", ..attempt };
+            return Err(none.not_found("no target ids"));
+        };
+        let attempt = about("BatchGetDeploymentTargets", id);
+        let call = client.batch_get_deployment_targets().deployment_id(&id.0).target_ids(target_id);
+        let output = call.send().await.map_err(|error| attempt.failed(&error))?;
+        let target = output.deployment_targets().first().ok_or_else(|| attempt.not_found("no targets"))?;
+        record::target(target).map_err(|detail| attempt.permanent(detail))
+    }
+
+    async fn list(
+        &self,
+        group: Option<&GroupName>,
+        statuses: &[Status],
+        created_since: Option<Timestamp>,
+    ) -> Result<Vec<DeploymentId>, PortError> {
+        let name = group.map_or_else(|| "all deployment groups".to_owned(), ToString::to_string);
+        let attempt = Attempt { operation: "ListDeployments", noun: "deployment group", name: &name };
+        let client = self.client.get(attempt)?;
+        let mut ids = Vec::new();
+        let mut next = None;
+        loop {
+            let call = list_call(client, group, statuses, created_since).set_next_token(next);
+            let page = call.send().await.map_err(|error| attempt.failed(&error))?;
+            ids.extend(page.deployments().iter().cloned().map(DeploymentId));
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+}
+
+fn list_call(
+    client: &Client,
+    group: Option<&GroupName>,
+    statuses: &[Status],
+    created_since: Option<Timestamp>,
+) -> ListDeploymentsFluentBuilder {
+    let mut call = client.list_deployments();
+    if let Some(group) = group {
+        call = call.application_name(&group.application).deployment_group_name(&group.deployment_group);
+    }
+    for status in statuses {
+        call = call.include_only_statuses(DeploymentStatus::from(status.as_str()));
+    }
+    if let Some(since) = created_since {
+        call = call.create_time_range(TimeRange::builder().start(DateTime::from_millis(since.0)).build());
+    }
+    call
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! CodeDeploy's wire answers, from AWS's documented samples, and what becomes of them.
+
+use domain::deployment::Platform;
+
+use super::*;
+use crate::testing::{Canned, serve};
+
+fn id(id: &str) -> DeploymentId {
+    DeploymentId(id.to_owned())
+}
+
+fn hook() -> HookEvent {
+    HookEvent { deployment: id("d-1"), execution: "abc".to_owned() }
+}
+
+fn error(code: &str) -> Canned {
+    Canned::status(400, format!(r#"{{"__type":"{code}","message":"said so"}}"#))
+}
+
+/// An alarm stop as it was seen in production (aws-facts 2.2), in the fields of the API reference.
+const STOPPED: &str = r#"{"deploymentInfo":{
+    "applicationName":"mangaassist","deploymentGroupName":"orchestrator","deploymentId":"d-BDS7SUA1L",
+    "deploymentConfigName":"CodeDeployDefault.ECSLinear10PercentEvery1Minutes","status":"Stopped","creator":"user",
+    "description":"git_sha=0badcafe from main","computePlatform":"ECS",
+    "createTime":1543431361.022,"startTime":1543431362,"completeTime":1543431490.226,
+    "errorInformation":{"code":"ALARM_ACTIVE","message":"Activated alarms: <orchestrator-5xx>"},
+    "rollbackInfo":{"rollbackDeploymentId":"d-GJKKPRA1L","rollbackMessage":"Automatic rollback is triggered"},
+    "revision":{"revisionType":"AppSpecContent","appSpecContent":{"sha256":"0123"}},
+    "loadBalancerInfo":{"targetGroupPairInfoList":[{
+        "targetGroups":[{"name":"blue-tg"},{"name":"green-tg"}],
+        "prodTrafficRoute":{"listenerArns":["arn:prod"]},"testTrafficRoute":{"listenerArns":["arn:test"]}}]}}}"#;
+
+const REVISION: &str = r#"{"applicationName":"mangaassist","revision":{"revisionType":"String","string":{"content":
+    "{\"version\":0.0,\"Resources\":[{\"TargetService\":{\"Type\":\"AWS::ECS::Service\",\"Properties\":{\"TaskDefinition\":\"arn:aws:ecs:us-east-1:1:task-definition/orchestrator:7\"}}}]}"}}}"#;
+
+#[tokio::test]
+async fn a_deployment_is_read_with_its_error_its_rollback_its_routes_and_its_revision() {
+    let (aws, server) = serve(vec![Canned::ok(STOPPED), Canned::ok(REVISION), Canned::ok(STOPPED)]);
+    let codedeploy = aws.codedeploy();
+    let deployment = codedeploy.deployment(&id("d-BDS7SUA1L")).await.unwrap();
+    assert_eq!(deployment.group.to_string(), "mangaassist/orchestrator");
+    assert_eq!(deployment.platform, Some(Platform::Ecs));
+    assert_eq!(deployment.status, Status::Stopped);
+    assert_eq!(deployment.error.as_ref().unwrap().code, "ALARM_ACTIVE");
+    assert_eq!(deployment.created, Some(Timestamp(1_543_431_361_022)));
+    assert_eq!(deployment.rolled_back_by, Some(id("d-GJKKPRA1L")));
+    assert_eq!(deployment.routes.as_ref().unwrap().test_listener.as_deref(), Some("arn:test"));
+    assert_eq!(deployment.revision.spoken(), "orchestrator:7 (0badcafe)");
+    assert!(server.json(1)["revision"]["appSpecContent"]["sha256"] == "0123", "the revision is passed on unchanged");
+    // What is deployed never changes: the second look costs one call.
+    assert_eq!(codedeploy.deployment(&id("d-BDS7SUA1L")).await.unwrap(), deployment);
+    assert_eq!(server.count(), 3);
+}
+
+#[tokio::test]
+async fn a_revision_that_cannot_be_read_is_left_empty() {
+    let (aws, _) = serve(vec![Canned::ok(STOPPED), error("AccessDeniedException")]);
+    let deployment = aws.codedeploy().deployment(&id("d-BDS7SUA1L")).await.unwrap();
+    assert_eq!(deployment.revision, Revision { git_sha: Some("0badcafe".to_owned()), ..Revision::default() });
+}
+
+#[tokio::test]
+async fn an_ecs_target_is_read_with_both_task_sets() {
+    let target = r#"{"deploymentTargets":[{"deploymentTargetType":"ECSTarget","ecsTarget":{
+        "deploymentId":"d-1","targetId":"tutorial-bluegreen-app:service-bluegreen","status":"InProgress",
+        "lifecycleEvents":[
+            {"lifecycleEventName":"Install","startTime":1543431361.678,"status":"Succeeded"},
+            {"lifecycleEventName":"BeforeAllowTraffic","startTime":1543431486.838,"status":"InProgress"}],
+        "taskSetsInfo":[
+            {"identifer":"ecs-svc/9223370493425779968","desiredCount":1,"pendingCount":0,"runningCount":1,"status":"PRIMARY",
+             "trafficWeight":100.0,"targetGroup":{"name":"bluegreentarget1"},"taskSetLabel":"Blue"},
+            {"identifer":"ecs-svc/9223370493423413672","desiredCount":1,"pendingCount":0,"runningCount":1,"status":"ACTIVE",
+             "trafficWeight":0.0,"targetGroup":{"name":"bluegreentarget2"},"taskSetLabel":"Green"}]}}]}"#;
+    let listed = r#"{"targetIds":["tutorial-bluegreen-app:service-bluegreen"]}"#;
+    let (aws, _) = serve(vec![Canned::ok(listed), Canned::ok(target)]);
+    let target = aws.codedeploy().target(&id("d-1")).await.unwrap();
+    assert_eq!(target.current_event(), Some("BeforeAllowTraffic"));
+    assert!(target.is_all_on_the_old_version());
+    let Target::Ecs(ecs) = target else { panic!("{target:?}") };
+    assert_eq!((ecs.cluster.as_str(), ecs.service.as_str()), ("tutorial-bluegreen-app", "service-bluegreen"));
+    assert_eq!(ecs.replacement().unwrap().id, "ecs-svc/9223370493423413672");
+}
+
+#[tokio::test]
+async fn a_list_is_read_to_its_last_page() {
+    let (aws, server) = serve(vec![
+        Canned::ok(r#"{"deployments":["d-1"],"nextToken":"more"}"#),
+        Canned::ok(r#"{"deployments":["d-2"]}"#),
+    ]);
+    let group = GroupName { application: "a".to_owned(), deployment_group: "g".to_owned() };
+    let codedeploy = aws.codedeploy();
+    let ids = codedeploy.list(Some(&group), &[Status::InProgress], Some(Timestamp(1_500))).await.unwrap();
+    assert_eq!(ids, [id("d-1"), id("d-2")]);
+    let second = server.json(1);
+    assert_eq!(second["nextToken"], "more");
+    assert_eq!(second["includeOnlyStatuses"], serde_json::json!(["InProgress"]));
+    assert_eq!(second["createTimeRange"]["start"], 1.5);
+}
+
+#[tokio::test]
+async fn what_has_already_ended_is_a_success() {
+    let (aws, server) =
+        serve(vec![error("LifecycleEventAlreadyCompletedException"), error("DeploymentAlreadyCompletedException")]);
+    let codedeploy = aws.codedeploy();
+    assert_eq!(codedeploy.report(&hook(), Verdict::Failed).await.unwrap(), Reported::AlreadyCompleted);
+    assert_eq!(codedeploy.stop_and_roll_back(&id("d-1")).await.unwrap(), Stopped::AlreadyCompleted);
+    assert_eq!(server.json(0)["status"], "Failed");
+    assert_eq!(server.json(1)["autoRollbackEnabled"], true);
+}
+
+#[tokio::test]
+async fn a_report_that_is_throttled_twice_gets_through() {
+    let (aws, server) = serve(vec![
+        error("ThrottlingException"),
+        error("ThrottlingException"),
+        Canned::ok(r#"{"lifecycleEventHookExecutionId":"abc"}"#),
+    ]);
+    assert_eq!(aws.codedeploy().report(&hook(), Verdict::Succeeded).await.unwrap(), Reported::Accepted);
+    assert_eq!(server.count(), 3);
+    let asked = server.request(0);
+    assert!(asked.headers.contains("x-amz-target: codedeploy_20141006.putlifecycleeventhookexecutionstatus"));
+    assert!(asked.headers.contains("x-amz-security-token: session"));
+}
+
+#[tokio::test]
+async fn a_refusal_a_missing_deployment_and_an_unreachable_service_are_told_apart() {
+    let (aws, _) = serve(vec![error("AccessDeniedException"), error("DeploymentDoesNotExistException")]);
+    let codedeploy = aws.codedeploy();
+    let denied = codedeploy.stop_and_roll_back(&id("d-1")).await.unwrap_err();
+    assert!(matches!(denied, PortError::Denied { .. }), "{denied}");
+    assert!(denied.to_string().starts_with("StopDeployment of `d-1` was refused"), "{denied}");
+    let missing = codedeploy.deployment(&id("d-1")).await.unwrap_err();
+    assert!(matches!(missing, PortError::NotFound { .. }), "{missing}");
+    let unreachable = codedeploy.deployment(&id("d-1")).await.unwrap_err();
+    assert!(unreachable.is_transient(), "{unreachable}");
+    assert!(unreachable.to_string().contains("no connection"), "{unreachable}");
+}

@@ -1,0 +1,166 @@
+//! An answer to a check's request, whatever carried it, and what is taken out of it: JSON, captured values, an excerpt. Knows
+//! nothing of what was expected.
+
+use std::time::Duration;
+
+use domain::config::Capture;
+use domain::text::bounded;
+use http::HeaderMap;
+use http::header::HeaderName;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use crate::matcher::regex;
+
+/// How much of a body a finding repeats, in characters.
+const EXCERPT: usize = 300;
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// The status; `None` for an invocation, which has none.
+    pub(crate) status: Option<u16>,
+    /// The headers; none for an invocation.
+    pub(crate) headers: HeaderMap,
+    /// The body, or the payload.
+    pub(crate) body: Vec<u8>,
+    /// How long it took.
+    pub(crate) elapsed: Duration,
+    /// What Lambda calls the error, when the invoked function itself failed.
+    pub(crate) function_error: Option<String>,
+}
+
+impl Answer {
+    /// The body as JSON, or a sentence that says what it is instead.
+    pub(crate) fn json(&self) -> Result<Value, String> {
+        if self.body.is_empty() {
+            return Err("the body is empty".to_owned());
+        }
+        serde_json::from_slice(&self.body).map_err(|error| format!("the body is not JSON ({error})"))
+    }
+
+    /// The beginning of the body on one line.
+    pub(crate) fn excerpt(&self) -> String {
+        if self.body.is_empty() {
+            return "an empty body".to_owned();
+        }
+        match std::str::from_utf8(&self.body) {
+            Ok(text) => {
+                // Bounded first: a large body is not walked through for the sake of 300 characters.
+                let head: String = text.chars().take(EXCERPT * 4).collect();
+                let line = head.split_whitespace().collect::<Vec<_>>().join(" ");
+                let line: String = line.chars().filter(|c| !c.is_control()).collect();
+                format!("body `{}`", bounded(&line, EXCERPT))
+            }
+            Err(_) => format!("a body of {} bytes that are not text", self.body.len()),
+        }
+    }
+
+    /// A header's value; several of one name are joined by commas, as HTTP allows.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<String> {
+        let values: Vec<String> = self
+            .headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// What a `capture` takes from the answer.
+    pub(crate) fn take(&self, capture: &Capture) -> Result<Value, String> {
+        match capture {
+            Capture::JsonPath(path) => {
+                let parsed = json_path(path)?;
+                let body = self.json()?;
+                let nodes = parsed.query(&body).all();
+                nodes.first().map(|node| (*node).clone()).ok_or_else(|| format!("there is nothing at `{path}`"))
+            }
+            Capture::Header { header } => {
+                let name = header_name(header)?;
+                self.header(&name).map(Value::String).ok_or_else(|| format!("there is no header `{header}`"))
+            }
+            Capture::Regex { regex: expression } => {
+                let regex = regex(expression)?;
+                let text = String::from_utf8_lossy(&self.body);
+                let found =
+                    regex.captures(&text).ok_or_else(|| format!("nothing in the body matches /{expression}/"))?;
+                // Without a group, all that matched is meant.
+                let value = found.get(1).or_else(|| found.get(0)).map(|group| group.as_str().to_owned());
+                Ok(Value::String(value.unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// How a captured value's source reads in a finding.
+pub(crate) fn source_of(capture: &Capture) -> String {
+    match capture {
+        Capture::JsonPath(path) => format!("a value at `{path}`"),
+        Capture::Header { header } => format!("a header `{header}`"),
+        Capture::Regex { regex } => format!("a match of /{regex}/"),
+    }
+}
+
+/// A JSONPath, or a sentence that says what is wrong with it.
+pub(crate) fn json_path(path: &str) -> Result<JsonPath, String> {
+    JsonPath::parse(path).map_err(|error| {
+        format!("`{path}` is no JSONPath (RFC 9535): {} at character {}", error.message(), error.position() + 1)
+    })
+}
+
+/// A header's name, or a sentence that says that it is none.
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(body: &str) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.append("x-tag", "a".parse().unwrap());
+        headers.append("x-tag", "b".parse().unwrap());
+        Answer {
+            status: Some(200),
+            headers,
+            body: body.as_bytes().to_vec(),
+            elapsed: Duration::from_millis(5),
+            function_error: None,
+        }
+    }
+
+    #[test]
+    fn values_are_captured_from_json_headers_and_text() {
+        let body = r#"{"id": 7, "token": "t-1"}"#;
+        let header = |name: &str| Capture::Header { header: name.to_owned() };
+        let regex = |text: &str| Capture::Regex { regex: text.to_owned() };
+        let cases = [
+            (Capture::JsonPath("$.id".to_owned()), Ok(json!(7))),
+            (Capture::JsonPath("$.no".to_owned()), Err("there is nothing at `$.no`".to_owned())),
+            (header("X-Tag"), Ok(json!("a, b"))),
+            (header("x-no"), Err("there is no header `x-no`".to_owned())),
+            (regex("t-(\\d)"), Ok(json!("1"))),
+            (regex("t-\\d"), Ok(json!("t-1"))),
+            (regex("u"), Err("nothing in the body matches /u/".to_owned())),
+        ];
+        for (capture, expected) in cases {
+            assert_eq!(answer(body).take(&capture), expected, "{capture:?}");
+        }
+        let wrong = answer(body).take(&Capture::JsonPath("id".to_owned())).unwrap_err();
+        assert!(wrong.starts_with("`id` is no JSONPath (RFC 9535): "), "{wrong}");
+    }
+
+    #[test]
+    fn an_excerpt_is_one_bounded_line() {
+        assert_eq!(answer("a\n\t b").excerpt(), "body `a b`");
+        assert_eq!(answer("").excerpt(), "an empty body");
+        assert_eq!(answer(&"x".repeat(5000)).excerpt().chars().count(), "body ``".len() + EXCERPT);
+        let mut binary = answer("x");
+        binary.body = vec![0xff, 0xfe];
+        assert_eq!(binary.excerpt(), "a body of 2 bytes that are not text");
+    }
+}

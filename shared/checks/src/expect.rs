@@ -1,0 +1,381 @@
+//! Whether an answer is as a check's `expect` block wants it. Pure: knows nothing of how the answer was got or of what follows
+//! from the judgement.
+
+use std::time::Duration;
+
+use domain::config::{BodyExpectation, Expect, StatusExpectation};
+use domain::text::bounded;
+use domain::time::spoken;
+use http::HeaderMap;
+use http::header::HeaderName;
+use regex_lite::Regex;
+use serde_json::{Map, Number, Value};
+use serde_json_path::JsonPath;
+use sha2::{Digest, Sha256};
+
+use crate::answer::{Answer, header_name, json_path};
+use crate::matcher::{self, Matcher, regex};
+use crate::template::{Scope, Unable, plain, render_value};
+
+/// What is expected, read and with its references replaced.
+#[derive(Debug)]
+pub(crate) struct Expectation {
+    status: Option<Vec<StatusPattern>>,
+    latency: Option<Duration>,
+    headers: Vec<(HeaderName, Vec<Matcher>)>,
+    contains: Option<String>,
+    matches: Option<Regex>,
+    sha256: Option<String>,
+    json: Vec<JsonExpectation>,
+    certificate: bool,
+}
+
+#[derive(Debug)]
+struct JsonExpectation {
+    text: String,
+    path: JsonPath,
+    /// Whether the path can lead to several places, so that a length counts those.
+    many: bool,
+    matchers: Vec<Matcher>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StatusPattern {
+    Code(u16),
+    /// The first digit.
+    Class(u16),
+}
+
+/// One thing that was not as expected, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unmet {
+    pub(crate) expected: String,
+    pub(crate) observed: String,
+}
+
+/// What came of comparing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// What was not as expected.
+    pub(crate) unmet: Vec<Unmet>,
+    /// What could not be looked at, with the reason as the observation.
+    pub(crate) untold: Vec<Unmet>,
+    /// Whether the body helps to understand what was not met.
+    pub(crate) show_body: bool,
+}
+
+impl Expectation {
+    /// Reads an `expect` block. An invocation has neither status nor headers, so expecting them is an error.
+    pub(crate) fn read(expect: &Expect, scope: Scope<'_>, is_invocation: bool) -> Result<Self, Unable> {
+        if is_invocation && (expect.status.is_some() || !expect.headers.is_empty() || expect.certificate.is_some()) {
+            return Err(Unable::Wrong(
+                "an invocation answers with a payload alone; expect something of `json`, `body` or `latency`, \
+                 such as `json: { $.statusCode: 200 }`, in place of `status`, `headers` and `certificate`"
+                    .to_owned(),
+            ));
+        }
+        let status = match &expect.status {
+            Some(status) => Some(patterns(status).map_err(Unable::Wrong)?),
+            None => (!is_invocation).then(|| vec![StatusPattern::Class(2)]),
+        };
+        let body = expect.body.clone().unwrap_or_default();
+        Ok(Self {
+            status,
+            latency: expect.latency.map(|span| span.0),
+            headers: headers(&expect.headers, scope)?,
+            contains: rendered(body.contains.as_deref(), scope)?,
+            matches: match rendered(body.matches.as_deref(), scope)? {
+                Some(expression) => Some(regex(&expression).map_err(Unable::Wrong)?),
+                None => None,
+            },
+            sha256: sha256(&body, scope)?,
+            json: json(&expect.json, scope)?,
+            certificate: expect.certificate.is_some(),
+        })
+    }
+
+    /// All of it in words, for a finding that has nothing better to say.
+    pub(crate) fn spoken(&self) -> String {
+        let mut parts = Vec::new();
+        parts.extend(self.status.as_deref().map(spoken_status));
+        parts.extend(self.latency.map(spoken_latency));
+        parts.extend(self.headers.iter().map(|(name, matchers)| spoken_all(&format!("header `{name}`"), matchers)));
+        parts.extend(self.contains.as_deref().map(spoken_contains));
+        parts.extend(self.matches.as_ref().map(spoken_matches));
+        parts.extend(self.sha256.as_deref().map(spoken_sha256));
+        parts.extend(self.json.iter().map(|wanted| spoken_all(&wanted.text, &wanted.matchers)));
+        if self.certificate {
+            parts.push(CERTIFICATE.to_owned());
+        }
+        if parts.is_empty() { "an answer".to_owned() } else { parts.join(", ") }
+    }
+
+    /// Compares.
+    pub(crate) fn judge(&self, answer: &Answer) -> Judgement {
+        let mut judgement = Judgement::default();
+        if let Some(error) = &answer.function_error {
+            judgement.show_body = true;
+            judgement.fail("an answer of the function", format!("the function failed ({error})"));
+            return judgement;
+        }
+        if let (Some(patterns), Some(status)) = (&self.status, answer.status)
+            && !patterns.iter().any(|pattern| pattern.includes(status))
+        {
+            judgement.show_body = true;
+            judgement.fail(spoken_status(patterns), observed_status(status, &answer.headers));
+        }
+        if let Some(limit) = self.latency.filter(|limit| answer.elapsed > *limit) {
+            judgement.fail(spoken_latency(limit), spoken(answer.elapsed));
+        }
+        for (name, matchers) in &self.headers {
+            let value = answer.header(name);
+            for matcher in matchers {
+                let value = value.as_deref().map(|text| as_operand(text, matcher));
+                if !matcher.holds(value.as_ref()) {
+                    judgement.compare(&format!("header `{name}`"), matcher, value.as_ref());
+                }
+            }
+        }
+        self.judge_body(answer, &mut judgement);
+        self.judge_json(answer, &mut judgement);
+        if self.certificate {
+            judgement.untold.push(Unmet {
+                expected: CERTIFICATE.to_owned(),
+                observed: "the server's certificate, which this version of Greenlight cannot read yet; \
+                           take `certificate` out of the check until it can"
+                    .to_owned(),
+            });
+        }
+        judgement
+    }
+
+    fn judge_body(&self, answer: &Answer, judgement: &mut Judgement) {
+        let text = String::from_utf8_lossy(&answer.body);
+        if let Some(part) = self.contains.as_deref().filter(|part| !text.contains(*part)) {
+            judgement.show_body = true;
+            judgement.fail(spoken_contains(part), "another body");
+        }
+        if let Some(regex) = self.matches.as_ref().filter(|regex| !regex.is_match(&text)) {
+            judgement.show_body = true;
+            judgement.fail(spoken_matches(regex), "another body");
+        }
+        if let Some(wanted) = &self.sha256 {
+            let seen = hex(&Sha256::digest(&answer.body));
+            if seen != *wanted {
+                judgement
+                    .fail(spoken_sha256(wanted), format!("a body of {} bytes with sha256 {seen}", answer.body.len()));
+            }
+        }
+    }
+
+    fn judge_json(&self, answer: &Answer, judgement: &mut Judgement) {
+        if self.json.is_empty() {
+            return;
+        }
+        let body = match answer.json() {
+            Ok(body) => body,
+            Err(why) => {
+                let expected: Vec<String> =
+                    self.json.iter().map(|wanted| spoken_all(&wanted.text, &wanted.matchers)).collect();
+                judgement.show_body = !answer.body.is_empty();
+                judgement.fail(expected.join(", "), why);
+                return;
+            }
+        };
+        for wanted in &self.json {
+            let nodes = wanted.path.query(&body).all();
+            for matcher in &wanted.matchers {
+                match matcher {
+                    // A path to many places is measured by how many there are; its values are not.
+                    Matcher::Length(of_length) if wanted.many => {
+                        let count = Value::from(nodes.len());
+                        if !of_length.iter().all(|matcher| matcher.holds(Some(&count))) {
+                            let expected = format!("{} {}", wanted.text, matcher.spoken());
+                            judgement.fail(expected, format!("{} has a length of {count}", wanted.text));
+                        }
+                    }
+                    _ if nodes.is_empty() => {
+                        if !matcher.holds(None) {
+                            judgement.compare(&wanted.text, matcher, None);
+                        }
+                    }
+                    // It must hold of every place that the path leads to.
+                    _ => {
+                        if let Some(wrong) = nodes.iter().find(|node| !matcher.holds(Some(node))) {
+                            judgement.compare(&wanted.text, matcher, Some(wrong));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Judgement {
+    fn fail(&mut self, expected: impl Into<String>, observed: impl Into<String>) {
+        self.unmet.push(Unmet { expected: expected.into(), observed: observed.into() });
+    }
+
+    fn compare(&mut self, what: &str, matcher: &Matcher, value: Option<&Value>) {
+        self.fail(format!("{what} {}", matcher.spoken()), format!("{what} {}", matcher.observed(value)));
+    }
+}
+
+impl StatusPattern {
+    fn includes(self, status: u16) -> bool {
+        match self {
+            StatusPattern::Code(code) => status == code,
+            StatusPattern::Class(class) => status / 100 == class,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            StatusPattern::Code(code) => code.to_string(),
+            StatusPattern::Class(class) => format!("{class}xx"),
+        }
+    }
+}
+
+fn patterns(status: &StatusExpectation) -> Result<Vec<StatusPattern>, String> {
+    match status {
+        StatusExpectation::Code(code) if (100..600).contains(code) => Ok(vec![StatusPattern::Code(*code)]),
+        StatusExpectation::Code(code) => Err(not_a_status(&code.to_string())),
+        StatusExpectation::Class(text) => {
+            let class =
+                text.strip_suffix("xx").and_then(|digit| digit.parse().ok()).filter(|class| (1..6).contains(class));
+            let code = text.parse().ok().filter(|code| (100..600).contains(code));
+            class
+                .map(StatusPattern::Class)
+                .or(code.map(StatusPattern::Code))
+                .map(|pattern| vec![pattern])
+                .ok_or_else(|| not_a_status(text))
+        }
+        StatusExpectation::AnyOf(list) if list.is_empty() => Err("an empty list of statuses allows none".to_owned()),
+        StatusExpectation::AnyOf(list) => {
+            list.iter().map(patterns).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
+        }
+    }
+}
+
+fn not_a_status(text: &str) -> String {
+    format!("`{text}` is no status; write a number from 100 to 599, a class such as `2xx`, or a list of them")
+}
+
+fn headers(expected: &Map<String, Value>, scope: Scope<'_>) -> Result<Vec<(HeaderName, Vec<Matcher>)>, Unable> {
+    expected
+        .iter()
+        .map(|(name, wanted)| {
+            let name = header_name(name).map_err(Unable::Wrong)?;
+            let mut matchers = matcher::parse(&render_value(wanted, scope)?).map_err(Unable::Wrong)?;
+            // YAML reads `x-ready: true` as a truth; a header is always text.
+            for matcher in &mut matchers {
+                if let Matcher::Equal(Value::Bool(truth)) = matcher {
+                    *matcher = Matcher::Equal(Value::String(truth.to_string()));
+                }
+            }
+            Ok((name, matchers))
+        })
+        .collect()
+}
+
+fn json(expected: &Map<String, Value>, scope: Scope<'_>) -> Result<Vec<JsonExpectation>, Unable> {
+    expected
+        .iter()
+        .map(|(text, wanted)| {
+            Ok(JsonExpectation {
+                text: text.clone(),
+                path: json_path(text).map_err(Unable::Wrong)?,
+                many: leads_to_many(text),
+                matchers: matcher::parse(&render_value(wanted, scope)?).map_err(Unable::Wrong)?,
+            })
+        })
+        .collect()
+}
+
+/// Whether a JSONPath has a wildcard, a descent, a slice, a filter or a choice outside of its quoted names.
+fn leads_to_many(path: &str) -> bool {
+    let mut quote = None;
+    let mut previous = ' ';
+    for c in path.chars() {
+        match quote {
+            Some(_) if previous == '\\' => {
+                previous = ' ';
+                continue;
+            }
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if matches!(c, '*' | '?' | ':' | ',') || (c == '.' && previous == '.') => return true,
+            None => {}
+        }
+        previous = c;
+    }
+    false
+}
+
+fn rendered(text: Option<&str>, scope: Scope<'_>) -> Result<Option<String>, Unable> {
+    text.map(|text| plain(text, scope)).transpose()
+}
+
+fn sha256(body: &BodyExpectation, scope: Scope<'_>) -> Result<Option<String>, Unable> {
+    let Some(text) = rendered(body.sha256.as_deref(), scope)? else { return Ok(None) };
+    let digits = text.trim().to_ascii_lowercase();
+    if digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        Ok(Some(digits))
+    } else {
+        Err(Unable::Wrong(format!("`{text}` is no SHA-256; write its 64 hexadecimal digits")))
+    }
+}
+
+/// A header's text as what the matcher compares with.
+fn as_operand(text: &str, matcher: &Matcher) -> Value {
+    match text.trim().parse::<Number>() {
+        Ok(number) if matcher.is_numeric() => Value::Number(number),
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+const CERTIFICATE: &str = "a certificate that stays valid";
+
+fn spoken_status(patterns: &[StatusPattern]) -> String {
+    let texts: Vec<String> = patterns.iter().map(|pattern| pattern.text()).collect();
+    format!("status {}", texts.join(" or "))
+}
+
+/// A redirect is not followed, so where it would have led helps to see why it came.
+fn observed_status(status: u16, headers: &HeaderMap) -> String {
+    match headers.get(http::header::LOCATION).and_then(|to| to.to_str().ok()).filter(|_| (300..400).contains(&status)) {
+        Some(to) => format!("status {status} to `{}`", bounded(to, 120)),
+        None => format!("status {status}"),
+    }
+}
+
+fn spoken_latency(limit: Duration) -> String {
+    format!("an answer within {}", spoken(limit))
+}
+
+fn spoken_contains(part: &str) -> String {
+    format!("a body that contains `{}`", bounded(part, 120))
+}
+
+fn spoken_matches(regex: &Regex) -> String {
+    format!("a body that matches /{}/", bounded(regex.as_str(), 120))
+}
+
+fn spoken_sha256(digits: &str) -> String {
+    format!("a body with sha256 {digits}")
+}
+
+fn spoken_all(what: &str, matchers: &[Matcher]) -> String {
+    let texts: Vec<String> = matchers.iter().map(Matcher::spoken).collect();
+    format!("{what} {}", texts.join(" and "))
+}
+
+#[cfg(test)]
+mod tests;

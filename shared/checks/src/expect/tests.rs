@@ -1,0 +1,151 @@
+//! Tests of the judgement: tables of an `expect` block, an answer and what is told of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::template::Variables;
+
+fn expectation(expect: Value, is_invocation: bool) -> Result<Expectation, Unable> {
+    let expect: Expect = serde_json::from_value(expect).unwrap();
+    let variables = Variables::from([("sha".to_owned(), Ok("abc".to_owned()))]);
+    let (captured, promised) = (BTreeMap::new(), BTreeMap::new());
+    let scope = Scope { variables: &variables, captured: &captured, promised: &promised };
+    Expectation::read(&expect, scope, is_invocation)
+}
+
+fn answer(status: u16, body: &str) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-build", "abc".parse().unwrap());
+    headers.insert("x-count", "12".parse().unwrap());
+    headers.insert("location", "/login".parse().unwrap());
+    Answer {
+        status: Some(status),
+        headers,
+        body: body.as_bytes().to_vec(),
+        elapsed: Duration::from_millis(1500),
+        function_error: None,
+    }
+}
+
+/// What was unmet, as `expected | observed` lines.
+fn told(expect: Value, answer: &Answer) -> Vec<String> {
+    let judgement = expectation(expect, answer.status.is_none()).unwrap().judge(answer);
+    judgement.unmet.into_iter().map(|unmet| format!("{} | {}", unmet.expected, unmet.observed)).collect()
+}
+
+#[test]
+fn status_latency_headers_and_body_are_compared() {
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let other = "0cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let cases: Vec<(Value, u16, &[&str])> = vec![
+        (json!({}), 204, &[]),
+        (json!({}), 302, &["status 2xx | status 302 to `/login`"]),
+        (json!({ "status": 302 }), 302, &[]),
+        (json!({ "status": "3xx" }), 302, &[]),
+        (json!({ "status": [200, "5xx"] }), 503, &[]),
+        (json!({ "status": [200, "5xx"] }), 404, &["status 200 or 5xx | status 404"]),
+        (json!({ "latency": "1500ms" }), 200, &[]),
+        (json!({ "latency": "1s" }), 200, &["an answer within 1 s | 1.5 s"]),
+        (
+            json!({ "headers": { "X-Build": "{{ sha }}", "x-count": { "gte": 10 }, "x-no": { "exists": false } } }),
+            200,
+            &[],
+        ),
+        (json!({ "headers": { "x-count": 12 } }), 200, &[]),
+        (
+            json!({ "headers": { "x-build": "new", "x-no": { "exists": true } } }),
+            200,
+            &[
+                "header `x-build` = \"new\" | header `x-build` is \"abc\"",
+                "header `x-no` exists | header `x-no` is not there",
+            ],
+        ),
+        (json!({ "body": { "contains": "ell", "matches": "^h.*o$", "sha256": hello } }), 200, &[]),
+        (json!({ "body": { "contains": "x" } }), 200, &["a body that contains `x` | another body"]),
+        (json!({ "body": { "matches": "^x" } }), 200, &["a body that matches /^x/ | another body"]),
+        (
+            json!({ "status": 201, "body": { "sha256": other } }),
+            200,
+            &[
+                "status 201 | status 200",
+                "a body with sha256 0cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 | a body of 5 bytes with \
+                 sha256 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+            ],
+        ),
+    ];
+    for (expect, status, expected) in cases {
+        assert_eq!(told(expect.clone(), &answer(status, "hello")), expected, "{expect}");
+    }
+}
+
+#[test]
+fn json_is_compared_by_path() {
+    let body = r#"{"intent": "return", "n": 3, "items": [{"id": 1}, {"id": 2}], "none": [], "a.*b": {"x": 1}}"#;
+    let cases: Vec<(Value, &[&str])> = vec![
+        (json!({ "$.intent": "return", "$.n": { "gt": 2, "lte": 3 }, "$.items": { "length": 2 } }), &[]),
+        (json!({ "$.intent": "order" }), &["$.intent = \"order\" | $.intent is \"return\""]),
+        (json!({ "$.no": 1 }), &["$.no = 1 | $.no is not there"]),
+        (json!({ "$.no": { "exists": false }, "$.n": { "exists": true } }), &[]),
+        (json!({ "$.n": { "exists": false } }), &["$.n does not exist | $.n is 3"]),
+        (json!({ "$.items[*].id": { "gte": 1 } }), &[]),
+        (json!({ "$.items[*].id": { "gte": 2 } }), &["$.items[*].id >= 2 | $.items[*].id is 1"]),
+        (json!({ "$.items[?@.id > 1]": { "length": 1 } }), &[]),
+        (json!({ "$..id": { "length": { "gt": 2 } } }), &["$..id has a length > 2 | $..id has a length of 2"]),
+        (
+            json!({ "$.none[*]": { "length": { "gte": 1 } } }),
+            &["$.none[*] has a length >= 1 | $.none[*] has a length of 0"],
+        ),
+        (json!({ "$['a.*b']": { "length": 1 } }), &[]),
+        (json!({ "$.n": { "length": 1 } }), &["$.n has a length = 1 | $.n is 3, which has no length"]),
+    ];
+    for (expect, expected) in cases {
+        assert_eq!(told(json!({ "json": expect }), &answer(200, body)), expected, "{expect}");
+    }
+    let told = told(json!({ "json": { "$.a": 1 } }), &answer(200, "<html>"));
+    assert!(told[0].starts_with("$.a = 1 | the body is not JSON ("), "{told:?}");
+}
+
+#[test]
+fn an_invocation_is_judged_by_its_payload_and_its_own_failure() {
+    let mut invoked = Answer { status: None, headers: HeaderMap::new(), ..answer(0, r#"{"statusCode": 200}"#) };
+    assert!(told(json!({ "json": { "$.statusCode": 200 } }), &invoked).is_empty());
+    assert!(told(json!({}), &invoked).is_empty());
+    invoked.function_error = Some("Unhandled".to_owned());
+    assert_eq!(told(json!({}), &invoked), ["an answer of the function | the function failed (Unhandled)"]);
+    let Err(Unable::Wrong(why)) = expectation(json!({ "status": 200 }), true) else { panic!("taken") };
+    assert!(why.contains("`json: { $.statusCode: 200 }`"), "{why}");
+}
+
+#[test]
+fn an_expectation_that_makes_no_sense_says_what_would() {
+    let cases = [
+        (
+            json!({ "status": 99 }),
+            "`99` is no status; write a number from 100 to 599, a class such as `2xx`, or a list of them",
+        ),
+        (
+            json!({ "status": "2x" }),
+            "`2x` is no status; write a number from 100 to 599, a class such as `2xx`, or a list of them",
+        ),
+        (json!({ "status": [] }), "an empty list of statuses allows none"),
+        (json!({ "headers": { "x y": 1 } }), "`x y` is no header name"),
+        (json!({ "body": { "sha256": "abc" } }), "`abc` is no SHA-256; write its 64 hexadecimal digits"),
+        (
+            json!({ "json": { "$.a": { "atleast": 1 } } }),
+            "`atleast` is no matcher; valid are gte, gt, lte, lt, eq, ne, matches, contains, exists, length; write `{ eq: … }` for a literal map",
+        ),
+    ];
+    for (expect, expected) in cases {
+        assert_eq!(expectation(expect, false).unwrap_err(), Unable::Wrong(expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read_is_not_taken_for_a_good_one() {
+    let judgement =
+        expectation(json!({ "certificate": { "valid_for": "14d" } }), false).unwrap().judge(&answer(200, ""));
+    assert!(judgement.unmet.is_empty());
+    assert_eq!(judgement.untold.len(), 1);
+}

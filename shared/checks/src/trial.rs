@@ -1,0 +1,252 @@
+//! One check, tried until it passes or its tries are spent. Knows nothing of other checks.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::Clock;
+use domain::config::{Capture, Check, Retries, Severity};
+use domain::hook::{Finding, Outcome};
+use domain::ports::PortError;
+use domain::text::bounded;
+use domain::time::spoken;
+use outbound::{HttpClient, HttpError};
+use serde_json::Value;
+
+use crate::answer::{Answer, source_of};
+use crate::expect::{Expectation, Judgement, Unmet};
+use crate::invoke::Invoke;
+use crate::request::Prepared;
+use crate::template::Unable;
+
+/// The time for one try when the check does not say.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The first pause between two tries when the check does not say; each later one is twice as long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How much of an expectation or an observation a finding holds, in characters: the body's 300 and what is said around them.
+const TEXT: usize = 700;
+
+/// How far a running check has come, for the case that it is cancelled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    /// Tries begun.
+    tries: u32,
+    /// What the last try that ended saw.
+    last: Option<String>,
+}
+
+/// How a check ended, before its severity softens it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) finding: Finding,
+    /// What was captured, whether the check passed or not: a clean-up needs the id of what failed half-way, too.
+    pub(crate) captured: BTreeMap<String, Value>,
+}
+
+/// A check that is ready to be sent.
+pub(crate) struct Trial<'a> {
+    pub(crate) check: &'a Check,
+    pub(crate) prepared: Prepared,
+    pub(crate) expectation: Expectation,
+    /// What the finding is about.
+    pub(crate) target: String,
+}
+
+/// What one try came to.
+struct Try {
+    outcome: Outcome,
+    expected: String,
+    observed: String,
+    elapsed: Duration,
+    /// Whether another try could come out differently.
+    worth_repeating: bool,
+    captured: BTreeMap<String, Value>,
+}
+
+impl Trial<'_> {
+    /// Tries, and tries again as often as the check says, with a growing pause.
+    pub(crate) async fn run(&self, http: &HttpClient, invoker: &impl Invoke, progress: &RefCell<Progress>) -> Ended {
+        let (tries, mut pause) = match self.check.retries {
+            None => (1, PAUSE),
+            Some(Retries::Times(times)) => (times.saturating_add(1), PAUSE),
+            Some(Retries::Paced { times, backoff }) => (times.saturating_add(1), backoff.0),
+        };
+        let mut number = 1;
+        loop {
+            progress.borrow_mut().tries = number;
+            let one = self.once(http, invoker).await;
+            let before = progress.borrow_mut().last.replace(one.observed.clone());
+            if one.outcome.is_acceptable() || number >= tries || !one.worth_repeating {
+                return self.ended(one, number, before);
+            }
+            http.clock().sleep(pause).await;
+            pause = pause.saturating_mul(2);
+            number += 1;
+        }
+    }
+
+    fn ended(&self, one: Try, tries: u32, before: Option<String>) -> Ended {
+        let (outcome, observed) = match (one.outcome, before) {
+            (Outcome::Pass, Some(before)) => (
+                Outcome::Degraded,
+                format!("{} at try {tries}; the try before: {}", one.observed, bounded(&before, 200)),
+            ),
+            (outcome, _) => (outcome, one.observed),
+        };
+        let finding = Finding {
+            name: self.check.name.clone(),
+            outcome,
+            expected: bounded(&one.expected, TEXT),
+            observed: bounded(&observed, TEXT),
+            target: self.target.clone(),
+            tries,
+            duration_ms: Some(u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX)),
+        };
+        Ended { finding, captured: one.captured }
+    }
+
+    async fn once(&self, http: &HttpClient, invoker: &impl Invoke) -> Try {
+        let limit = self.check.timeout.map_or(TIMEOUT, |span| span.0);
+        let started = http.clock().now();
+        let answer = match &self.prepared {
+            Prepared::Http { request, .. } => by_http(http, http::Request::clone(request), limit).await,
+            Prepared::Invoke { payload } => by_invocation(http.clock(), invoker, payload, limit).await,
+        };
+        match answer {
+            Ok(answer) => self.judge(&answer),
+            Err((outcome, why, worth_repeating)) => Try {
+                outcome,
+                expected: self.expectation.spoken(),
+                observed: why,
+                elapsed: http.clock().now().since(started),
+                worth_repeating,
+                captured: BTreeMap::new(),
+            },
+        }
+    }
+
+    fn judge(&self, answer: &Answer) -> Try {
+        let mut judgement = self.expectation.judge(answer);
+        let mut captured = BTreeMap::new();
+        for (name, capture) in &self.check.capture {
+            match answer.take(capture) {
+                Ok(value) => drop(captured.insert(name.clone(), value)),
+                Err(why) => judgement.unmet.push(uncaptured(name, capture, why)),
+            }
+        }
+        let (outcome, expected, observed) = self.told(&judgement, answer);
+        Try {
+            outcome,
+            expected,
+            observed,
+            elapsed: answer.elapsed,
+            worth_repeating: outcome == Outcome::Fail,
+            captured,
+        }
+    }
+
+    fn told(&self, judgement: &Judgement, answer: &Answer) -> (Outcome, String, String) {
+        let join = |unmet: &[Unmet], part: fn(&Unmet) -> &str| unmet.iter().map(part).collect::<Vec<_>>().join(", ");
+        let (outcome, list) = match (judgement.unmet.as_slice(), judgement.untold.as_slice()) {
+            ([], []) => {
+                let seen = answer.status.map_or_else(|| "an answer".to_owned(), |status| format!("status {status}"));
+                let seen = format!("{seen} in {}", spoken(answer.elapsed));
+                return (Outcome::Pass, self.expectation.spoken(), seen);
+            }
+            ([], untold) => (Outcome::Inconclusive, untold),
+            (unmet, _) => (Outcome::Fail, unmet),
+        };
+        let mut observed = join(list, |unmet| &unmet.observed);
+        if judgement.show_body {
+            observed.push_str(", ");
+            observed.push_str(&answer.excerpt());
+        }
+        (outcome, join(list, |unmet| &unmet.expected), observed)
+    }
+}
+
+fn uncaptured(name: &str, capture: &Capture, why: String) -> Unmet {
+    Unmet { expected: format!("{} for `{name}`", source_of(capture)), observed: why }
+}
+
+type NoAnswer = (Outcome, String, bool);
+
+async fn by_http(http: &HttpClient, request: http::Request<Vec<u8>>, limit: Duration) -> Result<Answer, NoAnswer> {
+    match http.send(request, limit).await {
+        Ok(response) => Ok(Answer {
+            status: Some(response.status),
+            headers: response.headers,
+            body: response.body,
+            elapsed: response.elapsed,
+            function_error: None,
+        }),
+        Err(error) => Err((Outcome::Fail, error.to_string(), !matches!(error, HttpError::Malformed(_)))),
+    }
+}
+
+async fn by_invocation(
+    clock: &Clock,
+    invoker: &impl Invoke,
+    payload: &[u8],
+    limit: Duration,
+) -> Result<Answer, NoAnswer> {
+    let started = clock.now();
+    match clock.timeout(limit, invoker.invoke(payload)).await {
+        Ok(Ok(invoked)) => Ok(Answer {
+            status: None,
+            headers: http::HeaderMap::new(),
+            body: invoked.payload.into_bytes(),
+            elapsed: clock.now().since(started),
+            function_error: invoked.function_error,
+        }),
+        // That the version could not be asked says nothing about how it would have answered.
+        Ok(Err(error)) => Err((Outcome::Inconclusive, error.to_string(), matches!(error, PortError::Transient { .. }))),
+        Err(_) => Err((Outcome::Fail, HttpError::Timeout(limit).to_string(), true)),
+    }
+}
+
+/// The finding of a check that was never sent.
+pub(crate) fn not_sent(check: &Check, target: String, why: Unable) -> Ended {
+    let (outcome, observed) = match why {
+        Unable::Wrong(why) => (Outcome::Fail, why),
+        Unable::CannotTell(why) => (Outcome::Inconclusive, why),
+    };
+    let finding = Finding {
+        name: check.name.clone(),
+        outcome,
+        expected: String::new(),
+        observed: bounded(&observed, TEXT),
+        target,
+        tries: 0,
+        duration_ms: None,
+    };
+    Ended { finding, captured: BTreeMap::new() }
+}
+
+/// The finding of a check that the budget ran out for.
+pub(crate) fn cancelled(check: &Check, target: String, progress: &Progress, budget: Duration) -> Ended {
+    let how_far = match (progress.tries, &progress.last) {
+        (0, _) => "not begun".to_owned(),
+        (tries, None) => format!("cancelled during try {tries}"),
+        (tries, Some(last)) => format!("cancelled at try {tries}, the last answer was: {last}"),
+    };
+    let why = format!("not finished within the budget of {}; {how_far}", spoken(budget));
+    let mut ended = not_sent(check, target, Unable::CannotTell(why));
+    ended.finding.tries = progress.tries;
+    ended
+}
+
+/// The finding as the check's severity lets it count.
+pub(crate) fn softened(check: &Check, mut finding: Finding) -> Finding {
+    if finding.outcome.is_acceptable() {
+        return finding;
+    }
+    if check.dry_run {
+        finding.observed = format!("{} (a dry run: {}, but not decisive)", finding.observed, finding.outcome.word());
+        finding.outcome = Outcome::Degraded;
+    } else if check.severity == Severity::Warn {
+        finding.observed = format!("{} (a warning: {}, but not decisive)", finding.observed, finding.outcome.word());
+        finding.outcome = Outcome::Degraded;
+    }
+    finding
+}

@@ -1,0 +1,126 @@
+//! What a hook is asked about, in words that fit every adapter, and how the configuration's checks are run on it. Knows nothing
+//! of how the case was found out.
+
+use std::time::Duration;
+
+use checks::{Suite, Variables, Version};
+use domain::config::{Check, Request, Service};
+use domain::deployment::{DeploymentId, GroupName, Platform, Revision, Target, TrafficRoutes};
+use domain::hook::{Conclusion, Finding, Verdict};
+use domain::ports::{LoadBalancer, Versions};
+use outbound::HttpClient;
+
+use crate::endpoint::{Traffic, base_url};
+
+/// One service's new version at one point of its deployment.
+#[derive(Clone, Debug)]
+pub struct Case<'c> {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its application and deployment group.
+    pub group: GroupName,
+    /// What it deploys to; `None` when that is not known.
+    pub platform: Option<Platform>,
+    /// What is deployed.
+    pub revision: Revision,
+    /// The listeners and target groups of an ECS deployment.
+    pub routes: Option<TrafficRoutes>,
+    /// The deployment's target; or why it could not be read.
+    pub target: Result<Target, String>,
+    /// The lifecycle event that is in progress, when it could be told.
+    pub lifecycle_event: Option<String>,
+    /// What the configuration says of the service.
+    pub service: &'c Service,
+}
+
+impl Case<'_> {
+    /// What a check may refer to by `{{ name }}`.
+    pub fn variables(&self) -> Variables {
+        let known = |name: &str, value: &str| (name.to_owned(), Ok(value.to_owned()));
+        let maybe = |name: &str, value: &Option<String>, why: &str| {
+            (name.to_owned(), value.clone().ok_or_else(|| why.to_owned()))
+        };
+        Variables::from([
+            known("deployment.id", &self.deployment.0),
+            known("deployment.application", &self.group.application),
+            known("deployment.group", &self.group.deployment_group),
+            known("service.name", &self.service.name),
+            known("service.environment", &self.service.environment),
+            maybe(
+                "revision.git_sha",
+                &self.revision.git_sha,
+                "the deployment's description has no `git_sha=…`; let the pipeline write it when it creates the deployment \
+                 (`--description git_sha=$COMMIT`)",
+            ),
+            maybe(
+                "revision.task_definition",
+                &self.revision.task_definition,
+                "the deployment's AppSpec names no task definition",
+            ),
+            maybe(
+                "revision.lambda_version",
+                &self.revision.lambda_version,
+                "the deployment's AppSpec names no Lambda version",
+            ),
+        ])
+    }
+
+    /// Runs checks on the new version: requests go where `traffic` is served, `invoke` goes to the target version itself.
+    pub async fn run_checks(
+        &self,
+        checks: &[Check],
+        traffic: Traffic,
+        http: &HttpClient,
+        balancer: &impl LoadBalancer,
+        versions: &impl Versions,
+        budget: Duration,
+    ) -> Vec<Finding> {
+        if checks.is_empty() {
+            return Vec::new();
+        }
+        let clock = http.clock();
+        let started = clock.now();
+        let base = if checks.iter().any(needs_base) {
+            let late = || Err(format!("the address of the {traffic} listener could not be read in time"));
+            clock.timeout(budget, base_url(balancer, self, traffic)).await.unwrap_or_else(|_| late())
+        } else {
+            Err("no check needs a base URL".to_owned())
+        };
+        let suite = Suite { checks, base, variables: self.variables() };
+        let version = Version { versions, of: self.target_version() };
+        let left = budget.saturating_sub(clock.now().since(started));
+        Box::pin(checks::run(&suite, http, &version, left)).await
+    }
+
+    /// What the findings add up to. Where nothing was configured to be looked at in `block`, that is said, too.
+    pub fn conclude(&self, findings: Vec<Finding>, block: &str) -> Conclusion {
+        if findings.is_empty() {
+            let service = &self.service.name;
+            return Conclusion::bare(
+                Verdict::Succeeded,
+                format!(
+                    "nothing was checked: `{block}` of the service `{service}` asks for nothing; add `checks` to it"
+                ),
+            );
+        }
+        Conclusion::from_findings(findings)
+    }
+
+    /// The Lambda function and the version that is to be invoked; or why there is none.
+    fn target_version(&self) -> Result<(String, String), String> {
+        match &self.target {
+            Ok(Target::Lambda(target)) => Ok((target.function.clone(), target.target_version.clone())),
+            Ok(Target::Ecs(_)) => Err("there is no Lambda version to invoke: the deployment is to ECS; \
+                 write the check as a request (`get`, `post`, …)"
+                .to_owned()),
+            Err(why) => Err(format!("which Lambda version to invoke could not be found out: {why}")),
+        }
+    }
+}
+
+fn needs_base(check: &Check) -> bool {
+    match check.request() {
+        Ok(Request::Http { path, .. }) => !(path.starts_with("http://") || path.starts_with("https://")),
+        _ => false,
+    }
+}

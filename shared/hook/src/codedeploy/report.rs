@@ -1,0 +1,76 @@
+//! Reports a verdict to CodeDeploy and then tells everybody else. The report is tried for as long as there is time; what is
+//! told is told once and may fail. Knows nothing of how a verdict was reached.
+
+use std::time::Duration;
+
+use clock::Clock;
+use domain::events::{HookVerdict, Notice};
+use domain::hook::{HookEvent, Verdict};
+use domain::ports::{HookReporter, Outbox, PortError, Reported};
+use domain::time::Timestamp;
+
+use crate::patience::patiently;
+
+/// How long a report is tried at most, when the deadline is far: whoever waits that long for CodeDeploy waits in vain, and
+/// the watchdog should have its turn.
+const LONGEST_REPORT: Duration = Duration::from_mins(1);
+/// What is kept free for telling when the deadline is near.
+const FOR_TELLING: Duration = Duration::from_millis(500);
+
+/// Reports the verdict, and again while CodeDeploy throttles. That it had been answered already is a success: hooks are
+/// invoked asynchronously, so the same event may arrive twice.
+///
+/// # Errors
+/// When CodeDeploy did not take it before the deadline.
+pub async fn report(
+    reporter: &impl HookReporter,
+    clock: &Clock,
+    event: &HookEvent,
+    verdict: Verdict,
+    deadline: Timestamp,
+) -> Result<Reported, PortError> {
+    let left = deadline.since(clock.now());
+    let limit = left.saturating_sub(FOR_TELLING.min(left / 10)).min(LONGEST_REPORT);
+    patiently(clock, limit, async || reporter.report(event, verdict).await).await
+}
+
+/// Publishes the verdict with everything that was seen, then logs it. A failure to publish is logged and nothing more: the
+/// verdict has been given.
+pub async fn tell(outbox: &impl Outbox, clock: &Clock, verdict: HookVerdict, deadline: Timestamp) {
+    let limit = deadline.since(clock.now()).mul_f64(0.8);
+    let notice = Notice::HookVerdict(verdict);
+    let published = match clock.timeout(limit, outbox.publish(&notice)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("there was no time left".to_owned()),
+    };
+    let Notice::HookVerdict(verdict) = notice else { return };
+    let id = verdict.deployment_id.0.as_str();
+    if let Some(error) = published {
+        tracing::warn!(
+            deployment.id = id,
+            hook.name = verdict.hook,
+            error,
+            "the verdict could not be published on the event bus"
+        );
+    }
+    for finding in verdict.findings.iter().filter(|finding| !finding.outcome.is_acceptable()) {
+        // The observation may repeat a body, which has no place in a log.
+        tracing::info!(
+            deployment.id = id,
+            check.name = finding.name,
+            check.outcome = finding.outcome.word(),
+            check.target = finding.target,
+            "a check did not pass"
+        );
+    }
+    tracing::info!(
+        deployment.id = id,
+        hook.name = verdict.hook,
+        lifecycle_event = verdict.lifecycle_event,
+        verdict = %verdict.verdict,
+        reported = verdict.reported,
+        duration_ms = verdict.duration_ms,
+        "the hook has answered"
+    );
+}

@@ -1,0 +1,236 @@
+//! Tests of the adapter with recording fakes: exactly one answer, whatever happens, and what is told afterwards.
+
+use std::time::Duration;
+
+use domain::config::Config;
+use domain::deployment::Target;
+use domain::ports::Reported;
+use serde_json::json;
+use testkit::build;
+use testkit::fakes::{Bus, CodeDeploy, Script, denied, throttled};
+
+use super::gather::{Gathered, gather};
+use super::*;
+
+const CONFIG: &str = "version: 1\nservices:\n  - name: orchestrator\n    codedeploy: { application: mangaassist, deployment_group: orchestrator }\n";
+
+struct Scene {
+    codedeploy: CodeDeploy,
+    bus: Bus,
+    payload: Value,
+    milliseconds: u64,
+}
+
+fn scene() -> Scene {
+    let target = Target::Ecs(build::ecs_target("BeforeAllowTraffic"));
+    Scene {
+        codedeploy: CodeDeploy::with(build::deployment(), target),
+        bus: Bus::default(),
+        payload: build::hook_payload(),
+        milliseconds: 3000,
+    }
+}
+
+type Answered = Result<Value, Unanswered>;
+
+impl Scene {
+    fn answer(&self, work: impl AsyncFnOnce(&HookEvent, &Notes, &Window) -> anyhow::Result<Conclusion>) -> Answered {
+        testkit::run(async {
+            let clock = Clock::system();
+            let arrived = clock.now();
+            let deadline = arrived.plus(Duration::from_millis(self.milliseconds));
+            let call = Call { hook: "before-allow-traffic", payload: &self.payload, arrived, deadline };
+            answer(&self.codedeploy, &self.bus, &clock, call, work).await
+        })
+    }
+
+    /// The same with the work that every hook begins with.
+    fn gathered(&self, config: Result<&Config, String>) -> Answered {
+        self.answer(async |event, notes, window| match gather(&self.codedeploy, config, event, notes, window).await? {
+            Gathered::Concluded(conclusion) => Ok(conclusion),
+            Gathered::Case(case) => Ok(Conclusion::bare(Verdict::Succeeded, case.service.name.clone())),
+        })
+    }
+
+    #[track_caller]
+    fn check_failed(&self, answered: &Answered, reason: &str) {
+        assert_eq!(self.codedeploy.verdicts(), [Verdict::Failed]);
+        let summary = answered.as_ref().unwrap();
+        assert_eq!((&summary["verdict"], &summary["reported"]), (&json!("Failed"), &json!(true)));
+        let seen = summary["reason"].as_str().unwrap();
+        assert!(seen.contains(reason), "{seen}");
+        let verdicts = self.bus.verdicts();
+        assert_eq!((verdicts.len(), verdicts[0].verdict, verdicts[0].reason.as_str()), (1, Verdict::Failed, seen));
+    }
+}
+
+async fn fine(_: &HookEvent, _: &Notes, _: &Window) -> anyhow::Result<Conclusion> {
+    Ok(Conclusion::bare(Verdict::Succeeded, "fine"))
+}
+
+#[test]
+fn success_is_reported_once_and_then_told() {
+    let scene = scene();
+    let config = build::config(CONFIG);
+    let summary = scene.gathered(Ok(&config)).unwrap();
+    assert_eq!(scene.codedeploy.verdicts(), [Verdict::Succeeded]);
+    assert_eq!(scene.codedeploy.reported.borrow()[0].0.execution, "execution-1");
+    assert_eq!(
+        summary,
+        json!({
+            "verdict": "Succeeded", "reason": "orchestrator", "deployment": "d-1",
+            "lifecycle_event": "BeforeAllowTraffic", "reported": true
+        })
+    );
+    let told = &scene.bus.verdicts()[0];
+    assert_eq!(
+        (told.group.clone(), told.hook.as_str(), told.reported),
+        (Some(build::group()), "before-allow-traffic", true)
+    );
+    assert_eq!((told.service.as_deref(), told.environment.as_deref()), (Some("orchestrator"), Some("production")));
+    assert_eq!(told.revision, build::deployment().revision);
+}
+
+#[test]
+fn an_error_fails_closed() {
+    let scene = scene();
+    let answered = scene.answer(async |_, _, _| Err(anyhow::anyhow!("no route")));
+    scene.check_failed(&answered, "no route");
+}
+
+#[test]
+fn a_panic_fails_closed_and_keeps_what_was_known() {
+    let scene = scene();
+    let answered = scene.answer(async |_, notes, _| {
+        notes.write(|known| known.group = Some(build::group()));
+        panic!("out of cheese")
+    });
+    scene.check_failed(&answered, "out of cheese");
+    assert_eq!(scene.bus.verdicts()[0].group, Some(build::group()));
+}
+
+#[test]
+fn an_overrun_fails_closed_before_the_deadline() {
+    let scene = Scene { milliseconds: 400, ..scene() };
+    let answered = scene.answer(async |_, _, _| std::future::pending().await);
+    scene.check_failed(&answered, "the hook was not finished within 200 ms");
+}
+
+#[test]
+fn a_payload_of_another_form_fails_closed_without_any_work() {
+    let scene = Scene { payload: json!({ "input": build::hook_payload() }), ..scene() };
+    let answered = scene.answer(async |_, _, _| panic!("must not run"));
+    scene.check_failed(&answered, "the payload is not CodeDeploy's hook payload");
+}
+
+#[test]
+fn a_payload_without_ids_is_an_error_because_nobody_can_be_answered() {
+    let scene = Scene { payload: json!({ "hello": "world" }), ..scene() };
+    let error = scene.answer(fine).unwrap_err();
+    assert!(matches!(error, Unanswered::Nobody(_)), "{error}");
+    assert!(scene.codedeploy.verdicts().is_empty() && scene.bus.verdicts().is_empty());
+}
+
+#[test]
+fn a_broken_configuration_fails_closed_and_the_deployment_is_known_all_the_same() {
+    let scene = scene();
+    let answered = scene.gathered(Err("the configuration is not valid:\ngreenlight.yaml:3:5: …".to_owned()));
+    scene.check_failed(&answered, "nothing was checked: the configuration is not valid");
+    let told = &scene.bus.verdicts()[0];
+    assert_eq!(
+        (told.group.clone(), told.lifecycle_event.as_deref()),
+        (Some(build::group()), Some("BeforeAllowTraffic"))
+    );
+}
+
+#[test]
+fn a_group_that_no_service_has_says_what_to_add() {
+    let scene = scene();
+    let config = build::config(&CONFIG.replace("deployment_group: orchestrator", "deployment_group: orchestratr"));
+    let answered = scene.gathered(Ok(&config));
+    scene.check_failed(
+        &answered,
+        "no service in config/greenlight.yaml has the deployment group `mangaassist/orchestrator`; the nearest is \
+         `mangaassist/orchestratr` of the service `orchestrator`; add under `services`: `- { name: orchestrator, codedeploy: { \
+         application: mangaassist, deployment_group: orchestrator } }`",
+    );
+}
+
+#[test]
+fn a_rollback_is_let_through_even_with_a_broken_configuration() {
+    let scene = Scene {
+        codedeploy: CodeDeploy { deployments: Script::always(build::rollback()), ..scene().codedeploy },
+        ..scene()
+    };
+    let summary = scene.gathered(Err("broken".to_owned())).unwrap();
+    assert_eq!(scene.codedeploy.verdicts(), [Verdict::Succeeded]);
+    assert_eq!(
+        summary["reason"],
+        json!(
+            "let through unchecked: it rolls `d-1` back (creator `codeDeployRollback`), and nothing may hold up a rollback"
+        )
+    );
+}
+
+#[test]
+fn a_throttled_record_is_read_again_and_one_that_is_refused_fails_closed() {
+    let mut throttled_once = scene();
+    throttled_once.codedeploy.deployments = Script::of([Err(throttled()), Ok(build::deployment())]);
+    let config = build::config(CONFIG);
+    assert!(throttled_once.gathered(Ok(&config)).is_ok());
+    assert_eq!(throttled_once.codedeploy.verdicts(), [Verdict::Succeeded]);
+
+    let mut refused = scene();
+    refused.codedeploy.deployments = Script::failing(denied("`GetDeployment`"));
+    let answered = refused.gathered(Ok(&config));
+    refused.check_failed(
+        &answered,
+        "the deployment could not be read, so nothing was checked: `GetDeployment` was refused",
+    );
+}
+
+#[test]
+fn a_target_that_cannot_be_read_is_part_of_the_case() {
+    let mut scene = scene();
+    scene.codedeploy.target_hangs = true;
+    let config = build::config(CONFIG);
+    assert_eq!(scene.gathered(Ok(&config)).unwrap()["lifecycle_event"], Value::Null);
+}
+
+#[test]
+fn a_report_that_is_throttled_twice_is_taken_at_the_third_try() {
+    let mut scene = scene();
+    scene.codedeploy.reports = Script::of([Err(throttled()), Err(throttled()), Ok(Reported::Accepted)]);
+    assert_eq!(scene.answer(fine).unwrap()["reported"], json!(true));
+    assert_eq!(scene.codedeploy.verdicts(), [Verdict::Succeeded; 3]);
+    assert_eq!(scene.bus.verdicts().len(), 1);
+}
+
+#[test]
+fn a_report_that_is_always_throttled_ends_before_the_deadline_and_is_left_to_the_watchdog() {
+    let mut scene = Scene { milliseconds: 800, ..scene() };
+    scene.codedeploy.reports = Script::failing(throttled());
+    let error = scene.answer(fine).unwrap_err();
+    let Unanswered::NotReported { error: cause, .. } = &error else { panic!("{error}") };
+    assert!(cause.is_transient(), "{error}");
+    assert!(error.to_string().contains("`hook-watchdog` is to report it as Failed"), "{error}");
+    assert_eq!(scene.codedeploy.verdicts().len(), 3);
+    let told = scene.bus.verdicts();
+    assert_eq!((told.len(), told[0].reported), (1, false));
+}
+
+#[test]
+fn what_had_been_answered_already_is_a_success() {
+    let mut scene = scene();
+    scene.codedeploy.reports = Script::always(Reported::AlreadyCompleted);
+    assert_eq!(scene.answer(fine).unwrap()["reported"], json!(true));
+    assert_eq!(scene.codedeploy.verdicts().len(), 1);
+}
+
+#[test]
+fn an_event_bus_that_is_down_changes_nothing() {
+    let mut scene = scene();
+    scene.bus.answers = Script::failing(denied("`PutEvents`"));
+    assert_eq!(scene.answer(fine).unwrap()["verdict"], json!("Succeeded"));
+    assert_eq!(scene.codedeploy.verdicts(), [Verdict::Succeeded]);
+}

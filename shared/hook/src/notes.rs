@@ -1,0 +1,53 @@
+//! What a hook has learned so far about what it is asked. It is kept outside of the work, so that it is still there when the
+//! work panics or overruns. Knows nothing of how it was learned.
+
+use std::cell::RefCell;
+
+use domain::config::Service;
+use domain::deployment::{GroupName, Revision};
+
+/// What is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// The application and the deployment group.
+    pub group: Option<GroupName>,
+    /// The service's name in the configuration.
+    pub service: Option<String>,
+    /// The service's environment in the configuration.
+    pub environment: Option<String>,
+    /// The lifecycle event that is in progress.
+    pub lifecycle_event: Option<String>,
+    /// What is deployed.
+    pub revision: Revision,
+    /// What the hook is doing right now, as it reads after "while".
+    pub doing: String,
+}
+
+/// A notebook that the work writes into and the guard reads from.
+#[derive(Debug, Default)]
+pub struct Notes(RefCell<Known>);
+
+impl Notes {
+    /// Writes something down.
+    pub fn write(&self, write: impl FnOnce(&mut Known)) {
+        write(&mut self.0.borrow_mut());
+    }
+
+    /// Writes down what is begun now, as it reads after "while": `reading the deployment`.
+    pub fn doing(&self, what: impl Into<String>) {
+        self.0.borrow_mut().doing = what.into();
+    }
+
+    /// Writes down which service it is.
+    pub fn service(&self, service: &Service) {
+        self.write(|known| {
+            known.service = Some(service.name.clone());
+            known.environment = Some(service.environment.clone());
+        });
+    }
+
+    /// Everything that is known.
+    pub fn read(&self) -> Known {
+        self.0.borrow().clone()
+    }
+}
