@@ -22,7 +22,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Rehearse(arguments) => rehearse::run(arguments),
+        Command::Rehearse(arguments) => rehearse::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         // A closed pipe (`| head`) is no error of ours.

@@ -66,7 +66,7 @@ enum Command {
     },
 }
 
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let here = std::env::current_dir().context("could not read the current folder")?;
     let root = find_root(&here)?;
     let mut places = Places {
@@ -84,12 +84,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let project = Project::open(&root, &places)?;
     match &arguments.command {
         Some(Command::List) => list(&project),
-        Some(Command::Serve { port }) => serve(&project, *port, &arguments),
+        Some(Command::Serve { port }) => serve(&project, *port, arguments),
         Some(Command::Run { names }) => {
             let chosen = choose(&project, names)?;
-            rehearse(&project, chosen, &arguments)
+            rehearse(&project, chosen, arguments)
         }
-        None => rehearse(&project, choose(&project, &[DEFAULT.to_owned()])?, &arguments),
+        None => rehearse(&project, choose(&project, &[DEFAULT.to_owned()])?, arguments),
     }
 }
 

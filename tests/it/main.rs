@@ -1,5 +1,7 @@
 //! Everything that is tested through the real door: the binaries, the wire, the scenarios. One binary, so that it links once.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "these are tests, helpers included")]
+
 /// Wrong events, wrong settings, wrong configuration: what the binaries say then.
 mod bad_input;
 /// Every sample in `events/`, invoked as `cargo lambda invoke` does.

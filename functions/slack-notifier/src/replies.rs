@@ -11,6 +11,9 @@ use crate::said;
 use crate::story::observed;
 use crate::thread::{Reply, linked};
 
+/// The function that answers in the place of a hook that did not.
+const WATCHDOG: &str = "hook-watchdog";
+
 /// A span in seconds, spoken; what is no span reads as zero.
 fn seconds(number: f64) -> String {
     spoken(Duration::try_from_secs_f64(number).unwrap_or_default())
@@ -43,7 +46,12 @@ fn finding(finding: &Finding) -> Mrkdwn {
 
 /// What a hook answered, with every finding that was not simply as expected.
 pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
-    let event = verdict.lifecycle_event.as_deref().unwrap_or(&verdict.hook);
+    let event = match &verdict.lifecycle_event {
+        Some(event) => event,
+        // The watchdog speaks for a hook that cannot; its own name would mislead.
+        None if verdict.hook == WATCHDOG => "a hook",
+        None => &verdict.hook,
+    };
     let of = if of_rollback { " of the rollback" } else { "" };
     let took = spoken(Duration::from_millis(verdict.duration_ms));
     let failed = verdict.verdict == Verdict::Failed;

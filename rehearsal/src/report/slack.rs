@@ -79,20 +79,17 @@ pub fn plain(text: &str) -> String {
     while let Some(at) = rest.find('<') {
         let (before, link) = rest.split_at(at);
         out.push_str(before);
-        match link.find('>') {
-            Some(end) => {
-                let inner = link.get(1..end).unwrap_or_default();
-                out.push_str(inner.split_once('|').map_or(inner, |(_, label)| label));
-                rest = link.get(end + 1..).unwrap_or_default();
-            }
-            None => {
-                out.push_str(link);
-                rest = "";
-            }
+        if let Some(end) = link.find('>') {
+            let inner = link.get(1..end).unwrap_or_default();
+            out.push_str(inner.split_once('|').map_or(inner, |(_, label)| label));
+            rest = link.get(end + 1..).unwrap_or_default();
+        } else {
+            out.push_str(link);
+            rest = "";
         }
     }
     out.push_str(rest);
-    let mut out = out.replace('*', "").replace('`', "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let mut out = out.replace(['*', '`'], "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     for (name, emoji) in EMOJI {
         out = out.replace(name, emoji);
     }

@@ -22,9 +22,9 @@ use crate::world::{Effect, HttpAnswer, HttpAsked, Sampled, SandboxId, Token, Wor
 
 /// How long a process may keep the virtual clock from moving on, in real time, before it is ended. A function that computes for that
 /// long would be ended by Lambda too.
-const BUSY: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_mins(1);
 /// How much virtual time a scenario may take.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
+const LONGEST: Duration = Duration::from_hours(6);
 /// How long a real application may take to answer.
 const FORWARD_LIMIT: Duration = Duration::from_secs(30);
 
@@ -175,7 +175,7 @@ impl Runner {
             self.world.take_news().iter().for_each(&mut news);
             let now = clock.now();
             self.world.set_now(now);
-            let until = self.world.next_at().map_or(Duration::from_secs(3600), |at| at.since(now));
+            let until = self.world.next_at().map_or(Duration::from_hours(1), |at| at.since(now));
             if until.is_zero() {
                 self.world.step();
                 continue;

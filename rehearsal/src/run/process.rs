@@ -101,14 +101,14 @@ pub(super) async fn start(
                 child.wait().await
             }
         };
-        let how = status.map_or_else(|error| error.to_string(), |status| spoken(&status));
+        let how = status.map_or_else(|error| error.to_string(), spoken);
         let _ = inputs.send(Input::Exited(id, how));
     });
     Ok(Process { id: process_id, kill: Some(kill), _door: door })
 }
 
 /// How a process ended, in the words that Lambda uses.
-fn spoken(status: &ExitStatus) -> String {
+fn spoken(status: ExitStatus) -> String {
     #[cfg(unix)]
     {
         use std::os::unix::process::ExitStatusExt;

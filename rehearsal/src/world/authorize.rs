@@ -10,14 +10,14 @@ use crate::protocol::{Call, Service};
 
 impl World {
     /// The action's name: Lambda's `Invoke` is authorised as `InvokeFunction`.
-    pub(crate) fn action_of<'a>(&self, call: &'a Call) -> &'a str {
+    pub(crate) fn action_of(call: &Call) -> &str {
         match (call.service, call.operation.as_str()) {
             (Service::Lambda, "Invoke") => "InvokeFunction",
             (_, operation) => operation,
         }
     }
 
-    pub(crate) fn context_of(&self, call: &Call) -> BTreeMap<String, String> {
+    pub(crate) fn context_of(call: &Call) -> BTreeMap<String, String> {
         let mut context = BTreeMap::from([("aws:RequestedRegion".to_owned(), super::REGION.to_owned())]);
         let mut add = |key: &str, value: String| {
             context.insert(key.to_owned(), value);

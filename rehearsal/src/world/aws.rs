@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::text::bounded;
+use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, AWS_LATENCY, HttpAnswer, HttpAsked, REGION, SandboxId, Token, World};
@@ -139,7 +140,10 @@ impl World {
                 if operation == "PutMetricData" {
                     self.note_metrics(caller, input);
                 }
-                self.cloudwatch.handle(operation, input, self.now.0)
+                // CloudWatch takes the last two weeks and two hours ahead; the samples that `serve` is asked with carry the time at which they
+                // were written.
+                let now = if self.serving { newest_timestamp(input).unwrap_or(self.now) } else { self.now };
+                self.cloudwatch.handle(operation, input, now.0)
             }
             Service::DynamoDb => self.tables.handle(operation, input, self.now.0),
             Service::EventBridge => self.eventbridge(operation, input, caller),
@@ -246,13 +250,19 @@ impl World {
 
     /// What IAM is asked for a call: action, resource and conditions.
     fn requests_of(&self, call: &Call) -> Vec<Request> {
-        let action = format!("{}:{}", call.service.iam_prefix(), self.action_of(call));
-        let context = self.context_of(call);
+        let action = format!("{}:{}", call.service.iam_prefix(), Self::action_of(call));
+        let context = Self::context_of(call);
         self.resources_of(call)
             .into_iter()
             .map(|resource| Request { action: action.clone(), resource, context: context.clone() })
             .collect()
     }
+}
+
+/// The newest time of the values that are published.
+fn newest_timestamp(input: &Value) -> Option<Timestamp> {
+    let data = input.get("MetricData").and_then(Value::as_array)?;
+    data.iter().filter_map(|datum| datum.get("Timestamp")?.as_f64()).map(Timestamp::from_seconds).max()
 }
 
 /// An operation of a service that the rehearsal does not have.

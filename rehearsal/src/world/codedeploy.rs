@@ -41,7 +41,7 @@ impl World {
             "ListDeployments" => self.list_deployments(input),
             "ListDeploymentTargets" => {
                 let record = self.engine.get(&id).ok_or_else(|| unknown(&id))?;
-                Ok(json!({ "targetIds": [self.target_id(record)] }))
+                Ok(json!({ "targetIds": [Self::target_id(record)] }))
             }
             "GetDeploymentTarget" => {
                 let record = self.engine.get(&id).ok_or_else(|| unknown(&id))?;
@@ -49,7 +49,7 @@ impl World {
             }
             "BatchGetDeploymentTargets" => {
                 let record = self.engine.get(&id).ok_or_else(|| unknown(&id))?;
-                let own = self.target_id(record);
+                let own = Self::target_id(record);
                 if let Some(wrong) = texts(input, "targetIds").iter().find(|target| **target != own) {
                     let detail = format!("The target {wrong} does not belong to the deployment {id}");
                     return Err(exception("DeploymentTargetDoesNotExistException", &detail));
@@ -153,7 +153,7 @@ impl World {
     fn appspec_sha(&self, record: &Record) -> String {
         use sha2::Digest;
         let digest = sha2::Sha256::digest(self.appspec(record).to_string().as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     fn deployment_info(&self, record: &Record) -> Value {
@@ -231,7 +231,7 @@ impl World {
         Value::Object(info)
     }
 
-    fn target_id(&self, record: &Record) -> String {
+    fn target_id(record: &Record) -> String {
         match record.platform {
             Platform::Ecs => format!("{}:{}", record.group.application, record.service),
             _ => record.service.clone(),
@@ -259,7 +259,7 @@ impl World {
         let Some(service) = self.land.services.get(&record.service) else { return Value::Null };
         let common = |target_arn: String| {
             json!({
-                "deploymentId": record.id, "targetId": self.target_id(record), "targetArn": target_arn,
+                "deploymentId": record.id, "targetId": Self::target_id(record), "targetArn": target_arn,
                 "status": status, "lastUpdatedAt": self.now.seconds(), "lifecycleEvents": events,
             })
         };
@@ -286,7 +286,7 @@ impl World {
             .filter(|(_, _, there)| *there)
             .filter_map(|(index, label, _)| Some((version(index)?, label)))
             .map(|(version, label)| {
-                let counts = service.counts(version);
+                let counts = Guarded::counts(version);
                 json!({
                     "identifer": Guarded::task_set_id(version),
                     "desiredCount": counts.desired, "pendingCount": counts.pending, "runningCount": counts.running,

@@ -15,7 +15,7 @@ pub(crate) struct Counts {
 }
 
 impl Guarded {
-    pub(crate) fn counts(&self, version: &Version) -> Counts {
+    pub(crate) fn counts(version: &Version) -> Counts {
         if !version.alive {
             return Counts { desired: 0, running: 0, pending: 0 };
         }
@@ -49,7 +49,7 @@ impl World {
                     .filter(|version| {
                         wanted.is_empty() || wanted.iter().any(|id| id.ends_with(&Guarded::task_set_id(version)))
                     })
-                    .map(|version| self.task_set(service, version))
+                    .map(|version| Self::task_set(service, version))
                     .collect();
                 Ok(json!({ "taskSets": sets, "failures": [] }))
             }
@@ -61,7 +61,7 @@ impl World {
                     for version in &service.versions {
                         for index in 0..DESIRED {
                             if wanted.contains(&service.task_arn(version, index)) {
-                                tasks.push(self.task(service, version, index));
+                                tasks.push(Self::task(service, version, index));
                             }
                         }
                     }
@@ -95,7 +95,7 @@ impl World {
                         .versions
                         .iter()
                         .filter(|version| version.alive)
-                        .map(|version| self.task_set(service, version))
+                        .map(|version| Self::task_set(service, version))
                         .collect();
                     services.push(json!({
                         "serviceName": service.name, "serviceArn": service.service_arn(), "status": "ACTIVE",
@@ -108,8 +108,8 @@ impl World {
         }
     }
 
-    fn task_set(&self, service: &Guarded, version: &Version) -> Value {
-        let counts = service.counts(version);
+    fn task_set(service: &Guarded, version: &Version) -> Value {
+        let counts = Guarded::counts(version);
         json!({
             "id": Guarded::task_set_id(version),
             "taskSetArn": arn("ecs", &format!("task-set/{}/{}/{}", service.cluster(), service.name, Guarded::task_set_id(version))),
@@ -146,7 +146,7 @@ impl World {
                 if !started_by.is_empty() && started_by != Guarded::task_set_id(version) {
                     continue;
                 }
-                let running = guarded.counts(version).running;
+                let running = Guarded::counts(version).running;
                 for index in 0..DESIRED {
                     if (index >= running) == stopped {
                         found.push(guarded.task_arn(version, index));
@@ -157,8 +157,8 @@ impl World {
         Ok(found)
     }
 
-    fn task(&self, service: &Guarded, version: &Version, index: u32) -> Value {
-        let runs = index < service.counts(version).running;
+    fn task(service: &Guarded, version: &Version, index: u32) -> Value {
+        let runs = index < Guarded::counts(version).running;
         let tasks = &version.behaviour.tasks;
         let image = tasks.image.clone().unwrap_or_else(|| service.image(version));
         let mut task = json!({

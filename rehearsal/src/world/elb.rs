@@ -21,7 +21,7 @@ impl World {
                         }
                     }
                 }
-                found(listeners, "Listeners", "ListenerNotFound", "One or more listeners not found")
+                found(&listeners, "Listeners", "ListenerNotFound", "One or more listeners not found")
             }
             "DescribeLoadBalancers" => {
                 let mut balancers: Vec<Value> = Vec::new();
@@ -38,7 +38,7 @@ impl World {
                         }));
                     }
                 }
-                found(balancers, "LoadBalancers", "LoadBalancerNotFound", "One or more load balancers not found")
+                found(&balancers, "LoadBalancers", "LoadBalancerNotFound", "One or more load balancers not found")
             }
             "DescribeTargetGroups" => {
                 let (arns, names) = (texts(input, "TargetGroupArns"), texts(input, "Names"));
@@ -55,7 +55,7 @@ impl World {
                         }
                     }
                 }
-                found(groups, "TargetGroups", "TargetGroupNotFound", "One or more target groups not found")
+                found(&groups, "TargetGroups", "TargetGroupNotFound", "One or more target groups not found")
             }
             "DescribeTargetHealth" => {
                 let wanted = text(input, "TargetGroupArn");
@@ -73,7 +73,7 @@ impl World {
     }
 }
 
-fn found(list: Vec<Value>, key: &str, code: &'static str, message: &str) -> Result<Value, AwsError> {
+fn found(list: &[Value], key: &str, code: &'static str, message: &str) -> Result<Value, AwsError> {
     if list.is_empty() { Err(AwsError::client(code, message.to_owned())) } else { Ok(json!({ key: list })) }
 }
 
@@ -104,7 +104,7 @@ fn listener(service: &Guarded, test: bool) -> Value {
 fn health(service: &Guarded, group: usize) -> Vec<Value> {
     let mut targets = Vec::new();
     for version in service.versions.iter().filter(|version| version.target_group == group && version.alive) {
-        let running = service.counts(version).running;
+        let running = Guarded::counts(version).running;
         for index in 0..running {
             let unhealthy = index < version.behaviour.tasks.unhealthy;
             let state = if unhealthy {

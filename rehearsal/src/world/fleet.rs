@@ -1,16 +1,16 @@
 //! Lambda as a service: invocations, execution environments, time limits that kill, asynchronous retries, destinations and
 //! reserved concurrency (Lambda developer guide, "Asynchronous invocation"). Knows nothing of what the functions do.
 
+mod ending;
+mod pace;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::text::bounded;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, DELIVERY, Effect, Happening, HttpAnswer, REGION, Token, World};
-use crate::template::Destination;
-use crate::timeline::{Tone, Who};
+use super::{ACCOUNT, Effect, Happening, HttpAnswer, REGION, Token, World};
 
 /// The number of an execution environment: one process.
 pub type SandboxId = u32;
@@ -134,22 +134,18 @@ impl World {
 
     /// Asks for an invocation whose answer somebody waits for: `cargo lambda invoke`.
     pub fn invoke_and_wait(&mut self, name: &str, payload: Value, token: Token) {
-        match self.function_named(name) {
-            Some(function) => {
-                let invocation = self.invocation(function, payload, Some(token));
-                self.deliver(invocation);
-            }
-            None => {
-                let names: Vec<String> =
-                    self.template.functions.iter().map(|function| function.binary.clone()).collect();
-                let message = format!("there is no function `{name}` in the template; there are {}", names.join(", "));
-                let body = json!({ "Type": "User", "Message": message });
-                self.answer(token, HttpAnswer::json(404, &body), Duration::ZERO);
-            }
+        if let Some(function) = self.function_named(name) {
+            let invocation = self.invocation(function, payload, Some(token));
+            self.deliver(invocation);
+        } else {
+            let names: Vec<String> = self.template.functions.iter().map(|function| function.binary.clone()).collect();
+            let message = format!("there is no function `{name}` in the template; there are {}", names.join(", "));
+            let body = json!({ "Type": "User", "Message": message });
+            self.answer(token, HttpAnswer::json(404, &body), Duration::ZERO);
         }
     }
 
-    fn invocation(&mut self, function: usize, payload: Value, waiting: Option<Token>) -> Invocation {
+    pub(crate) fn invocation(&mut self, function: usize, payload: Value, waiting: Option<Token>) -> Invocation {
         let number = self.fresh();
         Invocation {
             id: format!("00000000-0000-4000-8000-{number:012}"),
@@ -167,7 +163,7 @@ impl World {
         let limit = self.template.functions.get(function).and_then(|function| function.reserved_concurrency);
         if limit.is_some_and(|limit| self.fleet.running(function) >= limit as usize) && invocation.waiting.is_none() {
             // Throttled events go back to the queue, 1 s at first and 5 min at most, for up to 6 h.
-            let pause = Duration::from_secs(1 << invocation.throttled.min(8)).min(Duration::from_secs(300));
+            let pause = Duration::from_secs(1 << invocation.throttled.min(8)).min(Duration::from_mins(5));
             invocation.throttled += 1;
             self.schedule(pause, Happening::Deliver(Box::new(invocation)));
             return;
@@ -200,7 +196,7 @@ impl World {
         }
     }
 
-    fn hand_over(&mut self, id: SandboxId, token: Token, mut invocation: Invocation) {
+    pub(crate) fn hand_over(&mut self, id: SandboxId, token: Token, mut invocation: Invocation) {
         let Some(function) = self.template.functions.get(invocation.function) else { return };
         invocation.attempts += 1;
         let limit = Duration::from_secs(u64::from(function.timeout_seconds));
@@ -311,181 +307,6 @@ impl World {
         let limit = self.template.functions.get(invocation.function).map_or(0, |function| function.timeout_seconds);
         let message = format!("{} {} Task timed out after {limit}.00 seconds", self.now, invocation.id);
         self.finish(*invocation, Outcome::Failed { kind: "Sandbox.Timedout".to_owned(), message });
-    }
-
-    fn forget_waits(&mut self, id: SandboxId) {
-        if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
-            let keys: Vec<(i64, u64)> = std::mem::take(&mut sandbox.waits).into_values().collect();
-            sandbox.held.clear();
-            for key in keys {
-                self.queue.remove(&key);
-            }
-        }
-    }
-
-    fn finish(&mut self, mut invocation: Invocation, outcome: Outcome) {
-        let Some(function) = self.template.functions.get(invocation.function).cloned() else { return };
-        let who = Who::Function(function.binary.clone());
-        if let Outcome::Failed { kind, message } = &outcome {
-            self.tell(who, Tone::Bad, format!("failed: {} ({kind})", bounded(message, 600)));
-        }
-        if let Some(token) = invocation.waiting {
-            let answer = match outcome {
-                Outcome::Answered(body) => HttpAnswer {
-                    status: 200,
-                    headers: vec![
-                        ("content-type".to_owned(), "application/json".to_owned()),
-                        ("x-amz-executed-version".to_owned(), "$LATEST".to_owned()),
-                    ],
-                    body,
-                },
-                Outcome::Failed { kind, message } => {
-                    let mut answer = HttpAnswer::json(200, &json!({ "errorType": kind, "errorMessage": message }));
-                    answer.headers.push(("x-amz-function-error".to_owned(), "Unhandled".to_owned()));
-                    answer
-                }
-            };
-            self.answer(token, answer, Duration::ZERO);
-            return;
-        }
-        let Outcome::Failed { kind, message } = outcome else { return };
-        let settings = &function.async_invoke;
-        let retries = settings.max_retries;
-        let age = self.now.since(invocation.accepted);
-        if invocation.attempts <= retries && age.as_secs() < u64::from(settings.max_event_age_seconds) {
-            // One minute before the first retry, two before the second.
-            let pause = Duration::from_secs(if invocation.attempts == 1 { 60 } else { 120 });
-            self.tell(
-                Who::Lambda,
-                Tone::Warning,
-                format!(
-                    "tries `{}` again in {} (retry {} of {retries})",
-                    function.name,
-                    domain::time::spoken(pause),
-                    invocation.attempts
-                ),
-            );
-            invocation.throttled = 0;
-            self.schedule(pause, Happening::Deliver(Box::new(invocation)));
-            return;
-        }
-        let record = json!({
-            "version": "1.0",
-            "timestamp": self.now.to_string(),
-            "requestContext": {
-                "requestId": invocation.id,
-                "functionArn": format!("{}:$LATEST", function.arn),
-                "condition": if invocation.attempts > retries { "RetriesExhausted" } else { "EventAgeExceeded" },
-                "approximateInvokeCount": invocation.attempts,
-            },
-            "requestPayload": invocation.payload,
-            "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
-            "responsePayload": { "errorMessage": message, "errorType": kind },
-        });
-        let dead = function.dead_letter_queue.clone();
-        match settings.on_failure.clone() {
-            Some(Destination::Function(arn)) => match self.function_named(&arn) {
-                Some(next) => {
-                    let name = self.binary(next);
-                    self.tell(
-                        Who::Lambda,
-                        Tone::Warning,
-                        format!("hands the failure of `{}` to `{name}`", function.name),
-                    );
-                    self.invoke(next, record, DELIVERY);
-                }
-                None => self.dead_letter(&arn, record),
-            },
-            Some(Destination::Queue(arn) | Destination::Topic(arn)) => self.dead_letter(&arn, record),
-            Some(Destination::EventBus(_)) => {
-                let event = json!({
-                    "source": "lambda", "detail-type": "Lambda Function Invocation Result - Failure", "detail": record,
-                });
-                self.publish(event);
-            }
-            None => {}
-        }
-        if let Some(queue) = dead {
-            self.dead_letter(&queue, invocation.payload);
-        }
-    }
-
-    pub(crate) fn dead_letter(&mut self, queue: &str, event: Value) {
-        let name = queue.rsplit(':').next().unwrap_or(queue).to_owned();
-        self.tell(Who::Lambda, Tone::Bad, format!("puts the event into the dead-letter queue `{name}`"));
-        self.dead_letters.push((name, event));
-    }
-
-    /// A line of a process's clock connection: what it waits for.
-    pub fn paced(&mut self, id: SandboxId, line: &str) {
-        let mut words = line.split_whitespace();
-        let verb = words.next();
-        let first: Option<u64> = words.next().and_then(|word| word.parse().ok());
-        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
-        match (verb, first) {
-            (Some("sleep"), Some(wait)) => {
-                let until: i64 = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
-                sandbox.parked = None;
-                let after = Timestamp(until).since(self.now);
-                let key = self.schedule(after, Happening::Wake(id, wait));
-                if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
-                    sandbox.waits.insert(wait, key);
-                }
-            }
-            (Some("cancel"), Some(wait)) => {
-                sandbox.parked = None;
-                if let Some(key) = sandbox.waits.remove(&wait) {
-                    self.queue.remove(&key);
-                }
-            }
-            (Some("park"), Some(woken)) => {
-                let outstanding: BTreeSet<u64> =
-                    words.next().unwrap_or_default().split(',').filter_map(|word| word.parse().ok()).collect();
-                // What the process no longer waits for was given up by it.
-                sandbox.held.retain(|request, _| outstanding.contains(request));
-                sandbox.parked = Some((woken, outstanding));
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn wake(&mut self, id: SandboxId, wait: u64) {
-        if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id)
-            && sandbox.waits.remove(&wait).is_some()
-            && matches!(sandbox.state, State::Running(_))
-        {
-            sandbox.wakes += 1;
-            self.effects.push(Effect::Wake(id, wait));
-        }
-    }
-
-    /// A request of a process has arrived and waits for its answer.
-    pub(crate) fn hold(&mut self, id: SandboxId, request: Option<u64>, token: Token) {
-        if let (Some(sandbox), Some(request)) = (self.fleet.sandboxes.get_mut(&id), request) {
-            sandbox.held.insert(request, token);
-        }
-    }
-
-    /// Ends a process from outside, or stops it where it stands.
-    pub(crate) fn strike(&mut self, id: SandboxId, hang: bool) {
-        let binary = self.function_of(id).map_or_else(String::new, |function| self.binary(function));
-        if hang {
-            self.tell(Who::Rehearsal, Tone::Warning, format!("lets the process of `{binary}` hang"));
-            if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
-                sandbox.state = match std::mem::replace(&mut sandbox.state, State::Dead) {
-                    State::Running(invocation) => State::Frozen(invocation),
-                    other => other,
-                };
-            }
-            self.effects.push(Effect::Freeze(id));
-        } else {
-            self.tell(Who::Rehearsal, Tone::Warning, format!("kills the process of `{binary}`"));
-            // It is not idle before its end has been seen.
-            if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
-                sandbox.parked = None;
-            }
-            self.effects.push(Effect::Kill(id));
-        }
     }
 
     /// The ARN of one of the fleet's functions or of a guarded one.

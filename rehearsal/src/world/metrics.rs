@@ -61,7 +61,8 @@ impl Samples {
             .iter()
             .filter(|point| point.name == name && point.dimensions.is_empty())
             .map(|point| point.value)
-            .sum()
+            // An empty sum of floating-point numbers is -0.
+            .fold(0.0, |sum, value| sum + value)
     }
 
     pub(crate) fn awaited(&self) -> bool {
@@ -105,7 +106,7 @@ impl World {
 
     /// A minute is over: what the application did in it becomes metrics, and the alarms are evaluated.
     pub(crate) fn minute(&mut self) {
-        self.schedule(Duration::from_secs(60), Happening::Minute);
+        self.schedule(Duration::from_mins(1), Happening::Minute);
         let mut asked = Vec::new();
         for (name, service) in &self.land.services {
             for (index, version) in service.versions.iter().enumerate() {
@@ -136,7 +137,7 @@ impl World {
 
     fn finish_minute(&mut self) {
         let results = std::mem::take(&mut self.samples.results);
-        let from = self.now.minus(Duration::from_secs(60));
+        let from = self.now.minus(Duration::from_mins(1));
         let services: Vec<Guarded> = self.land.services.values().cloned().collect();
         for service in &services {
             match service.platform {
@@ -166,7 +167,7 @@ impl World {
                 if !version.alive {
                     continue;
                 }
-                let running = service.counts(version).running;
+                let running = Guarded::counts(version).running;
                 unhealthy += version.behaviour.tasks.unhealthy.min(running);
                 healthy += running - version.behaviour.tasks.unhealthy.min(running);
                 let requests = (total * version.weight / 100.0).round();

@@ -14,6 +14,7 @@ mod fleet;
 mod guarded;
 mod landscape;
 mod metrics;
+mod record;
 mod shift;
 mod vendors;
 
@@ -151,7 +152,7 @@ pub struct World {
     samples: metrics::Samples,
     secrets: BTreeMap<String, Value>,
     next_plan: usize,
-    open_world: bool,
+    serving: bool,
     timeline: Vec<Entry>,
     shown: usize,
     calls: Vec<CallRecord>,
@@ -203,7 +204,7 @@ impl World {
             effects: Vec::new(),
             land,
             next_plan: 0,
-            open_world: false,
+            serving: false,
             timeline: Vec::new(),
             shown: 0,
             calls: Vec::new(),
@@ -220,7 +221,7 @@ impl World {
     fn set_up(&mut self) {
         self.set_up_secrets();
         self.set_up_alarms();
-        self.schedule(Duration::from_secs(60), Happening::Minute);
+        self.schedule(Duration::from_mins(1), Happening::Minute);
         self.set_up_schedules();
         if let Some(first) = self.scenario.deployments.first() {
             let after = first.after.0;
@@ -288,13 +289,12 @@ impl World {
                 happening,
                 Happening::Deliver(_)
                     | Happening::Publish(_)
-                    | Happening::Engine(..)
                     | Happening::Plan(_)
                     | Happening::Answer(..)
                     | Happening::Wake(..)
             )
         });
-        !self.open_world
+        !self.serving
             && self.next_plan >= self.scenario.deployments.len()
             && self.engine.all_ended()
             && !self.fleet.anything_runs()
@@ -384,80 +384,6 @@ impl World {
     }
 }
 
-/// What a run left behind, for expectations and reports.
-#[derive(Clone, Copy)]
-pub struct Record<'a> {
-    world: &'a World,
-}
-
-impl<'a> Record<'a> {
-    /// The timeline.
-    pub fn timeline(self) -> &'a [Entry] {
-        &self.world.timeline
-    }
-    /// Every AWS call of the functions.
-    pub fn calls(self) -> &'a [CallRecord] {
-        &self.world.calls
-    }
-    /// Every verdict that reached CodeDeploy.
-    pub fn verdicts(self) -> Vec<VerdictRecord> {
-        let mut verdicts = self.world.verdicts.clone();
-        for verdict in &mut verdicts {
-            verdict.published = self
-                .world
-                .notices
-                .iter()
-                .find(|notice| {
-                    let text = |pointer: &str| notice.pointer(pointer).and_then(Value::as_str);
-                    text("/detail-type") == Some("Hook Verdict")
-                        && text("/detail/deployment_id") == Some(&verdict.deployment)
-                        && text("/detail/hook") == Some(&verdict.hook)
-                })
-                .and_then(|notice| notice.get("detail").cloned());
-        }
-        verdicts
-    }
-    /// Greenlight's own events.
-    pub fn notices(self) -> &'a [Value] {
-        &self.world.notices
-    }
-    /// The messages in Slack, in order.
-    pub fn slack(self) -> &'a [SlackMessage] {
-        self.world.vendors.messages()
-    }
-    /// The events at PagerDuty.
-    pub fn pages(self) -> &'a [Page] {
-        self.world.vendors.pages()
-    }
-    /// What ended in dead-letter queues.
-    pub fn dead_letters(self) -> &'a [(String, Value)] {
-        &self.world.dead_letters
-    }
-    /// The deployments, in order of their creation.
-    pub fn deployments(self) -> impl Iterator<Item = &'a engine::Record> {
-        self.world.engine.in_order()
-    }
-    /// The most production traffic that the new version of a planned deployment ever had, in percent.
-    pub fn peak_weight(self, deployment: &str) -> f64 {
-        self.world.engine.get(deployment).map_or(0.0, |record| record.peak_weight)
-    }
-    /// Whether all production traffic of a deployment's service is on its new version (`true`) or on the old one (`false`).
-    pub fn production_is_green(self, deployment: &str) -> Option<bool> {
-        self.world.production_is_green(deployment)
-    }
-    /// The sum of the published values of a metric without dimensions.
-    pub fn metric_sum(self, name: &str) -> f64 {
-        self.world.samples.published_sum(name)
-    }
-    /// Every published value: name, dimensions, value, time.
-    pub fn metrics(self) -> &'a [metrics::Published] {
-        self.world.samples.published()
-    }
-    /// The actions (`service:Operation` of which function) that were allowed by a policy.
-    pub fn used_actions(self) -> &'a std::collections::BTreeSet<(String, String)> {
-        &self.world.used
-    }
-}
-
 pub use engine::Record as DeploymentRecord;
 pub use metrics::Published;
+pub use record::Record;

@@ -117,10 +117,10 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.0.as_millis();
         match ms {
-            _ if ms == 0 || ms % 1000 != 0 => write!(f, "{ms}ms"),
-            _ if ms % 86_400_000 == 0 => write!(f, "{}d", ms / 86_400_000),
-            _ if ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
-            _ if ms % 60_000 == 0 => write!(f, "{}m", ms / 60_000),
+            _ if ms == 0 || !ms.is_multiple_of(1000) => write!(f, "{ms}ms"),
+            _ if ms.is_multiple_of(86_400_000) => write!(f, "{}d", ms / 86_400_000),
+            _ if ms.is_multiple_of(3_600_000) => write!(f, "{}h", ms / 3_600_000),
+            _ if ms.is_multiple_of(60_000) => write!(f, "{}m", ms / 60_000),
             _ => write!(f, "{}s", ms / 1000),
         }
     }
@@ -144,11 +144,11 @@ pub fn spoken(span: Duration) -> String {
     let seconds = span.as_secs();
     match ms {
         0..1000 => format!("{ms} ms"),
-        1000..60_000 if ms % 1000 == 0 => format!("{seconds} s"),
+        1000..60_000 if ms.is_multiple_of(1000) => format!("{seconds} s"),
         1000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
-        60_000..3_600_000 if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        60_000..3_600_000 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ if (seconds / 60) % 60 == 0 => format!("{} h", seconds / 3600),
+        _ if (seconds / 60).is_multiple_of(60) => format!("{} h", seconds / 3600),
         _ => format!("{} h {} min", seconds / 3600, (seconds / 60) % 60),
     }
 }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_span_without_a_unit_is_refused_with_an_example() {
-        assert_eq!(Span::parse("120s").unwrap().0, Duration::from_secs(120));
+        assert_eq!(Span::parse("120s").unwrap().0, Duration::from_mins(2));
         assert!(Span::parse("120").unwrap_err().contains("such as"));
         assert!(Span::parse("99999999999999999999d").is_err());
     }

@@ -46,7 +46,7 @@ impl Invocation {
 }
 
 /// The time that an invocation is granted when the deadline it came with is none: `cargo lambda watch` hands out one in 1970.
-const UNKNOWN_DEADLINE: Duration = Duration::from_secs(60);
+const UNKNOWN_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Runs a function until Lambda ends it: `build` makes the handler once, the handler answers each invocation.
 ///

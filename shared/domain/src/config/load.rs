@@ -106,7 +106,7 @@ fn review(config: &Config, document: &Document) -> Vec<Problem> {
         match (&slack.token, &slack.channel, &slack.webhook) {
             (Some(_), Some(_), None) | (None, None, Some(_)) => {}
             (Some(_), None, None) => {
-                add("slack", "`token` needs a `channel`: the channel's id, such as `C0DEPLOYS`".to_owned())
+                add("slack", "`token` needs a `channel`: the channel's id, such as `C0DEPLOYS`".to_owned());
             }
             _ => add("slack", "give either `token` and `channel`, or `webhook`".to_owned()),
         }

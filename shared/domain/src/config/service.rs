@@ -214,7 +214,7 @@ mod requirement {
 
     use super::Severity;
 
-    #[expect(clippy::ref_option, reason = "serde hands over a reference")]
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub(super) fn serialize<S: Serializer>(value: &Option<Severity>, serializer: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(Severity::Fail) => serializer.serialize_bool(true),

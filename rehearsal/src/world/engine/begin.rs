@@ -1,0 +1,193 @@
+//! How a deployment begins: the scenario's plans, `CreateDeployment`, the deployments that the sample events name. Knows nothing of how
+//! it goes on.
+
+use std::collections::BTreeMap;
+
+use domain::deployment::{Platform, Status};
+
+use super::{ALARM_POLL, Record, SAMPLE_EXECUTION, STEP, Step, deployment_id, lifecycle};
+use crate::scenario::Plan;
+use crate::timeline::{Tone, Who};
+use crate::world::landscape::Version;
+use crate::world::{Happening, World, shift};
+
+impl World {
+    pub(crate) fn begin_plan(&mut self, index: usize) {
+        let Some(plan) = self.scenario.deployments.get(index).cloned() else { return };
+        self.next_plan = index + 1;
+        if let Err(message) = self.create(&plan, Some(index), None) {
+            self.tell(Who::CodeDeploy, Tone::Bad, format!("refuses the deployment: {message}"));
+            self.plan_next();
+        }
+    }
+
+    /// Creates a deployment as `CreateDeployment` would; gives its id.
+    pub(crate) fn create(&mut self, plan: &Plan, index: Option<usize>, id: Option<String>) -> Result<String, String> {
+        let now = self.now;
+        let service = self
+            .land
+            .services
+            .get_mut(&plan.service)
+            .ok_or_else(|| format!("the configuration has no service `{}`", plan.service))?;
+        let group = service.group.clone();
+        if let Some(running) = self.engine.running_in(&group) {
+            return Err(format!("the deployment group `{group}` has an active deployment, `{}`", running.id));
+        }
+        let configuration = plan.configuration.clone().unwrap_or_else(|| {
+            match plan.platform {
+                Platform::Lambda => "CodeDeployDefault.LambdaCanary10Percent5Minutes",
+                _ => "CodeDeployDefault.ECSCanary10Percent5Minutes",
+            }
+            .to_owned()
+        });
+        shift::steps(&configuration)?;
+        let old = service.serving();
+        let number = service.versions.iter().map(|version| version.number).max().unwrap_or_default() + 1;
+        let old_group = service.versions.get(old).map_or(0, |version| version.target_group);
+        let id = id.unwrap_or_else(|| deployment_id(self.engine.order.len()));
+        let git_sha = plan.description.split_whitespace().find_map(|word| word.strip_prefix("git_sha="));
+        let version = Version {
+            number,
+            behaviour: plan.green.clone(),
+            git_sha: git_sha.map_or_else(|| format!("{number:08x}c0ffee5eed0123456789abcdef012345"), str::to_owned),
+            deployment: Some(id.clone()),
+            weight: 0.0,
+            first_traffic: None,
+            created: now,
+            target_group: 1 - old_group,
+            alive: plan.platform == Platform::Lambda,
+            error_debt: 0.0,
+        };
+        let sha = version.git_sha.clone();
+        service.versions.push(version);
+        let new = service.versions.len() - 1;
+        let names: &[&'static str] = match (plan.platform, plan.test_listener) {
+            (Platform::Lambda, _) => &["BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"],
+            (_, true) => &[
+                "BeforeInstall",
+                "Install",
+                "AfterInstall",
+                "AllowTestTraffic",
+                "AfterAllowTestTraffic",
+                "BeforeAllowTraffic",
+                "AllowTraffic",
+                "AfterAllowTraffic",
+            ],
+            (_, false) => {
+                &["BeforeInstall", "Install", "AfterInstall", "BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"]
+            }
+        };
+        let usual = || {
+            BTreeMap::from([
+                ("BeforeAllowTraffic".to_owned(), "CodeDeployHook_before-allow-traffic".to_owned()),
+                ("AfterAllowTraffic".to_owned(), "CodeDeployHook_after-allow-traffic".to_owned()),
+            ])
+        };
+        let description = if plan.description.is_empty() { format!("git_sha={sha}") } else { plan.description.clone() };
+        let record = Record {
+            id: id.clone(),
+            plan: index,
+            service: plan.service.clone(),
+            group,
+            platform: plan.platform,
+            configuration,
+            description,
+            creator: "user",
+            status: Status::InProgress,
+            created: now,
+            completed: None,
+            error: None,
+            rolled_back_by: None,
+            rolls_back: None,
+            events: lifecycle(names),
+            peak_weight: 0.0,
+            waiting_since: None,
+            hooks: plan.hooks.clone().unwrap_or_else(usual),
+            new,
+            old,
+            execution: None,
+            stopping: false,
+            test_listener: plan.test_listener,
+            auto_rollback: plan.auto_rollback,
+            group_alarms: plan.group_alarms.clone(),
+            termination_wait: plan.termination_wait.0,
+        };
+        let what = format!(
+            "creates deployment {id} of {} ({}, {})",
+            plan.service,
+            match plan.platform {
+                Platform::Lambda => format!("Lambda version {number}"),
+                _ => format!("ECS task definition {}:{number}", plan.service),
+            },
+            record.configuration.trim_start_matches("CodeDeployDefault.")
+        );
+        self.engine.add(record);
+        self.tell(Who::CodeDeploy, Tone::Plain, what);
+        self.announce(&id, "START");
+        self.schedule(STEP, Happening::Engine(id.clone(), Step::Event(0)));
+        if let Some(after) = plan.stopped_by_person_after {
+            self.schedule(after.0, Happening::PersonStops(id.clone()));
+        }
+        let red = plan.group_alarms.iter().find(|alarm| self.is_red(alarm)).cloned();
+        if let Some(alarm) = red {
+            self.schedule(ALARM_POLL, Happening::NativeStop(id.clone(), alarm));
+        }
+        Ok(id)
+    }
+
+    /// Opens the world for `events/`: the deployments that the sample events name wait for their hooks' answers.
+    pub fn open_for_samples(&mut self) {
+        self.serving = true;
+        let names: Vec<(String, Platform)> = self
+            .config
+            .services
+            .iter()
+            .filter_map(|service| Some((service.name.clone(), self.land.services.get(&service.name)?.platform)))
+            .collect();
+        for (index, (name, platform)) in names.iter().enumerate() {
+            let id = format!("d-SAMPLE{:03}", index + 1);
+            if self.create(&Plan::usual(name, *platform), None, Some(id.clone())).is_err() {
+                continue;
+            }
+            let (now, Some(record)) = (self.now, self.engine.get_mut(&id)) else { continue };
+            let hook = record.events.iter().position(|event| event.name == "BeforeAllowTraffic").unwrap_or_default();
+            let (new, service) = (record.new, record.service.clone());
+            for (position, event) in record.events.iter_mut().enumerate() {
+                if position <= hook {
+                    event.started = Some(now);
+                    event.status = if position < hook { "Succeeded" } else { "InProgress" };
+                }
+            }
+            if let Some(guarded) = self.land.services.get_mut(&service) {
+                guarded.on_test = Some(new);
+                if let Some(version) = guarded.versions.get_mut(new) {
+                    version.alive = true;
+                }
+            }
+            self.expect_answer(&id, hook, SAMPLE_EXECUTION.to_owned());
+        }
+        // The rollback that some samples name: it has ended, its group is deploying again.
+        if let Some(original) = self.engine.get("d-SAMPLE001").cloned() {
+            self.engine.add(Record {
+                id: "d-SAMPLE003".to_owned(),
+                creator: "codeDeployRollback",
+                status: Status::Succeeded,
+                completed: Some(self.now),
+                rolls_back: Some(original.id.clone()),
+                execution: None,
+                ..original
+            });
+        }
+        // What the creation put on its way would start these deployments once more.
+        self.queue.retain(|_, happening| !matches!(happening, Happening::Engine(..)));
+    }
+
+    pub(crate) fn plan_next(&mut self) {
+        let due =
+            self.engine.all_ended() && !self.queue.values().any(|happening| matches!(happening, Happening::Plan(_)));
+        if let (true, Some(plan)) = (due, self.scenario.deployments.get(self.next_plan)) {
+            let after = plan.after.0;
+            self.schedule(after, Happening::Plan(self.next_plan));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a run left behind, for expectations and reports. Knows nothing of how it came about.
+
+use serde_json::Value;
+
+use super::{DeploymentRecord, Page, Published, SlackMessage, World};
+use crate::timeline::{CallRecord, Entry, VerdictRecord};
+
+/// What a run left behind, for expectations and reports.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    pub(super) world: &'a World,
+}
+
+impl<'a> Record<'a> {
+    /// The timeline.
+    pub fn timeline(self) -> &'a [Entry] {
+        &self.world.timeline
+    }
+    /// Every AWS call of the functions.
+    pub fn calls(self) -> &'a [CallRecord] {
+        &self.world.calls
+    }
+    /// Every verdict that reached CodeDeploy.
+    pub fn verdicts(self) -> Vec<VerdictRecord> {
+        let mut verdicts = self.world.verdicts.clone();
+        for verdict in &mut verdicts {
+            verdict.published = self
+                .world
+                .notices
+                .iter()
+                .find(|notice| {
+                    let text = |pointer: &str| notice.pointer(pointer).and_then(Value::as_str);
+                    text("/detail-type") == Some("Hook Verdict")
+                        && text("/detail/deployment_id") == Some(&verdict.deployment)
+                        && text("/detail/hook") == Some(&verdict.hook)
+                })
+                .and_then(|notice| notice.get("detail").cloned());
+        }
+        verdicts
+    }
+    /// Greenlight's own events.
+    pub fn notices(self) -> &'a [Value] {
+        &self.world.notices
+    }
+    /// The messages in Slack, in order.
+    pub fn slack(self) -> &'a [SlackMessage] {
+        self.world.vendors.messages()
+    }
+    /// The events at PagerDuty.
+    pub fn pages(self) -> &'a [Page] {
+        self.world.vendors.pages()
+    }
+    /// What ended in dead-letter queues.
+    pub fn dead_letters(self) -> &'a [(String, Value)] {
+        &self.world.dead_letters
+    }
+    /// The deployments, in order of their creation.
+    pub fn deployments(self) -> impl Iterator<Item = &'a DeploymentRecord> {
+        self.world.engine.in_order()
+    }
+    /// The most production traffic that the new version of a planned deployment ever had, in percent.
+    pub fn peak_weight(self, deployment: &str) -> f64 {
+        self.world.engine.get(deployment).map_or(0.0, |record| record.peak_weight)
+    }
+    /// Whether all production traffic of a deployment's service is on its new version (`true`) or on the old one (`false`).
+    pub fn production_is_green(self, deployment: &str) -> Option<bool> {
+        self.world.production_is_green(deployment)
+    }
+    /// The sum of the published values of a metric without dimensions.
+    pub fn metric_sum(self, name: &str) -> f64 {
+        self.world.samples.published_sum(name)
+    }
+    /// Every published value: name, dimensions, value, time.
+    pub fn metrics(self) -> &'a [Published] {
+        self.world.samples.published()
+    }
+    /// The actions (`service:Operation` of which function) that were allowed by a policy.
+    pub fn used_actions(self) -> &'a std::collections::BTreeSet<(String, String)> {
+        &self.world.used
+    }
+}
