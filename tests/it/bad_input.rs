@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clock::Clock;
-use outbound::HttpClient;
-use rehearsal::run::{Runner, Setting};
-use rehearsal::scenario::Scenario;
+use rehearsal::run::Setting;
 use rehearsal::template::Template;
-use rehearsal::world::World;
 
-use crate::project::{root, run, scenario, setting};
+use crate::project::{ask, root, run, scenario, setting};
 
 /// Runs the healthy deployment with a configuration that the functions get in place of the good one.
 #[track_caller]
@@ -68,38 +64,10 @@ fn error_of(folder: &str, function: &str, event: &str, from: &str, to: &str) -> 
     let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
     let template = Template::read(&text.replace(from, to), &BTreeMap::new()).expect("the template is still one");
     let setting = Setting { template: Arc::new(template), ..setting(folder) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut world = World::starting_at(
-            Clock::system().now(),
-            setting.template.clone(),
-            setting.config.clone(),
-            Scenario::for_serve(),
-        );
-        world.open_for_samples();
-        let runner = Runner::open(setting, world, 0, true).await.expect("the rehearsal opens");
-        let url = format!("http://{}/2015-03-31/functions/{function}/invocations", runner.address());
-        let (done, stop) = tokio::sync::oneshot::channel::<()>();
-        let ask = async move {
-            let request = http::Request::post(url).body(event.as_bytes().to_vec()).expect("a request");
-            let answer =
-                HttpClient::new(Clock::system()).send(request, Duration::from_mins(1)).await.expect("an answer");
-            let _ = done.send(());
-            let failed = answer.headers.contains_key("x-amz-function-error");
-            let text = String::from_utf8_lossy(&answer.body).into_owned();
-            assert!(failed, "{function} took it: {text}");
-            text
-        };
-        let serving = runner.serve(
-            async {
-                let _ = stop.await;
-            },
-            |_| {},
-        );
-        let (served, text) = tokio::join!(serving, ask);
-        served.expect("the rehearsal serves");
-        text
-    })
+    let event = serde_json::from_str(event).expect("the event is JSON");
+    let (failed, text) = ask(setting, function, event);
+    assert!(failed, "{function} took it: {text}");
+    text
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rehearsal::expect::{Held, hold};
 use rehearsal::project::{Places, Project};
-use rehearsal::run::{Setting, scenario as run_scenario};
+use rehearsal::run::{Runner, Setting, scenario as run_scenario};
 use rehearsal::scenario::Scenario;
 use rehearsal::world::World;
+use serde_json::Value;
 
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace")
@@ -42,6 +43,19 @@ pub(crate) fn run(setting: Setting, scenario: &Scenario) -> (World, Vec<Held>) {
         .unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
     let held = hold(scenario, world.record());
     (world, held)
+}
+
+/// Invokes a function once in the world of the sample events; whether it failed, and its answer.
+pub(crate) fn ask(setting: Setting, function: &str, event: Value) -> (bool, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut world = World::new(Arc::clone(&setting.template), setting.config.clone(), Scenario::for_serve());
+    world.open_for_samples();
+    let answer = runtime.block_on(async {
+        let mut runner = Runner::open(setting, world, 0, false).await.expect("the rehearsal opens");
+        runner.ask(function, event).await.expect("an answer")
+    });
+    let failed = answer.headers.iter().any(|(name, _)| name == "x-amz-function-error");
+    (failed, String::from_utf8_lossy(&answer.body).into_owned())
 }
 
 /// The expectations that did not come true, one a line.

@@ -159,6 +159,31 @@ impl Runner {
         }
     }
 
+    /// Invokes one function, in virtual time, and waits for its answer: what `cargo lambda invoke` does, without the waiting.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or the world comes to its end before there is an answer.
+    pub async fn ask(&mut self, function: &str, payload: serde_json::Value) -> Result<HttpAnswer, RunError> {
+        let (sender, mut answer) = oneshot::channel();
+        self.tokens += 1;
+        self.waiting.insert(self.tokens, sender);
+        self.world.invoke_and_wait(function, payload, self.tokens);
+        loop {
+            self.carry_out().await?;
+            if let Ok(answer) = answer.try_recv() {
+                return Ok(answer);
+            }
+            if !self.world.is_quiet() {
+                self.wait_for_input().await;
+            } else if let Ok(input) = self.inputs.try_recv() {
+                self.take(input);
+            } else if !self.world.step() {
+                let open = self.world.open_ends();
+                return Err(RunError::Endless { scenario: function.to_owned(), open });
+            }
+        }
+    }
+
     /// Keeps real time until `stop` comes: nothing is hurried.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ impl World {
         match found {
             Some((service, test)) => self.ask_application(&service, test, token, asked),
             None if is_loopback(&host) => {
-                self.effects.push(Effect::Forward(token, format!("http://{authority}"), asked));
+                self.forward(token, format!("http://{authority}"), asked);
             }
             None => {
                 self.tell(
@@ -79,7 +79,7 @@ impl World {
             if test { guarded.on_test.unwrap_or_else(|| guarded.serving()) } else { guarded.next_in_production() };
         let Some(version) = guarded.versions.get_mut(index) else { return };
         if let Some(url) = version.behaviour.url.clone() {
-            self.effects.push(Effect::Forward(token, url, asked));
+            self.forward(token, url, asked);
             return;
         }
         let path = asked.path.split('?').next().unwrap_or_default();
@@ -105,8 +105,14 @@ impl World {
         self.answer(token, answer, latency);
     }
 
+    fn forward(&mut self, token: Token, url: String, asked: HttpAsked) {
+        self.forwarded.insert(token);
+        self.effects.push(Effect::Forward(token, url, asked));
+    }
+
     /// The answer of a real application has come, after so much real time, which counts as virtual time too.
     pub fn forwarded(&mut self, token: Token, answer: Result<HttpAnswer, String>, took: Duration) {
+        self.forwarded.remove(&token);
         let answer = answer
             .unwrap_or_else(|error| HttpAnswer::text(502, format!("the application could not be reached: {error}")));
         self.answer(token, answer, took.max(Duration::from_millis(1)));

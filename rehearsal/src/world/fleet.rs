@@ -101,7 +101,7 @@ impl Fleet {
 impl World {
     /// Whether virtual time may move on: no process has anything left to do but wait.
     pub fn is_quiet(&self) -> bool {
-        !self.samples.awaited() && self.fleet.sandboxes.values().all(Sandbox::is_idle)
+        !self.samples.awaited() && self.forwarded.is_empty() && self.fleet.sandboxes.values().all(Sandbox::is_idle)
     }
 
     /// The processes that keep virtual time from moving on, for the message when that takes too long.

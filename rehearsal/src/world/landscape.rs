@@ -77,7 +77,8 @@ impl Landscape {
                     group: service.codedeploy.clone(),
                     platform,
                     versions: vec![Version {
-                        number: 41,
+                        // Each service counts in a hundred of its own, so that ids made of the number differ between services.
+                        number: 41 + 100 * u32::from(offset),
                         behaviour: scenario.blue.clone(),
                         git_sha: "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a".to_owned(),
                         deployment: None,

@@ -18,7 +18,7 @@ mod record;
 mod shift;
 mod vendors;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +150,8 @@ pub struct World {
     engine: engine::Engine,
     vendors: vendors::Vendors,
     samples: metrics::Samples,
+    /// Requests that a real application has not answered yet; virtual time waits for them.
+    forwarded: BTreeSet<Token>,
     secrets: BTreeMap<String, Value>,
     next_plan: usize,
     serving: bool,
@@ -159,7 +161,7 @@ pub struct World {
     verdicts: Vec<VerdictRecord>,
     notices: Vec<Value>,
     dead_letters: Vec<(String, Value)>,
-    used: std::collections::BTreeSet<(String, String)>,
+    used: BTreeSet<(String, String)>,
 }
 
 /// When a scenario starts: a Monday morning.
@@ -197,6 +199,7 @@ impl World {
             engine: engine::Engine::default(),
             vendors: vendors::Vendors::default(),
             samples: metrics::Samples::default(),
+            forwarded: BTreeSet::new(),
             secrets: BTreeMap::new(),
             template,
             config,
@@ -211,7 +214,7 @@ impl World {
             verdicts: Vec::new(),
             notices: Vec::new(),
             dead_letters: Vec::new(),
-            used: std::collections::BTreeSet::new(),
+            used: BTreeSet::new(),
             scenario,
         };
         world.set_up();
