@@ -181,7 +181,11 @@ fn restored(record: Record<'_>) -> Option<std::time::Duration> {
         .iter()
         .find(|entry| entry.who == Who::CloudWatch && entry.tone == Tone::Bad && entry.what.contains("goes to ALARM"))?
         .at;
-    let back = record.timeline().iter().find(|entry| entry.at >= alarm && entry.weight == Some(0.0))?.at;
+    let back = record
+        .timeline()
+        .iter()
+        .find(|entry| entry.at >= alarm && entry.weight == Some(0.0) && entry.tone == Tone::Good)?
+        .at;
     Some(back.since(alarm))
 }
 

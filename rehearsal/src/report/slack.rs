@@ -96,7 +96,14 @@ pub fn plain(text: &str) -> String {
     out
 }
 
-const EMOJI: [(&str, &str); 10] = [
+const EMOJI: [(&str, &str); 17] = [
+    (":double_vertical_bar:", "⏸️"),
+    (":grey_question:", "❔"),
+    (":hourglass:", "⏳"),
+    (":raised_hand:", "✋"),
+    (":octagonal_sign:", "🛑"),
+    (":bell:", "🔔"),
+    (":mute:", "🔇"),
     (":white_check_mark:", "✅"),
     (":large_green_circle:", "🟢"),
     (":x:", "❌"),

@@ -122,7 +122,7 @@ impl World {
             record.configuration.trim_start_matches("CodeDeployDefault.")
         );
         self.engine.add(record);
-        self.tell(Who::CodeDeploy, Tone::Plain, what);
+        self.tell_more(Who::CodeDeploy, Tone::Plain, what, Some(0.0), Vec::new());
         self.announce(&id, "START");
         self.schedule(STEP, Happening::Engine(id.clone(), Step::Event(0)));
         if let Some(after) = plan.stopped_by_person_after {
