@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use clock::Clock;
+use domain::deployment::Platform;
 use rehearsal::project::{Places, Project, find_root, read_scenario};
 use rehearsal::report::text::{self, Style};
 use rehearsal::report::{Finished, html, json};
@@ -129,7 +130,7 @@ fn style() -> Style {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width =
         columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(100);
-    Style { width: width.clamp(60, 160), colour: terminal && std::env::var("NO_COLOR").is_err() }
+    Style { width: width.clamp(60, 160), colour: terminal && std::env::var("NO_COLOR").unwrap_or_default().is_empty() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the command line's edge: cargo tells its own path")]
@@ -140,13 +141,17 @@ fn build(project: &Project) -> anyhow::Result<BTreeMap<String, PathBuf>> {
 }
 
 fn rehearse(project: &Project, scenarios: Vec<Scenario>, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut scenarios = scenarios;
+    for scenario in &mut scenarios {
+        project.check(scenario)?;
+        point_at(scenario, arguments)?;
+    }
     let binaries = build(project)?;
     let style = style();
     let clock = Clock::system();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut finished = Vec::new();
-    for mut scenario in scenarios {
-        point_at(&mut scenario, arguments);
+    for scenario in scenarios {
         let setting = project.setting(&binaries, &scenario.name);
         if !arguments.json {
             print(&text::heading(&scenario.name, &scenario.title, style))?;
@@ -190,11 +195,24 @@ fn rehearse(project: &Project, scenarios: Vec<Scenario>, arguments: &Arguments) 
 }
 
 /// Puts the user's own applications in the places of the sample's versions.
-fn point_at(scenario: &mut Scenario, arguments: &Arguments) {
+fn point_at(scenario: &mut Scenario, arguments: &Arguments) -> anyhow::Result<()> {
+    for (option, url) in [("--green", &arguments.green), ("--blue", &arguments.blue)] {
+        let Some(url) = url else { continue };
+        let fits = url
+            .parse::<http::Uri>()
+            .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some());
+        anyhow::ensure!(fits, "`{option} {url}` is no address; write it as `{option} http://127.0.0.1:8080`");
+        anyhow::ensure!(
+            scenario.deployments.iter().all(|plan| plan.platform == Platform::Ecs),
+            "`{option}` stands for a web application on ECS, but the scenario `{}` deploys a Lambda function",
+            scenario.name
+        );
+    }
     scenario.blue.url.clone_from(&arguments.blue);
     for plan in &mut scenario.deployments {
         plan.green.url.clone_from(&arguments.green);
     }
+    Ok(())
 }
 
 fn serve(project: &Project, port: u16, arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -203,7 +221,7 @@ fn serve(project: &Project, port: u16, arguments: &Arguments) -> anyhow::Result<
     let setting = project.setting(&binaries, "serve");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut scenario = Scenario::for_serve();
-    point_at(&mut scenario, arguments);
+    point_at(&mut scenario, arguments)?;
     runtime.block_on(async {
         let mut world =
             World::starting_at(Clock::system().now(), setting.template.clone(), setting.config.clone(), scenario);

@@ -18,9 +18,18 @@ pub struct Held {
     pub seen: String,
 }
 
-/// Holds every expectation of a scenario against the record of its run. One is always there: least privilege.
+/// Holds every expectation of a scenario against the record of its run. Two come by themselves: least privilege, and that what was to go wrong
+/// did.
 pub fn hold(scenario: &Scenario, record: Record<'_>) -> Vec<Held> {
     let mut held: Vec<Held> = scenario.expect.iter().map(|expectation| one(expectation, record)).collect();
+    let (faults, missed) = record.faults();
+    if faults > 0 {
+        held.push(Held {
+            what: "every fault of the scenario strikes".to_owned(),
+            met: missed.is_empty(),
+            seen: if missed.is_empty() { format!("{faults} struck") } else { format!("never: {}", missed.join(", ")) },
+        });
+    }
     let refused: Vec<String> = record
         .calls()
         .iter()

@@ -11,6 +11,7 @@ use crate::build::{self, BuildError};
 use crate::run::Setting;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::template::{Template, TemplateError};
+use crate::world::check_alarms;
 
 /// Where the parts of a project are, when not in their usual places.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +49,22 @@ pub enum ProjectError {
         path: PathBuf,
         /// Why.
         error: TemplateError,
+    },
+    /// An alarm of the template cannot be evaluated.
+    #[error("the template `{path}` cannot be rehearsed: {what}")]
+    Alarm {
+        /// Which template.
+        path: PathBuf,
+        /// Which alarm, and why.
+        what: String,
+    },
+    /// A scenario does not fit the template and the configuration.
+    #[error("the scenario `{name}` cannot be run: {what}")]
+    Unfit {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        what: String,
     },
     /// The configuration cannot be used.
     #[error("{0}")]
@@ -101,7 +118,8 @@ impl Project {
     pub fn open(root: &Path, places: &Places) -> Result<Self, ProjectError> {
         let template_path = places.template.clone().unwrap_or_else(|| root.join("template.yaml"));
         let template = Template::read(&read(&template_path)?, &places.parameters)
-            .map_err(|error| ProjectError::Template { path: template_path, error })?;
+            .map_err(|error| ProjectError::Template { path: template_path.clone(), error })?;
+        check_alarms(&template).map_err(|what| ProjectError::Alarm { path: template_path, what })?;
         let layer = template.layers.first().map_or("config/", |layer| layer.content_uri.as_str());
         let config_path = places.config.clone().unwrap_or_else(|| root.join(layer).join("greenlight.yaml"));
         let config_text = read(&config_path)?;
@@ -115,6 +133,15 @@ impl Project {
             config_text,
             scenarios: read_scenarios(&folder)?,
         })
+    }
+
+    /// Whether a scenario fits this project: every name in it means something here.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub fn check(&self, scenario: &Scenario) -> Result<(), ProjectError> {
+        let unfit = |what| ProjectError::Unfit { name: scenario.name.clone(), what };
+        scenario.check(&self.template, &self.config).map_err(unfit)
     }
 
     /// Builds the functions and gives what a run needs; `folder` is where it may write.

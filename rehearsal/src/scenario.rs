@@ -1,6 +1,7 @@
 //! A scenario: what is deployed, how the new version behaves, which faults strike, and what must come of it. Knows nothing of how it is
 //! run.
 
+pub(crate) mod check;
 mod expectation;
 
 use std::collections::BTreeMap;

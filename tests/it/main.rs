@@ -4,6 +4,8 @@
 
 /// Wrong events, wrong settings, wrong configuration: what the binaries say then.
 mod bad_input;
+/// The examples in the documentation.
+mod docs;
 /// Every sample in `events/`, invoked as `cargo lambda invoke` does.
 mod events;
 /// The project, read and built once for all tests.
@@ -12,6 +14,8 @@ mod project;
 mod runtime_api_conformance;
 /// Every scenario, and that a broken template does not go unnoticed.
 mod scenarios;
+/// Functions that do not play along with virtual time.
+mod stubborn;
 /// `template.yaml` held against what the code relies on.
 mod template;
 /// The rules of the house, as far as a test can hold them.

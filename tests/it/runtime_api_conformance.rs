@@ -28,6 +28,17 @@ Resources:
     Properties: { FunctionName: obedient, Handler: bootstrap, Runtime: provided.al2023, CodeUri: ./, Timeout: 2 }
 ";
 
+/// The setting of a fleet that is this one function.
+pub(crate) fn obedient(folder: &str) -> Setting {
+    Setting {
+        template: Arc::new(Template::read(TEMPLATE, &BTreeMap::new()).expect("the template")),
+        config: project().config.clone(),
+        config_text: project().config_text.clone(),
+        binaries: BTreeMap::from([("obedient-function".to_owned(), PathBuf::from(FUNCTION))]),
+        folder: root().join("target/rehearsal/tests").join(folder),
+    }
+}
+
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -89,14 +100,8 @@ fn the_runtime_api_behaves_as_awss_own_emulator() {
         println!("GREENLIGHT_RIE is not set: the comparison with AWS's emulator runs in .ci/run");
         return;
     };
-    let template = Arc::new(Template::read(TEMPLATE, &BTreeMap::new()).expect("the template"));
-    let setting = Setting {
-        template: Arc::clone(&template),
-        config: project().config.clone(),
-        config_text: project().config_text.clone(),
-        binaries: BTreeMap::from([("obedient-function".to_owned(), PathBuf::from(FUNCTION))]),
-        folder: root().join("target/rehearsal/conformance"),
-    };
+    let setting = obedient("conformance");
+    let template = Arc::clone(&setting.template);
     let world = World::starting_at(Clock::system().now(), template, setting.config.clone(), Scenario::for_serve());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -14,6 +14,7 @@ fn every_scenario_goes_as_it_says() {
         .scenarios
         .iter()
         .filter_map(|scenario| {
+            project().check(scenario).expect("every name in it means something");
             let (_, held) = run(setting(&scenario.name), scenario);
             let unmet = unmet(&held);
             (!unmet.is_empty()).then(|| format!("{}:\n{unmet}", scenario.name))
@@ -52,6 +53,71 @@ fn a_missing_permission_makes_a_scenario_fail() {
         "codedeploy:StopDeployment",
         "codedeploy:ContinueDeployment",
         "refused: StopDeployment by alarm-rollback",
+    );
+}
+
+#[test]
+fn a_permission_on_named_alarms_is_none_to_describe_them() {
+    // CloudWatch asks for all alarms, whatever names the request carries.
+    check_break(
+        "broken-alarm-arn",
+        "healthy",
+        ":alarm:*\"\n            - Sid",
+        ":alarm:orchestrator-*\"\n            - Sid",
+        "refused: DescribeAlarms by before-allow-traffic",
+    );
+}
+
+#[test]
+fn a_missing_layer_makes_a_scenario_fail() {
+    check_break("broken-layer", "healthy", "    Layers: [!Ref ConfigLayer]\n", "", "deployment 1 ends Succeeded");
+}
+
+#[test]
+fn a_function_that_may_not_run_makes_a_scenario_fail() {
+    check_break(
+        "broken-concurrency",
+        "alarm-rollback",
+        "        - !Ref AlarmRollbackConcurrency\n",
+        "        - 0\n",
+        "`codedeploy:StopDeployment` succeeds 1 time(s); seen: 0",
+    );
+}
+
+/// The alarm as the function's own caller, with no rule in between.
+fn alarm_by_action(action: &str, event: &str) -> Vec<rehearsal::expect::Held> {
+    let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
+    let name = "      AlarmName: orchestrator-http-5xx\n";
+    let rule = "        Alarm:\n          Type: EventBridgeRule\n          Properties:\n";
+    let changed = text
+        .replace(name, &format!("{name}      AlarmActions: [{action}]\n"))
+        .replace(rule, &format!("{event}{rule}            State: DISABLED\n"))
+        .replace("Resources:\n", "Resources:\n  Alerts: { Type: AWS::SNS::Topic }\n");
+    let template = Template::read(&changed, &BTreeMap::new()).expect("the changed template is still one");
+    let setting = rehearsal::run::Setting { template: Arc::new(template), ..setting("by-action") };
+    run(setting, &scenario("alarm-rollback")).1
+}
+
+#[test]
+fn an_alarm_may_invoke_the_function_itself_or_by_a_topic() {
+    let direct = unmet(&alarm_by_action("!GetAtt AlarmRollback.Arn", ""));
+    assert_eq!(direct, "");
+    let topic = "        Topic: { Type: SNS, Properties: { Topic: !Ref Alerts } }\n";
+    assert_eq!(unmet(&alarm_by_action("!Ref Alerts", topic)), "");
+    assert!(unmet(&alarm_by_action("!Ref Alerts", "")).contains("deployment 1 ends Stopped"));
+}
+
+#[test]
+fn a_fault_that_never_strikes_is_told() {
+    let mut idle = scenario("silent-hook");
+    if let Some(rehearsal::scenario::Fault::Kill(fault)) = idle.faults.first_mut() {
+        fault.during = "codedeploy:GetDeploymnt".to_owned();
+    }
+    let (_, held) = run(setting("idle-fault"), &idle);
+    assert!(
+        unmet(&held).contains("never: kill before-allow-traffic during codedeploy:GetDeploymnt"),
+        "{}",
+        unmet(&held)
     );
 }
 

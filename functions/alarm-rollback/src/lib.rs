@@ -1,8 +1,8 @@
 //! An alarm went off: decides whether it concerns a deployment that is in flight, stops that deployment with automatic rollback,
 //! tells why, and follows it until all traffic is on the old version. Knows nothing of AWS's SDK or of Slack.
 //!
-//! Events arrive twice, late and in several shapes. Two entries in the ledger keep what follows from them single: one per
-//! deployment that is stopped (`stop/…`, see `stop.rs`) and one per transition that is told (`alarm/…`, see `tell.rs`).
+//! Events arrive twice, late and in several shapes, and processes die. Two entries in the ledger keep what follows from them single
+//! and whole: one per deployment that is stopped (`stop/…`, see `stop.rs`) and one per transition (`alarm/…`, see `tell.rs`).
 
 pub mod decide;
 pub mod event;
@@ -10,11 +10,14 @@ mod follow;
 mod stop;
 mod tell;
 
+use std::time::Duration;
+
 use anyhow::bail;
 use clock::Clock;
 use domain::config::{AlarmAction, Config, Service};
 use domain::deployment::{Deployment, Status};
 use domain::events::{Decision, Notice};
+use domain::lease::Holder;
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
@@ -50,6 +53,10 @@ const IN_FLIGHT: [Status; 5] = [Status::Created, Status::Queued, Status::InProgr
 /// number of calls.
 const MOST_IN_FLIGHT: usize = 3;
 
+/// How long one thing that is done once may take: longer than a call with all its retries (20 s), shorter than Lambda waits before it
+/// tries again (a minute). The invocation's own deadline would be too late: this function follows a rollback for minutes.
+const LEASE: Duration = Duration::from_secs(40);
+
 /// Answers one invocation: a summary of what was decided and done.
 ///
 /// # Errors
@@ -67,8 +74,7 @@ where
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
     let transitions = event::parse(&invocation.payload)?;
-    let mut act =
-        Act { ports, settings, summary: Vec::new(), pursuits: Vec::new(), untold: Vec::new(), errors: Vec::new() };
+    let mut act = Act::new(ports, settings, &invocation.request_id);
     for transition in &transitions {
         act.on(transition).await;
     }
@@ -94,6 +100,7 @@ where
 struct Act<'a, C, O, L> {
     ports: &'a Ports<C, O>,
     settings: &'a Settings<L>,
+    request_id: &'a str,
     summary: Vec<Value>,
     /// Deployments that were stopped and are to be followed.
     pursuits: Vec<Pursuit>,
@@ -108,6 +115,25 @@ struct Subject<'a> {
     transition: &'a Transition,
     service: Option<&'a Service>,
     deployment: Option<&'a Deployment>,
+}
+
+impl<'a, C, O, L> Act<'a, C, O, L> {
+    fn new(ports: &'a Ports<C, O>, settings: &'a Settings<L>, request_id: &'a str) -> Self {
+        Self {
+            ports,
+            settings,
+            request_id,
+            summary: Vec::new(),
+            pursuits: Vec::new(),
+            untold: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// This invocation as the holder of a lease that it takes now.
+    fn holder(&self) -> Holder {
+        Holder { id: self.request_id.to_owned(), until: self.ports.clock.now().plus(LEASE) }
+    }
 }
 
 impl<C, O, L> Act<'_, C, O, L>
@@ -141,6 +167,9 @@ where
 
     async fn for_service(&mut self, subject: Subject<'_>, service: &Service, action: AlarmAction) {
         let transition = subject.transition;
+        if let Some(begun) = self.begun(subject).await {
+            return self.go_on(subject, begun).await;
+        }
         let in_flight = match self.in_flight(service).await {
             Ok(deployments) => deployments,
             Err(error) => {

@@ -104,6 +104,8 @@ pub(crate) struct World {
     pub(crate) stopped_at: Cell<Option<Timestamp>>,
     pub(crate) stops: RefCell<Vec<DeploymentId>>,
     pub(crate) entries: RefCell<BTreeMap<String, (Value, Timestamp)>>,
+    pub(crate) ledger_is_down: Cell<bool>,
+    pub(crate) ledger_hangs: Cell<bool>,
     pub(crate) published: RefCell<Vec<Notice>>,
     pub(crate) calls: Cell<usize>,
 }
@@ -123,6 +125,8 @@ impl World {
             stopped_at: Cell::new(None),
             stops: RefCell::default(),
             entries: RefCell::default(),
+            ledger_is_down: Cell::new(false),
+            ledger_hangs: Cell::new(false),
             published: RefCell::default(),
             calls: Cell::new(0),
         }
@@ -134,6 +138,21 @@ impl World {
 
     fn is_back(&self) -> bool {
         self.stopped_at.get().is_some_and(|at| self.clock.now() >= at.plus(self.back_after.get()))
+    }
+
+    /// A table that is down refuses; one that hangs does not answer until the deployment is stopped, and refuses from then on.
+    async fn ledger(&self) -> Result<(), PortError> {
+        if self.ledger_hangs.get() && self.stopped_at.get().is_none() {
+            std::future::pending::<()>().await;
+        }
+        if self.ledger_is_down.get() || self.ledger_hangs.get() {
+            return Err(PortError::Transient {
+                what: "PutItem".to_owned(),
+                detail: "status 500".to_owned(),
+                retry_after: None,
+            });
+        }
+        Ok(())
     }
 
     fn count(&self) {
@@ -217,6 +236,7 @@ impl Ledger for &World {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Value>, PortError> {
+        self.ledger().await?;
         Ok(self.entries.borrow().get(key).map(|(value, _)| value.clone()))
     }
 
@@ -227,6 +247,7 @@ impl Ledger for &World {
         to: &Value,
         expires: Timestamp,
     ) -> Result<bool, PortError> {
+        self.ledger().await?;
         let mut entries = self.entries.borrow_mut();
         if entries.get(key).map(|(value, _)| value) != from {
             return Ok(false);

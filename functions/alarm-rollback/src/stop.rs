@@ -1,38 +1,47 @@
 //! Stops a deployment, exactly once. Knows nothing of why.
 //!
-//! The ledger's entry `stop/<deployment>` says who stops it: `stopping` while one invocation is at it, `stopped` afterwards. A
-//! process may be killed in between, and then nobody would stop the deployment; so `stopping` holds for a short time only, and a
-//! later invocation (Lambda tries again after a minute) takes the work over.
+//! The ledger's entry `stop/<deployment>` is a lease while one invocation is at it and a record afterwards. A process may be
+//! killed in between, and then nobody would stop the deployment; so the lease is a short one, and a later invocation (Lambda
+//! tries again after a minute) takes the work over.
+//!
+//! What was decided is written down under the transition's own key before the stop, and replaced when it has been told. So when
+//! the process dies in between, the next delivery of the event tells what the alarm led to, although it finds nothing in
+//! flight any more; without that, the stop would look like a person's.
+//!
+//! The stop itself depends on neither entry: CodeDeploy refuses to stop twice, and a table that is down must not keep a bad
+//! version in production.
 
 use std::time::Duration;
 
 use domain::deployment::{Deployment, DeploymentId, Status};
+use domain::events::Decision;
+use domain::lease::{self, Lease, Taken};
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, Stopped};
-use domain::time::Timestamp;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::decide::{self, Decided};
 use crate::follow::Pursuit;
-use crate::{Act, Subject};
+use crate::{Act, Subject, tell};
 
-/// Longer than the stop with all its retries takes (20 s), shorter than Lambda waits before it tries again (a minute).
-const CLAIMED: Duration = Duration::from_secs(40);
+/// How long the stop waits for the ledger each time.
+const FOR_THE_LEDGER: Duration = Duration::from_secs(3);
 /// No deployment lives longer (at most 120 h before the shift and 48 h after it, CodeDeploy quotas), and then some.
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
-
-/// Whose the stop is.
-enum Claim {
-    /// With the entry that says so.
-    Ours(Value),
-    Stopped,
-    BeingStopped,
-}
 
 fn key(id: &DeploymentId) -> String {
     format!("stop/{id}")
 }
 
-impl<C, O, L> Act<'_, C, O, L>
+/// A stop that has been decided and not told yet, as the ledger remembers it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Begun {
+    stops: DeploymentId,
+    reason: String,
+    next_step: String,
+}
+
+impl<'a, C, O, L> Act<'a, C, O, L>
 where
     C: Deployments + DeploymentStopper,
     O: Outbox,
@@ -40,83 +49,119 @@ where
 {
     /// Stops the deployment, tells it and puts it among those to be followed.
     pub(crate) async fn stop(&mut self, subject: Subject<'_>, deployment: &Deployment, decided: Decided) {
-        let claim = match self.claim_stop(&deployment.id, &subject.transition.alarm.name).await {
-            Ok(Claim::Ours(claim)) => claim,
-            Ok(Claim::Stopped) => {
+        let lease = match self.take_stop(&deployment.id).await {
+            Ok(Taken::Mine(lease)) => Some(lease),
+            Ok(Taken::Done(_)) => {
                 self.mark_told(subject).await;
                 return self.record(subject, &decided, "stopped before, by another invocation");
             }
-            Ok(Claim::BeingStopped) => return self.record(subject, &decided, "being stopped by another invocation"),
-            Err(error) => return self.failed(subject, &decided.reason, error).await,
+            Ok(Taken::Busy) => return self.record(subject, &decided, "being stopped by another invocation"),
+            Err(error) => {
+                tracing::warn!(deployment.id = %deployment.id, %error, "it is stopped without the ledger, so it may be told twice");
+                None
+            }
         };
+        if lease.is_some() {
+            self.write_down(subject, &deployment.id, &decided).await;
+        }
         let outcome = match self.ports.codedeploy.stop_and_roll_back(&deployment.id).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                if let Err(error) = self.settings.ledger.release(&key(&deployment.id)).await {
-                    tracing::warn!(deployment.id = %deployment.id, %error, "the claim to stop it was not released; it ends by itself");
+                self.unmark(subject).await;
+                if let Some(lease) = lease
+                    && let Err(error) = lease.release().await
+                {
+                    tracing::warn!(deployment.id = %deployment.id, %error, "the lease to stop it was not given back; it ends by itself");
                 }
                 return self.failed(subject, &decided.reason, error).await;
             }
         };
-        self.mark_stopped(&deployment.id, &claim).await;
-        match outcome {
-            Stopped::Accepted => self.stopped(subject, deployment.clone(), &decided, "stopped").await,
+        let (ended, word) = match outcome {
+            Stopped::Accepted => (deployment.clone(), "stopped"),
             Stopped::AlreadyCompleted => match self.ports.codedeploy.deployment(&deployment.id).await {
                 Ok(ended) if ended.status == Status::Succeeded => {
-                    self.tell(subject, &decide::too_late(&decided, &deployment.id)).await;
+                    self.unmark(subject).await;
+                    return self.tell(subject, &decide::too_late(&decided, &deployment.id)).await;
                 }
                 // CodeDeploy watches alarms too, or a person was faster: what counts is that the old version comes back.
-                Ok(ended) => self.stopped(subject, ended, &decided, "it had already been stopped").await,
-                Err(_) => self.stopped(subject, deployment.clone(), &decided, "it had already ended").await,
+                Ok(ended) => (ended, "it had already been stopped"),
+                Err(_) => (deployment.clone(), "it had already ended"),
             },
-        }
-    }
-
-    async fn stopped(&mut self, subject: Subject<'_>, deployment: Deployment, decided: &Decided, outcome: &str) {
-        self.mark_told(subject).await;
-        let notice = self.notice(subject, decided);
-        if let Err(error) = self.ports.outbox.publish(&notice).await {
-            tracing::warn!(deployment.id = %deployment.id, %error, "the decision is told later");
-            self.untold.push(notice);
-        }
-        self.record(subject, decided, outcome);
-        self.pursuits.push(Pursuit::new(deployment, subject));
-    }
-
-    /// What is published from here on is not to be followed by an alert when the same event arrives again.
-    async fn mark_told(&self, subject: Subject<'_>) {
-        if let Err(error) = self.claim_telling(subject).await {
-            tracing::warn!(%error, "if the same event arrives again, it may be told again");
-        }
-    }
-
-    async fn claim_stop(&self, id: &DeploymentId, alarm: &str) -> Result<Claim, PortError> {
-        let (ledger, now) = (&self.settings.ledger, self.ports.clock.now());
-        let ours = json!({ "state": "stopping", "until": now.plus(CLAIMED), "alarm": alarm });
-        let (key, expires) = (key(id), now.plus(REMEMBERED));
-        if ledger.claim(&key, &ours, expires).await? {
-            return Ok(Claim::Ours(ours));
-        }
-        let entry = ledger.read(&key).await?;
-        if let Some(entry) = &entry {
-            if entry.get("state").and_then(Value::as_str) == Some("stopped") {
-                return Ok(Claim::Stopped);
+        };
+        let notice = self.notice(subject, &decided);
+        match self.ports.outbox.publish(&notice).await {
+            Ok(()) => {
+                self.mark_told(subject).await;
+                if let Some(lease) = lease {
+                    self.mark_stopped(lease, subject, &deployment.id).await;
+                }
             }
-            let until = entry.get("until").and_then(Value::as_str).and_then(Timestamp::parse);
-            if until.is_some_and(|until| until > now) {
-                return Ok(Claim::BeingStopped);
+            Err(error) => {
+                tracing::warn!(deployment.id = %deployment.id, %error, "the decision is told later");
+                self.untold.push(notice);
             }
         }
-        // Gone in the meantime, or its holder was killed: whoever replaces it first has it.
-        let replaced = ledger.replace(&key, entry.as_ref(), &ours, expires).await?;
-        Ok(if replaced { Claim::Ours(ours) } else { Claim::BeingStopped })
+        self.record(subject, &decided, word);
+        self.pursuits.push(Pursuit::new(ended, subject));
     }
 
-    async fn mark_stopped(&self, id: &DeploymentId, claim: &Value) {
+    /// The stop that an earlier delivery of the same event has begun and not told, if there is one.
+    pub(crate) async fn begun(&self, subject: Subject<'_>) -> Option<Begun> {
+        let key = tell::key(subject);
+        match self.in_time(self.settings.ledger.read(&key)).await {
+            Ok(entry) => Begun::deserialize(&entry?).ok(),
+            Err(error) => {
+                tracing::warn!(key, %error, "whether the event was handled before is not known, so it is handled");
+                None
+            }
+        }
+    }
+
+    /// Goes on with it. To CodeDeploy a second stop is no harm.
+    pub(crate) async fn go_on(&mut self, subject: Subject<'_>, begun: Begun) {
+        let Begun { stops, reason, next_step } = begun;
+        let decided = Decided { decision: Decision::StopAndRollBack, reason, next_step };
+        match self.ports.codedeploy.deployment(&stops).await {
+            Ok(deployment) => {
+                let subject = Subject { deployment: Some(&deployment), ..subject };
+                self.stop(subject, &deployment, decided).await;
+            }
+            Err(error) => self.failed(subject, &decided.reason, error).await,
+        }
+    }
+
+    async fn write_down(&self, subject: Subject<'_>, id: &DeploymentId, decided: &Decided) {
+        let (stops, expires) = (id.clone(), self.ports.clock.now().plus(REMEMBERED));
+        let begun = Begun { stops, reason: decided.reason.clone(), next_step: decided.next_step.clone() };
+        let written = async {
+            let entry = serde_json::to_value(&begun).unwrap_or_default();
+            self.settings.ledger.claim(&tell::key(subject), &entry, expires).await
+        };
+        if let Err(error) = self.in_time(written).await {
+            tracing::warn!(deployment.id = %id, %error, "if this process dies now, the stop will look like a person's");
+        }
+    }
+
+    /// The ledger's answer, unless it takes so long that a stop cannot wait for it.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+        self.ports.clock.timeout(FOR_THE_LEDGER, asked).await.unwrap_or_else(|_| {
+            Err(PortError::Transient {
+                what: "asking the ledger".to_owned(),
+                detail: "it did not answer in time".to_owned(),
+                retry_after: None,
+            })
+        })
+    }
+
+    async fn take_stop(&self, id: &DeploymentId) -> Result<Taken<'a, L>, PortError> {
+        let (settings, key, holder) = (self.settings, key(id), self.holder());
+        self.in_time(lease::take(&settings.ledger, &key, &holder, self.ports.clock.now())).await
+    }
+
+    async fn mark_stopped(&self, lease: Lease<'_, L>, subject: Subject<'_>, id: &DeploymentId) {
         let now = self.ports.clock.now();
-        let stopped = json!({ "state": "stopped", "at": now, "alarm": claim.get("alarm") });
-        let replaced = self.settings.ledger.replace(&key(id), Some(claim), &stopped, now.plus(REMEMBERED)).await;
-        if let Err(error) = replaced {
+        let stopped = json!({ "stopped": now, "alarm": subject.transition.alarm.name });
+        if let Err(error) = lease.complete(&stopped, now.plus(REMEMBERED)).await {
             tracing::warn!(deployment.id = %id, %error, "the stop was not marked as done; a later alarm may stop it again");
         }
     }

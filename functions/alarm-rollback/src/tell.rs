@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use domain::events::{Notice, RollbackDecision};
+use domain::lease::{self, Once};
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox};
-use serde_json::json;
+use domain::time::Timestamp;
+use serde_json::{Value, json};
 
 use crate::decide::Decided;
 use crate::{Act, Subject};
@@ -20,29 +22,47 @@ where
 {
     /// Publishes a decision that called for nothing else, unless that was done before.
     pub(crate) async fn tell(&mut self, subject: Subject<'_>, decided: &Decided) {
-        match self.claim_telling(subject).await {
-            Ok(true) => {}
-            Ok(false) => return self.record(subject, decided, "told before, by another invocation"),
+        let now = self.ports.clock.now();
+        let (key, notice) = (key(subject), self.notice(subject, decided));
+        let publish = async || {
+            self.ports.outbox.publish(&notice).await?;
+            Ok(told(now))
+        };
+        let once = lease::once(&self.settings.ledger, &key, &self.holder(), now, now.plus(REMEMBERED), publish).await;
+        let outcome = match once {
+            Ok(Once::Did { forgotten: None }) => "told",
+            Ok(Once::Did { forgotten: Some(error) }) => {
+                tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
+                "told"
+            }
+            Ok(Once::DoneBefore) => "told before, by another invocation",
+            Ok(Once::Busy) => "being told by another invocation",
             Err(error) => {
-                self.record(subject, decided, "not told");
-                return self.errors.push(error);
+                self.errors.push(error);
+                "not told"
             }
-        }
-        if let Err(error) = self.ports.outbox.publish(&self.notice(subject, decided)).await {
-            let key = key(subject);
-            if let Err(error) = self.settings.ledger.release(&key).await {
-                tracing::warn!(key, %error, "the transition stays marked as told, although it was not");
-            }
-            self.record(subject, decided, "not told");
-            return self.errors.push(error);
-        }
-        self.record(subject, decided, "told");
+        };
+        self.record(subject, decided, outcome);
     }
 
-    /// Marks the transition as told for this service; false when it was marked before.
-    pub(crate) async fn claim_telling(&self, subject: Subject<'_>) -> Result<bool, domain::ports::PortError> {
-        let now = self.ports.clock.now();
-        self.settings.ledger.claim(&key(subject), &json!({ "at": now }), now.plus(REMEMBERED)).await
+    /// What has been told is not to be followed by an alert when the same event arrives again.
+    pub(crate) async fn mark_told(&self, subject: Subject<'_>) {
+        let (ledger, key, now) = (&self.settings.ledger, key(subject), self.ports.clock.now());
+        let marked = async {
+            let entry = ledger.read(&key).await?;
+            ledger.replace(&key, entry.as_ref(), &told(now), now.plus(REMEMBERED)).await
+        };
+        if let Err(error) = marked.await {
+            tracing::warn!(%error, "if the same event arrives again, it may be told again");
+        }
+    }
+
+    /// What was marked is to be decided and told again.
+    pub(crate) async fn unmark(&self, subject: Subject<'_>) {
+        let key = key(subject);
+        if let Err(error) = self.settings.ledger.release(&key).await {
+            tracing::warn!(key, %error, "the transition stays marked as decided, although nothing came of it");
+        }
     }
 
     pub(crate) fn notice(&self, subject: Subject<'_>, decided: &Decided) -> Notice {
@@ -71,8 +91,12 @@ where
     }
 }
 
+fn told(now: Timestamp) -> Value {
+    json!({ "told": now })
+}
+
 /// One transition for one service. A transition without a time is told by its alarm alone.
-fn key(subject: Subject<'_>) -> String {
+pub(crate) fn key(subject: Subject<'_>) -> String {
     let alarm = &subject.transition.alarm;
     let service = subject.service.map(|service| service.name.as_str()).unwrap_or_default();
     let at = alarm.changed_at.map(|at| at.0.to_string()).unwrap_or_default();

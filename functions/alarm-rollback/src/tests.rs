@@ -121,6 +121,55 @@ fn a_throttled_stop_is_an_error_and_the_next_try_stops() {
 }
 
 #[test]
+fn a_ledger_that_is_down_holds_up_no_rollback() {
+    let world = World::new();
+    world.ledger_is_down.set(true);
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(world.stops.borrow().len(), 1);
+    assert_eq!((decisions(&world).len(), endings(&world).len()), (1, 1));
+
+    let world = World::new();
+    world.ledger_hangs.set(true);
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert!(world.stopped_at.get().unwrap().since(minutes(6)) < Duration::from_secs(10));
+}
+
+#[test]
+fn a_stop_that_was_not_told_is_told_by_the_next_try_although_nothing_is_in_flight_any_more() {
+    let world = World::new();
+    // The event bus is down at the stop, for the decision and the ending after the rollback, and at the last try.
+    world.publish_troubles.borrow_mut().extend([throttled(), throttled(), throttled(), throttled()]);
+    assert!(invoke(&world, event("orchestrator-http-5xx", "ALARM")).is_err());
+    assert!(world.published.borrow().is_empty());
+    // Lambda waits for a minute before it tries again; the lease on the stop has run out by then.
+    let lease = json!({"lease": {"holder": "r", "until": minutes(6)}});
+    world.entries.borrow_mut().insert("stop/d-1".to_owned(), (lease, minutes(60)));
+    let again = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(again["decisions"][0]["outcome"], "it had already been stopped");
+    assert_eq!(world.stops.borrow().len(), 1);
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(
+        (decision.decision, decision.deployment_id),
+        (Decision::StopAndRollBack, Some(DeploymentId("d-1".to_owned())))
+    );
+    assert!(endings(&world)[0].restored);
+    let third = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(third["decisions"][0]["outcome"], "told before, by another invocation");
+}
+
+#[test]
+fn an_alert_whose_process_was_killed_is_told_by_the_next_try() {
+    let world = World::new();
+    let key = format!("alarm/orchestrator/orchestrator-error-log-5x/{}", minutes(6).0);
+    let lease = json!({"lease": {"holder": "killed", "until": minutes(6)}});
+    world.entries.borrow_mut().insert(key, (lease, minutes(60)));
+    for _ in 0..2 {
+        invoke(&world, event("orchestrator-error-log-5x", "ALARM")).unwrap();
+    }
+    assert_eq!(decisions(&world).len(), 1);
+}
+
+#[test]
 fn a_refused_stop_is_told_at_once_with_what_to_do_by_hand() {
     let world = World::new();
     world.stop_troubles.borrow_mut().push_back(denied());
@@ -135,7 +184,7 @@ fn a_refused_stop_is_told_at_once_with_what_to_do_by_hand() {
 fn a_stop_whose_process_was_killed_is_taken_over_when_its_time_is_up() {
     let world = World::new();
     let claimed = |until: Timestamp| {
-        let entry = json!({"state": "stopping", "until": until, "alarm": "orchestrator-p95-latency"});
+        let entry = json!({"lease": {"holder": "another", "until": until}});
         world.entries.borrow_mut().insert("stop/d-1".to_owned(), (entry, minutes(60)));
     };
     claimed(minutes(7));
@@ -144,7 +193,7 @@ fn a_stop_whose_process_was_killed_is_taken_over_when_its_time_is_up() {
     claimed(minutes(5));
     invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
     assert_eq!(world.stops.borrow().len(), 1);
-    assert_eq!(world.entries.borrow()["stop/d-1"].0["state"], "stopped");
+    assert_eq!(world.entries.borrow()["stop/d-1"].0["alarm"], "orchestrator-http-5xx");
 }
 
 #[test]
@@ -167,8 +216,7 @@ fn a_deployment_that_codedeploy_stopped_itself_is_followed_all_the_same() {
             .clock
             .run(async {
                 let settings: &Settings<_> = settings.as_ref().unwrap_or_else(|error: &SettingError| panic!("{error}"));
-                let mut act =
-                    Act { ports: &ports, settings, summary: vec![], pursuits: vec![], untold: vec![], errors: vec![] };
+                let mut act = Act::new(&ports, settings, "r");
                 let service = &settings.config.services[0];
                 let subject = Subject { transition: &transition, service: Some(service), deployment: Some(&running) };
                 let decided = decide::decide(&transition, service, AlarmAction::Rollback, Some(&running));

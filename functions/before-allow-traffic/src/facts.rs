@@ -8,6 +8,7 @@ use domain::alarm::AlarmReading;
 use domain::config::{AlarmAction, Severity};
 use domain::deployment::{EcsTarget, LambdaTarget, Platform, Target, TaskSet};
 use domain::ports::{Alarms, LoadBalancer, PortError, TargetHealth, Task, Tasks, VersionState, Versions};
+use domain::time::Timestamp;
 use futures_util::future::{join, join3};
 use hook::Case;
 use hook::patience::patiently;
@@ -120,7 +121,7 @@ where
     V: Versions,
     A: Alarms,
 {
-    let reader = Reader { clock, limit: limit.min(PATIENCE) };
+    let reader = Reader { clock, end: clock.now().plus(limit) };
     let version = async {
         match target {
             Ok(Target::Ecs(target)) => read_ecs(&ports.tasks, &ports.balancer, target, wanted, &reader).await,
@@ -137,7 +138,8 @@ where
 
 struct Reader<'a> {
     clock: &'a Clock,
-    limit: Duration,
+    /// For all readings together: some wait for others.
+    end: Timestamp,
 }
 
 impl Reader<'_> {
@@ -146,7 +148,8 @@ impl Reader<'_> {
         if !is_wanted {
             return Err("nobody asked for it".to_owned());
         }
-        patiently(self.clock, self.limit, attempt).await.map_err(|error| error.to_string())
+        let limit = self.end.since(self.clock.now()).min(PATIENCE);
+        patiently(self.clock, limit, attempt).await.map_err(|error| error.to_string())
     }
 }
 

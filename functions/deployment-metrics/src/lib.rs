@@ -20,8 +20,8 @@ use dora::{Ended, Labels};
 
 /// How long it is remembered what was published: longer than CloudWatch takes values from the past (two weeks).
 const KEPT: Duration = Duration::from_hours(90 * 24);
-/// How far back the schedule looks.
-const LOOKED_BACK: Duration = Duration::from_hours(24);
+/// How far back the schedule looks, by when deployments were created: a termination wait of 48 h (CodeDeploy quotas) and a day.
+const LOOKED_BACK: Duration = Duration::from_hours(72);
 /// How old an ending must be for the schedule: a younger one is its event's, which waits for the rollback to be recorded.
 const SETTLED: Duration = Duration::from_mins(1);
 /// What the schedule leaves of its time when there is more to do than fits; the next one goes on.
@@ -90,6 +90,7 @@ enum Outcome {
     Rollback,
     NotEnded,
     TooYoung,
+    NotOurs,
 }
 
 impl Outcome {
@@ -101,6 +102,7 @@ impl Outcome {
             Outcome::Rollback => "a rollback is no deployment",
             Outcome::NotEnded => "it has not ended",
             Outcome::TooYoung => "its event will bring it",
+            Outcome::NotOurs => "it is of an application that the function's policy does not name",
         };
         json!({"deployment": deployment, "outcome": word})
     }
@@ -147,8 +149,12 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
         if lease::record(&self.ports.ledger, &key).await?.is_some() {
             return Ok(Outcome::DoneBefore);
         }
-        let (record, stopped_by_alarm) = self.settled(id, patience).await?;
-        if record.is_rollback() || record.rolls_back.is_some() {
+        let (record, stopped_by_alarm) = match self.settled(id, patience).await {
+            // The schedule's list is the whole account's, the policy names the applications that are guarded.
+            Err(PortError::Denied { .. }) if told.is_none() => return Ok(Outcome::NotOurs),
+            settled => settled?,
+        };
+        if record.is_rollback() {
             tracing::info!(deployment.id = %id, "a rollback is no deployment, so it is not measured as one");
             return Ok(Outcome::Rollback);
         }
@@ -182,8 +188,12 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
     }
 
     async fn verdict(&self, verdict: &HookVerdict) -> anyhow::Result<Value> {
-        let labels = Labels::of(verdict.group.as_ref(), self.config, verdict.environment.as_deref());
         let id = &verdict.deployment_id;
+        if !verdict.reported {
+            // CodeDeploy does not know it: what counts is the watchdog's answer in its place.
+            return Ok(json!({"deployment": id, "ignored": "CodeDeploy was not told of the verdict"}));
+        }
+        let labels = Labels::of(verdict.group.as_ref(), self.config, verdict.environment.as_deref());
         let key = format!("metrics/{id}/hook/{}", dora::lifecycle_event(verdict));
         Ok(self.publish(&key, &dora::of_verdict(verdict, &labels)).await?.summary(id))
     }
@@ -209,12 +219,12 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
         Ok(json!({"deployment": id, "noted": "an alarm stops it"}))
     }
 
-    /// Publishes the endings of the last day that no event brought.
+    /// Publishes the endings that no event brought.
     async fn reconcile(&self) -> anyhow::Result<Value> {
         let now = self.ports.clock.now();
         let endings = [Status::Succeeded, Status::Failed, Status::Stopped];
         let ids = self.ports.deployments.list(None, &endings, Some(now.minus(LOOKED_BACK))).await?;
-        let (mut published, mut failures, mut left) = (Vec::new(), Vec::new(), 0);
+        let (mut published, mut failures, mut left, mut not_ours) = (Vec::new(), Vec::new(), 0, 0);
         for id in &ids {
             if self.out_of_time() {
                 left += 1;
@@ -222,9 +232,13 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
             }
             match self.ending(id, None, Duration::ZERO).await {
                 Ok(Outcome::Published) => published.push(id.to_string()),
+                Ok(Outcome::NotOurs) => not_ours += 1,
                 Ok(_) => {}
                 Err(error) => failures.push(format!("`{id}`: {error}")),
             }
+        }
+        if not_ours > 0 {
+            tracing::info!(not_ours, "deployments of applications that the policy does not name are left alone");
         }
         if left > 0 {
             tracing::warn!(left, "the time did not suffice for all deployments; the next schedule goes on");

@@ -10,6 +10,7 @@ use domain::ports::{Deployments, Ledger, Measure, Metrics, PortError};
 use domain::time::Timestamp;
 use runtime::Invocation;
 use serde_json::{Value, json};
+use testkit::fakes::denied;
 use testkit::{build, run};
 
 use crate::{Ports, handle};
@@ -56,7 +57,7 @@ impl Metrics for CloudWatch {
     }
 }
 
-/// CodeDeploy's record; a deployment may have several readings, of which the last one stays.
+/// CodeDeploy's record; a deployment may have several readings, of which the last one stays. One that has none is another team's.
 #[derive(Default)]
 struct Record(RefCell<BTreeMap<DeploymentId, VecDeque<Deployment>>>);
 
@@ -65,6 +66,9 @@ impl Deployments for Record {
         let mut all = self.0.borrow_mut();
         let missing = || PortError::NotFound { what: "the deployment".into(), detail: id.to_string() };
         let readings = all.get_mut(id).ok_or_else(missing)?;
+        if readings.is_empty() {
+            return Err(denied("GetDeployment"));
+        }
         if readings.len() > 1 { Ok(readings.pop_front().unwrap()) } else { Ok(readings[0].clone()) }
     }
 
@@ -207,6 +211,25 @@ fn a_verdict_is_measured_once_for_its_lifecycle_event() {
     let events: Vec<&str> =
         published.iter().filter_map(|m| m.dimensions.get(3)).map(|(_, value)| value.as_str()).collect();
     assert_eq!(events, ["BeforeAllowTraffic", "BeforeAllowTraffic", "unknown", "unknown"]);
+}
+
+#[test]
+fn a_verdict_that_codedeploy_was_not_told_of_leaves_the_measure_to_the_watchdogs() {
+    let world = World::new([]);
+    let event = |verdict: &str, reported: bool| {
+        event("hook-verdict-failed", &json!({"verdict": verdict, "reported": reported}))
+    };
+    assert!(world.hear(&event("Succeeded", false)).unwrap()["ignored"].is_string());
+    world.hear(&event("Failed", true)).unwrap();
+    assert_eq!(world.values("HookVerdict"), [0.0]);
+}
+
+#[test]
+fn another_teams_deployments_in_the_same_account_do_not_hold_up_the_schedule() {
+    let world = World::new([ended(Status::Succeeded)]);
+    world.0.deployments.0.borrow_mut().insert(DeploymentId("d-0".into()), VecDeque::new());
+    assert_eq!(world.hear(&event("schedule", &json!({}))).unwrap()["deployments"], json!(["d-1"]));
+    assert!(world.hear(&changed("d-0", "SUCCESS")).is_err(), "an event of it comes only when the policy is too narrow");
 }
 
 #[test]

@@ -127,6 +127,11 @@ pub struct Message {
     pub context: Vec<Mrkdwn>,
 }
 
+/// A text object. Verbatim, so that Slack makes no link or mention of what looks like one in a text from outside.
+fn mrkdwn(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
+}
+
 /// The message as Slack's `text` and `blocks`.
 pub fn render(message: &Message) -> Value {
     let mut blocks = Vec::new();
@@ -141,17 +146,13 @@ pub fn render(message: &Message) -> Value {
             .fields
             .iter()
             .take(FIELDS)
-            .map(|(label, value)| json!({"type": "mrkdwn", "text": format!("*{label}*\n{}", value.bounded(FIELD))}))
+            .map(|(label, value)| mrkdwn(&format!("*{label}*\n{}", value.bounded(FIELD))))
             .collect();
         blocks.push(json!({"type": "section", "fields": fields}));
     }
     if !message.context.is_empty() {
-        let elements: Vec<Value> = message
-            .context
-            .iter()
-            .take(FIELDS)
-            .map(|element| json!({"type": "mrkdwn", "text": element.bounded(FIELD)}))
-            .collect();
+        let elements: Vec<Value> =
+            message.context.iter().take(FIELDS).map(|element| mrkdwn(&element.bounded(FIELD))).collect();
         blocks.push(json!({"type": "context", "elements": elements}));
     }
     json!({"text": escaped(&message.fallback, FALLBACK), "blocks": blocks})
@@ -176,7 +177,7 @@ fn sections(lines: &[Mrkdwn], most: usize) -> Vec<Value> {
             _ => texts.push(line),
         }
     }
-    texts.into_iter().map(|text| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})).collect()
+    texts.iter().map(|text| json!({"type": "section", "text": mrkdwn(text)})).collect()
 }
 
 #[cfg(test)]
@@ -210,6 +211,9 @@ mod tests {
             assert!(text.ends_with("&amp;…") || text == "… and 74 more lines", "{text}");
         }
         assert_eq!(blocks[48]["fields"].as_array().unwrap().len(), 10);
+        for text in [&blocks[1]["text"], &blocks[48]["fields"][0], &blocks[49]["elements"][0]] {
+            assert_eq!((&text["type"], &text["verbatim"]), (&json!("mrkdwn"), &json!(true)));
+        }
         assert!(rendered["text"].as_str().unwrap().chars().count() <= 4000);
     }
 

@@ -163,7 +163,9 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             return Ok(Told::default());
         }
         let at = decision.alarm.changed_at.unwrap_or(decision.at);
-        let key = format!("alarm/{}/{:?}/{at}", decision.alarm.name, decision.decision);
+        // Two services may name the same alarm, and each has its own reason and its own next step.
+        let service = decision.service.as_deref().unwrap_or_default();
+        let key = format!("alarm/{service}/{}/{:?}/{at}", decision.alarm.name, decision.decision);
         let message = replies::decision_alone(decision, &envelope.region);
         let tell = async |telling: &Telling<'_, L, S::Chat>| match telling.tell_alone(&key, &message).await {
             Ok(true) => (vec![key.clone()], Vec::new()),

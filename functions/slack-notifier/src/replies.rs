@@ -64,7 +64,7 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
     lines.extend(unusual.into_iter().map(finding));
     if !verdict.reported {
         lines.push(said!(
-            ":warning: CodeDeploy could not be told of this in time; it will wait for the hook until its own limit."
+            ":warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it Failed in the hook's place."
         ));
     }
     Reply {

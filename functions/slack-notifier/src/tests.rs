@@ -278,6 +278,17 @@ fn an_alarm_without_a_deployment_is_a_message_of_its_own_unless_it_changes_nothi
 }
 
 #[test]
+fn an_alarm_that_two_services_name_is_told_for_each() {
+    let world = World::new(BOT);
+    for service in ["orchestrator", "chat", "chat"] {
+        let mut event = decision(None, "Alert");
+        event["detail"]["service"] = service.into();
+        run(world.hear(&event)).unwrap();
+    }
+    assert_eq!(world.slack().messages.borrow().len(), 2);
+}
+
+#[test]
 fn an_unknown_group_is_told_by_its_name() {
     let world = World::new(BOT);
     let mut deployment = build::deployment();

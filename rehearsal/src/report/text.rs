@@ -126,11 +126,9 @@ pub fn entry(entry: &Entry, style: Style) -> String {
 
 /// The heading of a scenario.
 pub fn heading(name: &str, title: &str, style: Style) -> String {
-    format!(
-        "\n{}\n{}\n",
-        style.paint(&format!("Scenario {name}: {title}"), Paint::Bold),
-        "─".repeat(style.width.min(100))
-    )
+    let lines = wrap(&format!("Scenario {name}: {title}"), style.width);
+    let lines: Vec<String> = lines.iter().map(|line| style.paint(line, Paint::Bold)).collect();
+    format!("\n{}\n{}\n", lines.join("\n"), "─".repeat(style.width.min(100)))
 }
 
 /// What stands in Slack, each thread below its message.

@@ -2,6 +2,7 @@
 //! Knows nothing of what anything means.
 
 mod process;
+mod real;
 mod server;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use domain::config::Config;
+use domain::time::Timestamp;
 use outbound::HttpClient;
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,8 +27,6 @@ use crate::world::{Effect, HttpAnswer, HttpAsked, Sampled, SandboxId, Token, Wor
 const BUSY: Duration = Duration::from_mins(1);
 /// How much virtual time a scenario may take.
 const LONGEST: Duration = Duration::from_hours(6);
-/// How long a real application may take to answer.
-const FORWARD_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a run needs besides the scenario.
 #[derive(Clone, Debug)]
@@ -96,6 +96,9 @@ pub struct Runner {
     paces: BTreeMap<SandboxId, mpsc::UnboundedSender<u64>>,
     processes: BTreeMap<SandboxId, process::Process>,
     http: HttpClient,
+    /// Since when processes have kept the virtual clock from moving on, in real time.
+    busy_since: Option<Timestamp>,
+    patience: Duration,
 }
 
 impl Runner {
@@ -124,7 +127,15 @@ impl Runner {
             paces: BTreeMap::new(),
             processes: BTreeMap::new(),
             http: HttpClient::new(Clock::system()),
+            busy_since: None,
+            patience: BUSY,
         })
+    }
+
+    /// Gives processes another while than the usual minute to keep the virtual clock from moving on.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Where the AWS endpoint and the Runtime API listen.
@@ -147,7 +158,10 @@ impl Runner {
             self.world.take_news().iter().for_each(&mut news);
             if !self.world.is_quiet() {
                 self.wait_for_input().await;
-            } else if let Ok(input) = self.inputs.try_recv() {
+                continue;
+            }
+            self.busy_since = None;
+            if let Ok(input) = self.inputs.try_recv() {
                 self.take(input);
             } else if self.world.is_over() {
                 return Ok(self.world);
@@ -175,7 +189,10 @@ impl Runner {
             }
             if !self.world.is_quiet() {
                 self.wait_for_input().await;
-            } else if let Ok(input) = self.inputs.try_recv() {
+                continue;
+            }
+            self.busy_since = None;
+            if let Ok(input) = self.inputs.try_recv() {
                 self.take(input);
             } else if !self.world.step() {
                 let open = self.world.open_ends();
@@ -216,20 +233,30 @@ impl Runner {
         }
     }
 
+    /// Waits until somebody tells something. A process that keeps the clock from moving on for too long, silent or not, is ended.
     async fn wait_for_input(&mut self) {
-        match Clock::system().timeout(BUSY, self.inputs.recv()).await {
+        let now = Clock::system().now();
+        if self.world.busy().is_empty() {
+            self.busy_since = None;
+        }
+        let patience = self.patience.saturating_sub(now.since(*self.busy_since.get_or_insert(now)));
+        if patience.is_zero() {
+            return self.end_the_busy();
+        }
+        match Clock::system().timeout(patience, self.inputs.recv()).await {
             Ok(Some(input)) => self.take(input),
             Ok(None) => {}
-            Err(_) => {
-                for (id, binary) in self.world.busy() {
-                    let seconds = BUSY.as_secs();
-                    self.world.exited(
-                        id,
-                        &format!("`{binary}` kept the clock from moving on for {seconds} s of real time and was ended"),
-                    );
-                    self.processes.remove(&id);
-                }
-            }
+            Err(_) => self.end_the_busy(),
+        }
+    }
+
+    fn end_the_busy(&mut self) {
+        self.busy_since = None;
+        let patience = domain::time::spoken(self.patience);
+        for (id, binary) in self.world.busy() {
+            let how = format!("`{binary}` kept the clock from moving on for {patience} of real time and was ended");
+            self.world.exited(id, &how);
+            self.processes.remove(&id);
         }
     }
 
@@ -321,11 +348,6 @@ impl Runner {
                         process.kill();
                     }
                 }
-                Effect::Freeze(id) => {
-                    if let Some(process) = self.processes.get(&id) {
-                        process.freeze().await;
-                    }
-                }
                 Effect::Wake(id, wait) => {
                     if let Some(wakes) = self.paces.get(&id) {
                         let _ = wakes.send(wait);
@@ -337,58 +359,6 @@ impl Runner {
         }
         Ok(())
     }
-
-    fn forward(&self, token: Token, base: &str, asked: HttpAsked) {
-        let (http, sender) = (self.http.clone(), self.sender.clone());
-        let url = format!("{}{}", base.trim_end_matches('/'), asked.path);
-        tokio::spawn(async move {
-            let started = http.clock().now();
-            let answer = pass_on(&http, &url, asked).await;
-            let took = http.clock().now().since(started);
-            let _ = sender.send(Input::Forwarded(token, answer, took));
-        });
-    }
-
-    fn sample(&self, id: u64, url: String, times: u32) {
-        let (http, sender) = (self.http.clone(), self.sender.clone());
-        tokio::spawn(async move {
-            let mut sampled = Sampled::default();
-            for _ in 0..times {
-                let request = http::Request::get(&url).body(Vec::new());
-                let answer = match request {
-                    Ok(request) => http.send(request, FORWARD_LIMIT).await.ok(),
-                    Err(_) => None,
-                };
-                match answer {
-                    Some(answer) => {
-                        sampled.errors += u32::from(answer.status >= 500);
-                        sampled.latencies.push(answer.elapsed);
-                    }
-                    None => sampled.errors += 1,
-                }
-            }
-            let _ = sender.send(Input::Sampled(id, sampled));
-        });
-    }
-}
-
-async fn pass_on(http: &HttpClient, url: &str, asked: HttpAsked) -> Result<HttpAnswer, String> {
-    let mut request = http::Request::builder().method(asked.method).uri(url);
-    for (name, value) in &asked.headers {
-        let hop = ["host", "connection", "content-length", "proxy-connection", "transfer-encoding"];
-        if !hop.contains(&name.as_str()) {
-            request = request.header(name, value);
-        }
-    }
-    let request = request.body(asked.body).map_err(|error| error.to_string())?;
-    let answer = http.send(request, FORWARD_LIMIT).await.map_err(|error| error.to_string())?;
-    let headers = answer
-        .headers
-        .iter()
-        .filter(|(name, _)| !["connection", "transfer-encoding", "content-length"].contains(&name.as_str()))
-        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
-        .collect();
-    Ok(HttpAnswer { status: answer.status, headers, body: answer.body })
 }
 
 /// Runs one scenario from its beginning to its end.

@@ -21,7 +21,6 @@ pub(super) struct Places {
 
 /// A running process.
 pub(super) struct Process {
-    id: Option<u32>,
     kill: Option<oneshot::Sender<()>>,
     /// Its Runtime API: on Lambda too, each execution environment has one of its own.
     _door: server::Door,
@@ -31,13 +30,6 @@ impl Process {
     pub(super) fn kill(&mut self) {
         if let Some(kill) = self.kill.take() {
             let _ = kill.send(());
-        }
-    }
-
-    /// Stops it where it stands; it is ended by `kill` all the same.
-    pub(super) async fn freeze(&self) {
-        if let Some(id) = self.id {
-            let _ = Command::new("kill").args(["-STOP", &id.to_string()]).status().await;
         }
     }
 }
@@ -90,7 +82,6 @@ pub(super) async fn start(
         .stderr(errors)
         .kill_on_drop(true);
     let mut child = command.spawn().map_err(io(format!("could not start `{}`", binary.display())))?;
-    let process_id = child.id();
     let (kill, killed) = oneshot::channel::<()>();
     tokio::spawn(async move {
         let status = tokio::select! {
@@ -104,7 +95,7 @@ pub(super) async fn start(
         let how = status.map_or_else(|error| error.to_string(), spoken);
         let _ = inputs.send(Input::Exited(id, how));
     });
-    Ok(Process { id: process_id, kill: Some(kill), _door: door })
+    Ok(Process { kill: Some(kill), _door: door })
 }
 
 /// How a process ended, in the words that Lambda uses.
@@ -129,9 +120,12 @@ fn environment(
     id: SandboxId,
     places: &Places,
 ) -> BTreeMap<String, String> {
-    let opt = setting.folder.join("opt");
+    // Without its layer a function finds nothing under `/opt`.
+    let opt = setting.folder.join(if function.layers.is_empty() { "no-layer" } else { "opt" });
     let proxy = format!("http://{id}:rehearsal@{}", places.address);
     let mut variables: BTreeMap<String, String> = function.environment.clone();
+    // Where the functions look when they are not told; it lies under `/opt` too.
+    variables.entry("GREENLIGHT_CONFIG".to_owned()).or_insert_with(|| format!("{LAYERS}greenlight.yaml"));
     for value in variables.values_mut() {
         if let Some(file) = value.strip_prefix(LAYERS) {
             *value = opt.join(file).display().to_string();
@@ -143,7 +137,14 @@ fn environment(
     set("AWS_LAMBDA_FUNCTION_NAME", function.name.clone());
     set("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string());
-    set("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
+    let logging = |key: &str| {
+        let resource = setting.template.resources.get(&function.logical_id)?;
+        resource.pointer(&format!("/Properties/LoggingConfig/{key}"))?.as_str().map(str::to_owned)
+    };
+    set("AWS_LAMBDA_LOG_FORMAT", logging("LogFormat").unwrap_or_else(|| "Text".to_owned()));
+    if let Some(level) = logging("ApplicationLogLevel") {
+        set("AWS_LAMBDA_LOG_LEVEL", level);
+    }
     set("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name));
     set("AWS_LAMBDA_LOG_STREAM_NAME", format!("rehearsal/{id}"));
     set("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".to_owned());

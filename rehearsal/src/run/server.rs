@@ -23,7 +23,7 @@ use crate::world::{HttpAnswer, HttpAsked, SandboxId};
 async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), RunError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
-        .map_err(io(format!("could not listen on 127.0.0.1:{port}")))?;
+        .map_err(io(format!("could not listen on 127.0.0.1:{port}; `serve --port` takes another one")))?;
     let address = listener.local_addr().map_err(io("could not read the address that was listened on"))?;
     Ok((listener, address))
 }

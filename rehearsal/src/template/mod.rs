@@ -143,7 +143,7 @@ fn add(template: &mut Template, resource: &Resource<'_>) -> Result<(), TemplateE
         "AWS::DynamoDB::Table" => template.tables.push(stores::table(resource)?),
         "AWS::Serverless::SimpleTable" => template.tables.push(stores::simple_table(resource)?),
         "AWS::SecretsManager::Secret" => template.secrets.push(stores::secret(resource)?),
-        "AWS::CloudWatch::Alarm" => template.alarms.push(stores::alarm(resource)?),
+        "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => template.alarms.push(stores::alarm(resource)?),
         "AWS::Serverless::LayerVersion" => template.layers.push(stores::layer(resource)?),
         "AWS::SNS::Topic" => template.topics.push(stores::topic(resource)?),
         "AWS::Lambda::Function" => {

@@ -21,7 +21,7 @@ pub struct Template {
     pub tables: Vec<Table>,
     /// `AWS::SecretsManager::Secret`.
     pub secrets: Vec<Secret>,
-    /// `AWS::CloudWatch::Alarm`.
+    /// `AWS::CloudWatch::Alarm` and `AWS::CloudWatch::CompositeAlarm`.
     pub alarms: Vec<Alarm>,
     /// `AWS::Serverless::LayerVersion`.
     pub layers: Vec<Layer>,

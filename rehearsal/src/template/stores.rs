@@ -108,7 +108,7 @@ pub(super) fn secret(resource: &Resource<'_>) -> Result<Secret, TemplateError> {
     Ok(Secret { logical_id: resource.logical_id.to_owned(), arn: identity.arn(), name: identity.name })
 }
 
-/// Reads an `AWS::CloudWatch::Alarm`. Every property is needed, because alarms are really evaluated.
+/// Reads an `AWS::CloudWatch::Alarm` or `CompositeAlarm`. Every property is needed, because alarms are really evaluated.
 pub(super) fn alarm(resource: &Resource<'_>) -> Result<Alarm, TemplateError> {
     let entries = resource.declared.properties.entries().unwrap_or_default();
     let all: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();

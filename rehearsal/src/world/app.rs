@@ -37,8 +37,8 @@ impl Guarded {
 impl World {
     /// A request to a host other than AWS has arrived: the application, Slack, PagerDuty or something that the user runs.
     pub fn web_request(&mut self, sandbox: Option<SandboxId>, request: Option<u64>, token: Token, asked: HttpAsked) {
-        if let Some(sandbox) = sandbox {
-            self.hold(sandbox, request, token);
+        if sandbox.is_some_and(|sandbox| !self.hold(sandbox, request, token)) {
+            return;
         }
         let host = asked.host.clone().unwrap_or_default();
         let authority = if host.contains(':') { host.clone() } else { format!("{host}:80") };

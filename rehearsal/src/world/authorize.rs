@@ -17,21 +17,29 @@ impl World {
         }
     }
 
-    pub(crate) fn context_of(call: &Call) -> BTreeMap<String, String> {
-        let mut context = BTreeMap::from([("aws:RequestedRegion".to_owned(), super::REGION.to_owned())]);
+    /// The condition keys of a call; one set for each entry of a call that does several things at once.
+    pub(crate) fn contexts_of(call: &Call) -> Vec<BTreeMap<String, String>> {
+        let region = ("aws:RequestedRegion".to_owned(), super::REGION.to_owned());
+        if let (Service::EventBridge, Some(entries)) =
+            (call.service, call.input.get("Entries").and_then(Value::as_array))
+        {
+            let of_entry = |entry: &Value| {
+                let key = |key: &str, member: &str| (key.to_owned(), text(entry, member).to_owned());
+                BTreeMap::from([
+                    region.clone(),
+                    key("events:source", "Source"),
+                    key("events:detail-type", "DetailType"),
+                ])
+            };
+            return entries.iter().map(of_entry).collect();
+        }
+        let mut context = BTreeMap::from([region]);
         let mut add = |key: &str, value: String| {
             context.insert(key.to_owned(), value);
         };
         match (call.service, call.operation.as_str()) {
             (Service::CloudWatch, "PutMetricData") => {
                 add("cloudwatch:namespace", text(&call.input, "Namespace").to_owned());
-            }
-            (Service::EventBridge, "PutEvents") => {
-                let entries = call.input.get("Entries").and_then(Value::as_array);
-                if let Some(first) = entries.and_then(|entries| entries.first()) {
-                    add("events:source", text(first, "Source").to_owned());
-                    add("events:detail-type", text(first, "DetailType").to_owned());
-                }
             }
             (Service::Ecs, _) => {
                 let cluster = text(&call.input, "cluster");
@@ -46,7 +54,7 @@ impl World {
             }
             _ => {}
         }
-        context
+        vec![context]
     }
 
     pub(crate) fn resources_of(&self, call: &Call) -> Vec<String> {
@@ -95,14 +103,8 @@ impl World {
                     qualifier => vec![format!("{full}:{qualifier}")],
                 }
             }
-            (Service::CloudWatch, "DescribeAlarms") => {
-                let names = texts(input, "AlarmNames");
-                if names.is_empty() {
-                    vec![arn("cloudwatch", "alarm:*")]
-                } else {
-                    names.iter().map(|name| arn("cloudwatch", &format!("alarm:{name}"))).collect()
-                }
-            }
+            // Whatever names the request carries, all alarms are asked for: AWS's refusals name `alarm:*`.
+            (Service::CloudWatch, "DescribeAlarms") => vec![arn("cloudwatch", "alarm:*")],
             (Service::CloudWatch, "ListTagsForResource") => vec![text(input, "ResourceARN").to_owned()],
             (Service::EventBridge, "PutEvents") => vec![arn("events", "event-bus/default")],
             (Service::DynamoDb, _) => {

@@ -48,14 +48,19 @@ impl World {
         let sandbox = call.access_key.as_deref().and_then(sandbox_of);
         let function = sandbox.and_then(|sandbox| self.function_of(sandbox));
         let caller = function.map_or_else(|| "caller".to_owned(), |function| self.binary(function));
-        if let Some(sandbox) = sandbox {
-            self.hold(sandbox, request, token);
+        if sandbox.is_some_and(|sandbox| !self.hold(sandbox, request, token)) {
+            return;
         }
         let name = format!("{}:{}", call.service.iam_prefix(), call.operation);
         let result = match (self.struck(&name, &caller), sandbox) {
             (Some(Struck::Kill), Some(sandbox)) => return self.strike(sandbox, false),
             (Some(Struck::Hang), Some(sandbox)) => return self.strike(sandbox, true),
             (Some(Struck::Error(error)), _) => Err(error),
+            // Somebody else's process has no role here to hold it to; but nobody else calls while a scenario runs.
+            _ if function.is_none() && !self.serving => Err(AwsError::client(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )),
             _ => match self.refused(function, &call) {
                 Some(error) => Err(error),
                 None => self.dispatch(&call, &caller),
@@ -87,11 +92,11 @@ impl World {
 
     /// The fault that strikes this call, if one does.
     fn struck(&mut self, call: &str, caller: &str) -> Option<Struck> {
-        for (fault, left) in &mut self.faults {
-            if *left == 0 {
+        for planned in &mut self.faults {
+            if planned.left == 0 {
                 continue;
             }
-            let struck = match fault {
+            let struck = match &planned.fault {
                 Fault::Kill(fault) if fault.function == caller && fault.during == call => Struck::Kill,
                 Fault::Hang(fault) if fault.function == caller && fault.during == call => Struck::Hang,
                 Fault::Throttle(fault)
@@ -106,7 +111,8 @@ impl World {
                 }
                 _ => continue,
             };
-            *left -= 1;
+            planned.left -= 1;
+            planned.struck = true;
             return Some(struck);
         }
         None
@@ -155,13 +161,27 @@ impl World {
         if operation != "PutEvents" {
             return Err(not_implemented("events", operation));
         }
+        let asked = input.get("Entries").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if asked.is_empty() || asked.len() > 10 {
+            let detail = format!("PutEvents takes 1 to 10 entries, not {}", asked.len());
+            return Err(AwsError::client("ValidationException", detail));
+        }
         let mut entries = Vec::new();
-        for entry in input.get("Entries").and_then(Value::as_array).into_iter().flatten() {
+        for entry in asked {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+            if !["", "default", &arn("events", "event-bus/default")].contains(&text("EventBusName")) {
+                return Err(AwsError::client(
+                    "ResourceNotFoundException",
+                    "the rehearsal has no event bus but the default one",
+                ));
+            }
             match serde_json::from_str::<Value>(text("Detail")) {
                 Ok(detail) if detail.is_object() => {
-                    let event =
+                    let mut event =
                         json!({ "source": text("Source"), "detail-type": text("DetailType"), "detail": detail });
+                    if let (Some(resources), Some(map)) = (entry.get("Resources"), event.as_object_mut()) {
+                        map.insert("resources".to_owned(), resources.clone());
+                    }
                     self.notices.push(event.clone());
                     self.tell_notice(caller, &event);
                     self.publish(event);
@@ -251,11 +271,13 @@ impl World {
     /// What IAM is asked for a call: action, resource and conditions.
     fn requests_of(&self, call: &Call) -> Vec<Request> {
         let action = format!("{}:{}", call.service.iam_prefix(), Self::action_of(call));
-        let context = Self::context_of(call);
-        self.resources_of(call)
-            .into_iter()
-            .map(|resource| Request { action: action.clone(), resource, context: context.clone() })
-            .collect()
+        let mut requests = Vec::new();
+        for resource in self.resources_of(call) {
+            for context in Self::contexts_of(call) {
+                requests.push(Request { action: action.clone(), resource: resource.clone(), context });
+            }
+        }
+        requests
     }
 }
 

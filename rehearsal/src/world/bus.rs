@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, DELIVERY, Happening, REGION, World};
 use crate::scenario::Fault;
-use crate::template::EventSource;
+use crate::template::{EventSource, ScheduleService};
 use crate::timeline::{Tone, Who};
 
 impl World {
@@ -28,10 +28,11 @@ impl World {
         }
         let kind = event.get("detail-type").and_then(Value::as_str).unwrap_or_default().to_owned();
         let (mut copies, mut delay, mut lost) = (1, DELIVERY, false);
-        for (fault, _) in &self.faults {
-            if let Fault::Events(fault) = fault
+        for planned in &mut self.faults {
+            if let Fault::Events(fault) = &planned.fault
                 && fault.detail_type.as_ref().is_none_or(|wanted| *wanted == kind)
             {
+                planned.struck = true;
                 copies += fault.duplicate;
                 lost |= fault.lose;
                 delay += fault.delay.map(|span| span.0).unwrap_or_default();
@@ -89,12 +90,17 @@ impl World {
         let Some(function) = template.functions.get(index) else { return };
         let Some(EventSource::Schedule(schedule)) = function.events.get(position) else { return };
         let number = self.fresh();
+        let (source, detail) = match schedule.service {
+            ScheduleService::Rules => ("aws.events", json!({})),
+            // EventBridge Scheduler writes its empty detail as a text.
+            ScheduleService::Scheduler => ("aws.scheduler", json!("{}")),
+        };
         let usual = json!({
             "version": "0", "id": format!("00000000-0000-4000-9000-{number:012}"),
-            "detail-type": "Scheduled Event", "source": "aws.events", "account": ACCOUNT,
+            "detail-type": "Scheduled Event", "source": source, "account": ACCOUNT,
             "time": self.now.to_string().replace(".000Z", "Z"), "region": REGION,
             "resources": [schedule.arn],
-            "detail": {},
+            "detail": detail,
         });
         let event = schedule.input.clone().unwrap_or(usual);
         self.invoke(index, event, DELIVERY);

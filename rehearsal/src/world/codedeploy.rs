@@ -91,7 +91,12 @@ impl World {
                 self.stop(&id, roll_back, "MANUAL_STOP", "The deployment was stopped through the API.")
                     .map_err(|code| exception(code, &format!("The deployment {id} cannot be stopped")))?;
                 let who = crate::timeline::Who::Function(caller.to_owned());
-                self.tell(who, crate::timeline::Tone::Warning, format!("stops {id}, with rollback"));
+                let how = match roll_back {
+                    Some(true) => "with rollback",
+                    Some(false) => "without rollback",
+                    None => "with what the group says of rollbacks",
+                };
+                self.tell(who, crate::timeline::Tone::Warning, format!("stops {id}, {how}"));
                 Ok(
                     json!({ "status": "Pending", "statusMessage": "Stopping deployment. The deployment will be stopped soon." }),
                 )

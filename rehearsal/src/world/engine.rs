@@ -30,10 +30,6 @@ const ALARM_POLL: Duration = Duration::from_secs(15);
 /// The token that every sample in `events/` carries.
 const SAMPLE_EXECUTION: &str = "eyJlbmNyeXB0ZWREYXRhIjoicGFQeWlqaFBNU2YyVUZXKzB2Yk1ubC9lcGRPN2hYenBSSVJ5aFhxTkttaEExMDZrVVRMRHYwSnhvWTg5RC9uZTVhMjJvbFNxejdJTStBMC9OZU9iMFFhejNNSUx6a2dWNjYrclI4ZTRoQllEL2FaamE0RDZacGZSQlpncGt2Z1FVUitTVTI5N281YUgvLzlPUVk4b3dWUCtXM0lOQWdZcWpXdnBlOXZROS84PSIsIml2UGFyYW1ldGVyU3BlYyI6IjFVWHF0QUFHT0s4SGpDd3IiLCJtYXRlcmlhbFNldFNlcmlhbCI6MX0=";
 
-/// Lifecycle events at which a Lambda function may be called, on ECS; on Lambda, the last two.
-const HOOKABLE: [&str; 5] =
-    ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
-
 /// What comes next in a deployment.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {

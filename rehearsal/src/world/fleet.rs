@@ -3,6 +3,8 @@
 
 mod ending;
 mod pace;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -49,10 +51,25 @@ enum State {
 pub(crate) struct Sandbox {
     pub(crate) function: usize,
     state: State,
-    parked: Option<(u64, BTreeSet<u64>)>,
+    parked: Option<Parked>,
     wakes: u64,
     waits: BTreeMap<u64, (i64, u64)>,
     held: BTreeMap<u64, Token>,
+    /// When its invocation's time is up: the place in the queue.
+    deadline: Option<(i64, u64)>,
+    /// Whether it has been struck: what it asks is no longer heard, and it hears no answer.
+    deaf: bool,
+}
+
+/// What a process said when it had nothing left to do.
+#[derive(Debug)]
+struct Parked {
+    /// How many wakes it had counted.
+    woken: u64,
+    /// The highest number that it had given to a request.
+    begun: u64,
+    /// Its requests in flight.
+    outstanding: BTreeSet<u64>,
 }
 
 impl Sandbox {
@@ -60,10 +77,11 @@ impl Sandbox {
     fn is_idle(&self) -> bool {
         match &self.state {
             State::Waiting(_) | State::Frozen(_) | State::Dead => true,
-            State::Starting(_) | State::Answered => false,
-            State::Running(_) => self.parked.as_ref().is_some_and(|(woken, outstanding)| {
-                *woken == self.wakes
-                    && outstanding.iter().eq(self.held.keys())
+            State::Answered => false,
+            // A process that is starting may wait and ask as well: Lambda's clock runs during the init phase too.
+            State::Starting(_) | State::Running(_) => self.parked.as_ref().is_some_and(|parked| {
+                parked.woken == self.wakes
+                    && parked.outstanding.iter().eq(self.held.keys())
                     && !(self.waits.is_empty() && self.held.is_empty())
             }),
         }
@@ -73,6 +91,7 @@ impl Sandbox {
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     sandboxes: BTreeMap<SandboxId, Sandbox>,
+    askers: BTreeMap<Token, SandboxId>,
     next: SandboxId,
 }
 
@@ -83,10 +102,18 @@ impl Fleet {
         })
     }
 
-    pub(crate) fn answered(&mut self, token: Token) {
+    /// Notes that a request is being answered; false when whoever asked can hear nothing any more.
+    pub(crate) fn answered(&mut self, token: Token) -> bool {
         for sandbox in self.sandboxes.values_mut() {
             sandbox.held.retain(|_, held| *held != token);
         }
+        self.askers.remove(&token).is_none_or(|sandbox| self.hears(sandbox))
+    }
+
+    /// Whether a process still takes part: one that was struck or ended does nothing more, although it may take the operating system a moment
+    /// to see to that.
+    fn hears(&self, id: SandboxId) -> bool {
+        self.sandboxes.get(&id).is_some_and(|sandbox| !sandbox.deaf && !matches!(sandbox.state, State::Dead))
     }
 
     fn running(&self, function: usize) -> usize {
@@ -160,10 +187,23 @@ impl World {
 
     pub(crate) fn deliver(&mut self, mut invocation: Invocation) {
         let function = invocation.function;
-        let limit = self.template.functions.get(function).and_then(|function| function.reserved_concurrency);
-        if limit.is_some_and(|limit| self.fleet.running(function) >= limit as usize) && invocation.waiting.is_none() {
-            // Throttled events go back to the queue, 1 s at first and 5 min at most, for up to 6 h.
+        let Some(settings) = self.template.functions.get(function) else { return };
+        let too_old = Duration::from_secs(u64::from(settings.async_invoke.max_event_age_seconds));
+        let limit = settings.reserved_concurrency;
+        if limit.is_some_and(|limit| self.fleet.running(function) >= limit as usize) {
+            if let Some(token) = invocation.waiting {
+                let body = json!({ "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User", "message": "Rate Exceeded." });
+                return self.answer(token, HttpAnswer::json(429, &body), Duration::ZERO);
+            }
+            // "Lambda begins sending new events to the dead-letter queue or the on-failure destination, without any retries".
+            if limit == Some(0) {
+                return self.give_up(&invocation, "RetriesExhausted", "Rate Exceeded.", "TooManyRequestsException");
+            }
+            // Throttled events go back to the queue, 1 s at first and 5 min at most, until they are too old.
             let pause = Duration::from_secs(1 << invocation.throttled.min(8)).min(Duration::from_mins(5));
+            if self.now.plus(pause).since(invocation.accepted) > too_old {
+                return self.give_up(&invocation, "EventAgeExceeded", "Rate Exceeded.", "TooManyRequestsException");
+            }
             invocation.throttled += 1;
             self.schedule(pause, Happening::Deliver(Box::new(invocation)));
             return;
@@ -190,6 +230,8 @@ impl World {
                 wakes: 0,
                 waits: BTreeMap::new(),
                 held: BTreeMap::new(),
+                deadline: None,
+                deaf: false,
             };
             self.fleet.sandboxes.insert(id, sandbox);
             self.effects.push(Effect::Spawn(id));
@@ -211,9 +253,10 @@ impl World {
             ),
         ];
         let answer = HttpAnswer { status: 200, headers, body: invocation.payload.to_string().into_bytes() };
-        self.schedule(limit, Happening::Deadline(id, invocation.id.clone()));
+        let deadline = self.schedule(limit, Happening::Deadline(id, invocation.id.clone()));
         if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
             sandbox.parked = None;
+            sandbox.deadline = Some(deadline);
             sandbox.state = State::Running(Box::new(invocation));
         }
         self.effects.push(Effect::Answer(token, answer));
@@ -226,11 +269,15 @@ impl World {
             self.effects.push(Effect::Answer(token, HttpAnswer::text(403, message)));
             return;
         };
+        if sandbox.deaf || matches!(sandbox.state, State::Dead) {
+            return;
+        }
         match std::mem::replace(&mut sandbox.state, State::Waiting(token)) {
             State::Starting(Some(invocation)) => self.hand_over(id, token, *invocation),
             State::Starting(None) | State::Answered | State::Waiting(_) => {}
             // The process gave up on what it was doing without saying so.
             State::Running(invocation) | State::Frozen(invocation) => {
+                self.forget_waits(id);
                 self.finish(
                     *invocation,
                     Outcome::Failed {
@@ -249,7 +296,7 @@ impl World {
         let accepted = HttpAnswer::json(202, &json!({ "status": "OK" }));
         let refused =
             |text: &str| HttpAnswer::json(400, &json!({ "errorMessage": text, "errorType": "InvalidRequestID" }));
-        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id).filter(|sandbox| !sandbox.deaf) else { return };
         match std::mem::replace(&mut sandbox.state, State::Answered) {
             State::Running(invocation) if invocation.id == request => {
                 self.forget_waits(id);
@@ -268,8 +315,12 @@ impl World {
     pub fn runtime_init_error(&mut self, id: SandboxId, token: Token, body: &[u8]) {
         self.effects.push(Effect::Answer(token, HttpAnswer::json(202, &json!({ "status": "OK" }))));
         let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
-        if let State::Starting(Some(mut invocation)) = std::mem::replace(&mut sandbox.state, State::Dead) {
+        // Once it has asked for an invocation it has started, and answers that instead.
+        if matches!(sandbox.state, State::Starting(_))
+            && let State::Starting(Some(mut invocation)) = std::mem::replace(&mut sandbox.state, State::Dead)
+        {
             invocation.attempts += 1;
+            self.forget_waits(id);
             self.finish(*invocation, failure_of(body));
         }
     }

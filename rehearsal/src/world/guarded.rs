@@ -19,6 +19,7 @@ impl World {
         let service = self.land.services.get(plain).ok_or_else(not_found)?;
         let serving = service.serving();
         let version = match text(input, "Qualifier") {
+            _ if operation == "GetAlias" => service.versions.get(serving),
             "" | "$LATEST" => service.versions.last(),
             "live" => service.versions.get(serving),
             number => service.versions.iter().find(|version| version.number.to_string() == number),

@@ -2,7 +2,6 @@
 //! nothing of how CloudWatch stores or evaluates them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::deployment::Platform;
@@ -14,7 +13,8 @@ use super::app::USUAL_LATENCY;
 use super::landscape::Guarded;
 use super::{Effect, Happening, World};
 use crate::scenario::Fault;
-use crate::services::cloudwatch::state_change_event;
+use crate::services::cloudwatch::{CloudWatch, state_change_event};
+use crate::template::{Alarm, Template};
 use crate::timeline::{Tone, Who};
 
 /// How many real requests stand for a minute of traffic on a real application.
@@ -70,13 +70,37 @@ impl Samples {
     }
 }
 
+/// Whether every alarm of a template can be evaluated.
+pub(crate) fn check_alarms(template: &Template) -> Result<(), String> {
+    put_alarms(&mut CloudWatch::new(), template, Timestamp(0))
+}
+
+/// Creates the template's alarms: those on metrics, and then the composite ones, each after those that it names.
+fn put_alarms(cloudwatch: &mut CloudWatch, template: &Template, now: Timestamp) -> Result<(), String> {
+    let mut left: Vec<&Alarm> = template.alarms.iter().collect();
+    loop {
+        let mut refused = Vec::new();
+        let before = left.len();
+        left.retain(|alarm| match cloudwatch.put_alarm(&alarm.properties, now.0) {
+            Ok(_) => false,
+            Err(error) => {
+                refused.push(format!("cannot evaluate the alarm `{}`: {}", alarm.name, error.message));
+                true
+            }
+        });
+        if left.is_empty() {
+            return Ok(());
+        }
+        if left.len() == before {
+            return Err(refused.join("; "));
+        }
+    }
+}
+
 impl World {
     pub(crate) fn set_up_alarms(&mut self) {
-        let template = Arc::clone(&self.template);
-        for alarm in &template.alarms {
-            if let Err(error) = self.cloudwatch.put_alarm(&alarm.properties, self.now.0) {
-                self.tell(Who::CloudWatch, Tone::Bad, format!("cannot evaluate the alarm `{}`: {error}", alarm.name));
-            }
+        if let Err(what) = put_alarms(&mut self.cloudwatch, &self.template, self.now) {
+            self.tell(Who::CloudWatch, Tone::Bad, what);
         }
         for name in self.red_alarms() {
             self.redden(&name);
@@ -86,7 +110,7 @@ impl World {
     fn red_alarms(&self) -> Vec<String> {
         self.faults
             .iter()
-            .filter_map(|(fault, _)| match fault {
+            .filter_map(|planned| match &planned.fault {
                 Fault::RedAlarm { name } => Some(name.clone()),
                 _ => None,
             })
@@ -175,14 +199,11 @@ impl World {
                     continue;
                 }
                 let since = version.first_traffic.map(|at| self.now.since(at)).unwrap_or_default();
-                let (share, latency) = match results.get(&(service.name.clone(), index)) {
-                    Some(sampled) => {
-                        let slowest = sampled.latencies.iter().max().copied().unwrap_or_default();
-                        (f64::from(sampled.errors) / f64::from(SAMPLE), slowest)
-                    }
+                let (share, latencies) = match results.get(&(service.name.clone(), index)) {
+                    Some(sampled) => (f64::from(sampled.errors) / f64::from(SAMPLE), sampled.latencies.clone()),
                     None => (
                         version.behaviour.error_rate(since),
-                        version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0),
+                        vec![version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0)],
                     ),
                 };
                 let errors = (requests * share).round();
@@ -200,7 +221,9 @@ impl World {
                 if errors > 0.0 {
                     put("HTTPCode_Target_5XX_Count", 1.0, errors, "Count");
                 }
-                put("TargetResponseTime", latency.as_secs_f64(), requests, "Seconds");
+                for latency in &latencies {
+                    put("TargetResponseTime", latency.as_secs_f64(), requests / latencies.len() as f64, "Seconds");
+                }
             }
             let mut put = |name: &str, value: u32| {
                 self.cloudwatch.put("AWS/ApplicationELB", name, dimensions.clone(), from.0, f64::from(value), "Count");
@@ -253,6 +276,7 @@ impl World {
                 self.alarm_went_red(&name);
             }
             self.publish(event);
+            self.act(&transition);
         }
     }
 

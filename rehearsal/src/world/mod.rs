@@ -2,6 +2,7 @@
 //! application under test, and virtual time. A plain value: what comes in from the processes are method calls, what goes out are
 //! [`Effect`]s, so every run of the same scenario takes the same course. Knows nothing of sockets, of processes or of the real clock.
 
+mod actions;
 mod app;
 mod authorize;
 mod aws;
@@ -10,6 +11,7 @@ mod codedeploy;
 mod ecs;
 mod elb;
 mod engine;
+mod faults;
 mod fleet;
 mod guarded;
 mod landscape;
@@ -26,11 +28,14 @@ use domain::config::Config;
 use domain::time::Timestamp;
 use serde_json::Value;
 
-use crate::scenario::{Fault, Scenario};
+use crate::scenario::Scenario;
 use crate::services::cloudwatch::CloudWatch;
 use crate::services::dynamodb::Tables;
 use crate::template::Template;
 use crate::timeline::{CallRecord, Entry, Tone, VerdictRecord, Who};
+
+pub(crate) use metrics::check_alarms;
+pub(crate) use shift::check as check_configuration;
 
 pub use aws::{ACCESS_KEY_PREFIX, access_key};
 pub use fleet::SandboxId;
@@ -105,8 +110,6 @@ pub enum Effect {
     Spawn(SandboxId),
     /// End a process.
     Kill(SandboxId),
-    /// Stop a process where it stands, without ending it.
-    Freeze(SandboxId),
     /// Tell a process that a wait is over.
     Wake(SandboxId, u64),
     /// Pass a request on to a real application and bring the answer back with [`World::forwarded`].
@@ -141,7 +144,7 @@ pub struct World {
     template: Arc<Template>,
     config: Config,
     scenario: Scenario,
-    faults: Vec<(Fault, u32)>,
+    faults: Vec<faults::Planned>,
     effects: Vec<Effect>,
     fleet: fleet::Fleet,
     tables: Tables,
@@ -175,18 +178,7 @@ impl World {
 
     /// The same at another time, for `serve`, which keeps the real one.
     pub fn starting_at(started: Timestamp, template: Arc<Template>, config: Config, scenario: Scenario) -> Self {
-        let faults = scenario
-            .faults
-            .iter()
-            .map(|fault| {
-                let times = match fault {
-                    Fault::Kill(fault) | Fault::Hang(fault) => fault.times,
-                    Fault::Throttle(fault) | Fault::Break(fault) => fault.times,
-                    _ => 0,
-                };
-                (fault.clone(), times)
-            })
-            .collect();
+        let faults = faults::planned(&scenario.faults);
         let land = landscape::Landscape::new(&config, &scenario);
         let mut world = Self {
             now: started,
@@ -351,8 +343,9 @@ impl World {
     }
 
     fn answer_now(&mut self, token: Token, answer: HttpAnswer) {
-        self.fleet.answered(token);
-        self.effects.push(Effect::Answer(token, answer));
+        if self.fleet.answered(token) {
+            self.effects.push(Effect::Answer(token, answer));
+        }
     }
 
     /// Whether the template has a function of that name or binary.
@@ -362,8 +355,8 @@ impl World {
 
     /// Refuses a tunnel: the rehearsal has no TLS of its own.
     pub fn refuse_connect(&mut self, sandbox: Option<SandboxId>, request: Option<u64>, token: Token, why: &str) {
-        if let Some(sandbox) = sandbox {
-            self.hold(sandbox, request, token);
+        if sandbox.is_some_and(|sandbox| !self.hold(sandbox, request, token)) {
+            return;
         }
         self.tell(Who::Rehearsal, Tone::Warning, format!("refuses a TLS connection: {why}"));
         self.answer(token, HttpAnswer::text(501, why), AWS_LATENCY);

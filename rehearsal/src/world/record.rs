@@ -54,6 +54,11 @@ impl<'a> Record<'a> {
     pub fn dead_letters(self) -> &'a [(String, Value)] {
         &self.world.dead_letters
     }
+    /// How many faults the scenario has, and those of them that never struck.
+    pub fn faults(self) -> (usize, Vec<String>) {
+        let faults = &self.world.faults;
+        (faults.len(), faults.iter().filter(|planned| !planned.struck).map(super::faults::Planned::spoken).collect())
+    }
     /// The deployments, in order of their creation.
     pub fn deployments(self) -> impl Iterator<Item = &'a DeploymentRecord> {
         self.world.engine.in_order()

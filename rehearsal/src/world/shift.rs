@@ -36,6 +36,11 @@ pub(crate) fn steps(configuration: &str) -> Result<Shift, String> {
     })
 }
 
+/// Whether a deployment configuration is one that is known.
+pub(crate) fn check(configuration: &str) -> Result<(), String> {
+    steps(configuration).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

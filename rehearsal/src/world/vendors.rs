@@ -89,19 +89,19 @@ impl Vendors {
 }
 
 impl World {
-    fn vendor_refuses(&self, slack: bool) -> Option<VendorFault> {
+    fn vendor_refuses(&mut self, slack: bool) -> Option<VendorFault> {
         let elapsed = self.elapsed();
-        self.faults
-            .iter()
-            .filter_map(|(fault, _)| match fault {
-                Fault::Slack(fault) if slack => Some(fault),
-                Fault::Pagerduty(fault) if !slack => Some(fault),
-                _ => None,
-            })
-            .find(|fault| {
-                fault.from.is_none_or(|from| elapsed >= from.0) && fault.until.is_none_or(|until| elapsed < until.0)
-            })
-            .cloned()
+        self.faults.iter_mut().find_map(|planned| {
+            let fault = match &planned.fault {
+                Fault::Slack(fault) if slack => fault,
+                Fault::Pagerduty(fault) if !slack => fault,
+                _ => return None,
+            };
+            let strikes =
+                fault.from.is_none_or(|from| elapsed >= from.0) && fault.until.is_none_or(|until| elapsed < until.0);
+            planned.struck |= strikes;
+            strikes.then(|| fault.clone())
+        })
     }
 
     fn refuse(&mut self, who: Who, fault: &VendorFault, token: Token) {

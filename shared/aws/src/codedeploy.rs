@@ -24,6 +24,9 @@ use crate::settings::{Lazy, Settings, time_limits};
 const REPORT_ATTEMPT: Duration = Duration::from_secs(2);
 /// All attempts to report.
 const REPORT_LIMIT: Duration = Duration::from_secs(8);
+/// One attempt and all attempts to read an AppSpec. It mostly serves messages, and a stop or a hook waits for it.
+const REVISION_ATTEMPT: Duration = Duration::from_secs(2);
+const REVISION_LIMIT: Duration = Duration::from_secs(4);
 /// How many deployments' revisions are remembered: enough for everything that one process looks at in a row.
 const REMEMBERED_REVISIONS: usize = 64;
 
@@ -57,7 +60,10 @@ impl CodeDeploy {
         };
         let revision = match read {
             Ok(Some(text)) => domain::appspec::revision(&text).map_err(|error| error.to_string()),
-            Ok(None) => Err("the revision has no AppSpec text".to_owned()),
+            Ok(None) => {
+                tracing::debug!(deployment.id = %id, "the revision has no AppSpec text");
+                return Revision::default();
+            }
             Err(error) => Err(error.to_string()),
         };
         match revision {
@@ -70,7 +76,7 @@ impl CodeDeploy {
                 revision
             }
             Err(error) => {
-                tracing::debug!(deployment.id = %id, error, "what is deployed could not be told from the AppSpec");
+                tracing::warn!(deployment.id = %id, error, "what is deployed could not be told from the AppSpec");
                 Revision::default()
             }
         }
@@ -78,12 +84,15 @@ impl CodeDeploy {
 
     async fn app_spec_text(&self, application: &str, location: &RevisionLocation) -> Result<Option<String>, PortError> {
         let attempt = Attempt { operation: "GetApplicationRevision", noun: "application", name: application };
+        let limits = time_limits(REVISION_ATTEMPT, REVISION_LIMIT);
         let output = self
             .client
             .get(attempt)?
             .get_application_revision()
             .application_name(application)
             .revision(location.clone())
+            .customize()
+            .config_override(aws_sdk_codedeploy::Config::builder().timeout_config(limits))
             .send()
             .await
             .map_err(|error| attempt.failed(&error))?;

@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
                     },
                 };
                 let target = self.target(check);
-                self.end(index, not_sent(check, target, why));
+                self.end(index, not_sent(check, &target, why));
                 anything_ended = true;
             }
             if !anything_ended {
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
             match why {
                 Some(why) => {
                     let target = self.target(check);
-                    self.end(index, not_sent(check, target, Unable::Wrong(why.to_owned())));
+                    self.end(index, not_sent(check, &target, Unable::Wrong(why.to_owned())));
                 }
                 None => self.set(index, State::NotPassed),
             }
@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
         for ((check, ended), progress) in
             self.suite.checks.iter().zip(std::mem::take(&mut self.ended)).zip(&self.progress)
         {
-            let ended = ended.unwrap_or_else(|| cancelled(check, self.target(check), &progress.borrow(), budget));
+            let ended = ended.unwrap_or_else(|| cancelled(check, &self.target(check), &progress.borrow(), budget));
             findings.push(softened(check, ended.finding));
         }
         findings

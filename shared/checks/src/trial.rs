@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How much of an expectation or an observation a finding holds, in characters: the body's 300 and what is said around them.
 const TEXT: usize = 700;
 
+/// How much of what was asked a finding names, in characters: a captured value may be part of its path.
+const TARGET: usize = 300;
+
 /// How far a running check has come, for the case that it is cancelled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
@@ -98,7 +101,7 @@ impl Trial<'_> {
             outcome,
             expected: bounded(&one.expected, TEXT),
             observed: bounded(&observed, TEXT),
-            target: self.target.clone(),
+            target: bounded(&self.target, TARGET),
             tries,
             duration_ms: Some(u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX)),
         };
@@ -180,7 +183,9 @@ async fn by_http(http: &HttpClient, request: http::Request<Vec<u8>>, limit: Dura
             elapsed: response.elapsed,
             function_error: None,
         }),
-        Err(error) => Err((Outcome::Fail, error.to_string(), !matches!(error, HttpError::Malformed(_)))),
+        Err(error) => {
+            Err((Outcome::Fail, error.to_string(), !matches!(error, HttpError::Malformed(_) | HttpError::TooLong)))
+        }
     }
 }
 
@@ -206,7 +211,7 @@ async fn by_invocation(
 }
 
 /// The finding of a check that was never sent.
-pub(crate) fn not_sent(check: &Check, target: String, why: Unable) -> Ended {
+pub(crate) fn not_sent(check: &Check, target: &str, why: Unable) -> Ended {
     let (outcome, observed) = match why {
         Unable::Wrong(why) => (Outcome::Fail, why),
         Unable::CannotTell(why) => (Outcome::Inconclusive, why),
@@ -216,7 +221,7 @@ pub(crate) fn not_sent(check: &Check, target: String, why: Unable) -> Ended {
         outcome,
         expected: String::new(),
         observed: bounded(&observed, TEXT),
-        target,
+        target: bounded(target, TARGET),
         tries: 0,
         duration_ms: None,
     };
@@ -224,7 +229,7 @@ pub(crate) fn not_sent(check: &Check, target: String, why: Unable) -> Ended {
 }
 
 /// The finding of a check that the budget ran out for.
-pub(crate) fn cancelled(check: &Check, target: String, progress: &Progress, budget: Duration) -> Ended {
+pub(crate) fn cancelled(check: &Check, target: &str, progress: &Progress, budget: Duration) -> Ended {
     let how_far = match (progress.tries, &progress.last) {
         (0, _) => "not begun".to_owned(),
         (tries, None) => format!("cancelled during try {tries}"),

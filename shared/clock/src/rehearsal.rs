@@ -6,7 +6,9 @@
 //! ```text
 //! > sleep <id> <until>       a wait begins                    < wake <id>      a wait is over
 //! > cancel <id>              nobody waits for it any more
-//! > park <woken> <ids>       the thread has nothing left to do: so many waits have ended so far, and these requests are in flight
+//! > park <woken> <begun> <ids>
+//!                            the thread has nothing left to do: so many waits have ended so far, this is the highest number that was given
+//!                            out, and these requests are in flight
 //! ```
 //!
 //! The rehearsal moves its clock on only when every request that `park` names is one that it holds back itself, and when
@@ -140,7 +142,7 @@ impl RehearsalClock {
         let mut pace = lock(&self.0.pace);
         if pace.news {
             let ids: Vec<String> = pace.requests.iter().map(u64::to_string).collect();
-            let line = format!("park {} {}\n", pace.woken, ids.join(","));
+            let line = format!("park {} {} {}\n", pace.woken, pace.next - 1, ids.join(","));
             pace.tell(&line);
             pace.news = false;
         }

@@ -183,9 +183,9 @@ pub struct Deployment {
 const ROLLBACK_CREATORS: [&str; 2] = ["codeDeployRollback", "CloudFormationRollback"];
 
 impl Deployment {
-    /// Whether it restores an older version. Such a deployment is never held up and never stopped.
+    /// Whether it restores an older version. Such a deployment is never held up and never stopped, so either sign of it is enough.
     pub fn is_rollback(&self) -> bool {
-        ROLLBACK_CREATORS.contains(&self.creator.as_str())
+        ROLLBACK_CREATORS.contains(&self.creator.as_str()) || self.rolls_back.is_some()
     }
 
     /// The value of `key=value` in the description, where a pipeline leaves what CodeDeploy has no field for.
@@ -333,6 +333,21 @@ pub struct LambdaTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rollback_is_known_by_its_creator_or_by_what_it_rolls_back() {
+        let info = serde_json::json!({
+            "id": "d-2", "group": {"application": "a", "deployment_group": "g"}, "platform": "ECS", "status": "InProgress",
+            "creator": "user", "configuration": "", "description": "", "created": null, "started": null, "completed": null,
+            "error": null, "rolled_back_by": null, "rolls_back": null, "routes": null, "revision": {}
+        });
+        let own: Deployment = serde_json::from_value(info).unwrap();
+        assert!(!own.is_rollback());
+        for creator in ROLLBACK_CREATORS {
+            assert!(Deployment { creator: creator.to_owned(), ..own.clone() }.is_rollback());
+        }
+        assert!(Deployment { rolls_back: Some(DeploymentId("d-1".to_owned())), ..own }.is_rollback());
+    }
 
     #[test]
     fn an_unknown_status_is_kept_and_is_no_ending() {

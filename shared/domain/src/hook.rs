@@ -198,11 +198,6 @@ impl Budget {
         let reserve = REPORT_RESERVE.min(remaining / 2);
         Self { checks: remaining.saturating_sub(reserve), reserve }
     }
-
-    /// The same with the checks bounded by what the configuration grants them.
-    pub fn capped(self, configured: Option<Duration>) -> Self {
-        Self { checks: configured.map_or(self.checks, |limit| self.checks.min(limit)), ..self }
-    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,14 @@ pub enum HttpError {
     /// The connection broke before the answer was whole.
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// The answer is longer than is ever read.
+    #[error("the answer is longer than {} MiB", LONGEST_BODY >> 20)]
+    TooLong,
 }
+
+/// The longest body that is read, in bytes: what a Lambda function may answer (6 MB, Lambda quotas) and what is said around it.
+/// Without a limit, whoever is asked could use up the function's memory.
+const LONGEST_BODY: usize = 8 << 20;
 
 /// A client that is used for hours, as AWS keeps an execution environment alive, must not hold on to connections that the other side has
 /// given up: load balancers close idle ones after 60 s by default.
@@ -74,10 +81,16 @@ impl HttpClient {
             request.headers_mut().insert(REQUEST_HEADER, HeaderValue::from(id));
         }
         let exchange = async {
-            let response = self.client()?.execute(request).await.map_err(|error| classify(&error))?;
+            let mut response = self.client()?.execute(request).await.map_err(|error| classify(&error))?;
             let (status, headers, peer) =
                 (response.status().as_u16(), response.headers().clone(), response.remote_addr());
-            let body = response.bytes().await.map_err(|error| classify(&error))?.to_vec();
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
+                if body.len() + chunk.len() > LONGEST_BODY {
+                    return Err(HttpError::TooLong);
+                }
+                body.extend_from_slice(&chunk);
+            }
             Ok((status, headers, peer, body))
         };
         let outcome = self.clock.timeout(limit, exchange).await.map_err(|_| HttpError::Timeout(limit))?;
@@ -126,4 +139,27 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::http::{Reply, Server};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_as_a_whole_or_not_at_all() {
+        testkit::run(async {
+            let server = Server::start(|seen| {
+                let length = if seen.path == "/endless" { LONGEST_BODY + 1 } else { LONGEST_BODY };
+                Reply::new(200, &"x".repeat(length))
+            });
+            let (server, http) = (server.await, HttpClient::new(Clock::system()));
+            let get = |path: &str| http::Request::get(format!("{}{path}", server.url)).body(Vec::new()).unwrap();
+            let limit = Duration::from_secs(20);
+            assert_eq!(http.send(get("/long"), limit).await.unwrap().body.len(), LONGEST_BODY);
+            let error = http.send(get("/endless"), limit).await.unwrap_err();
+            assert_eq!(error.to_string(), "the answer is longer than 8 MiB");
+        });
+    }
 }

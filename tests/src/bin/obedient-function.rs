@@ -27,6 +27,7 @@ fn main() -> std::io::Result<()> {
                 let error = json!({ "errorMessage": "as asked", "errorType": "Asked", "stackTrace": [] });
                 ask(&api, "POST", &format!("{path}/error"), &error.to_string())?;
             }
+            "flood" => flood()?,
             "exit" => std::process::exit(3),
             "sleep" => loop {
                 std::thread::park();
@@ -54,6 +55,21 @@ fn main() -> std::io::Result<()> {
             }
         }
     }
+}
+
+/// Begins waits and gives them up at once, for ever, on the rehearsal's clock.
+#[expect(clippy::disallowed_methods, reason = "this program has no start-up crate to ask")]
+fn flood() -> std::io::Result<()> {
+    let clock = std::env::vars().find(|(name, _)| name == "GREENLIGHT_REHEARSAL_CLOCK").map(|(_, value)| value);
+    let clock = clock.unwrap_or_default();
+    let (address, sandbox) = clock.split_once('/').unwrap_or_default();
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(format!("pace {sandbox}\n").as_bytes())?;
+    for wait in 1_u64.. {
+        stream.write_all(format!("sleep {wait} 0\ncancel {wait}\n").as_bytes())?;
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// One request on a connection of its own; head and body of the answer.

@@ -54,12 +54,21 @@ fn a_passed_verdict_is_one_line() {
 }
 
 #[test]
-fn a_verdict_that_codedeploy_did_not_take_says_so() {
-    let changes = json!({"reported": false, "lifecycle_event": null});
+fn a_verdict_that_codedeploy_did_not_take_says_who_answers_instead() {
+    assert_snapshot!(said(&reply("hook-verdict-succeeded", &json!({"reported": false}))), @"
+    verdict/AfterAllowTraffic/after-allow-traffic important=true
+    :white_check_mark: *AfterAllowTraffic* passed in 1.5 s: all 3 checks passed
+    :warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it Failed in the hook's place.
+    (AfterAllowTraffic passed: all 3 checks passed)
+    ");
+}
+
+#[test]
+fn where_the_lifecycle_event_is_not_known_the_watchdogs_own_name_is_not_used() {
+    let changes = json!({"lifecycle_event": null});
     assert_snapshot!(said(&reply("hook-verdict-of-the-watchdog", &changes)), @"
     verdict/unknown/hook-watchdog important=true
     :x: *a hook* failed in 310 ms: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed
-    :warning: CodeDeploy could not be told of this in time; it will wait for the hook until its own limit.
     (a hook failed: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed)
     ");
 }

@@ -6,7 +6,8 @@ use domain::deployment::{Platform, Status};
 use domain::time::spoken;
 use serde_json::json;
 
-use super::{HOOKABLE, INSTALL, REROUTE, SILENT_HOOK, STEP, Step};
+use super::{INSTALL, REROUTE, SILENT_HOOK, STEP, Step};
+use crate::scenario::check::HOOKABLE;
 use crate::timeline::{Tone, VerdictRecord, Who};
 use crate::world::{DELIVERY, Happening, World, landscape, shift};
 

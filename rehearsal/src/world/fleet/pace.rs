@@ -1,17 +1,22 @@
 //! What a process waits for, and what strikes it: the world's side of the virtual clock. Knows nothing of invocations.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use domain::time::Timestamp;
 
-use super::{SandboxId, State};
+use super::{Parked, SandboxId, State};
 use crate::timeline::{Tone, Who};
 use crate::world::{Effect, Happening, Token, World};
+
+/// The shortest wait.
+const TICK: Duration = Duration::from_millis(1);
 
 impl World {
     pub(crate) fn forget_waits(&mut self, id: SandboxId) {
         if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
-            let keys: Vec<(i64, u64)> = std::mem::take(&mut sandbox.waits).into_values().collect();
+            let waits = std::mem::take(&mut sandbox.waits).into_values();
+            let keys: Vec<(i64, u64)> = waits.chain(sandbox.deadline.take()).collect();
             sandbox.held.clear();
             for key in keys {
                 self.queue.remove(&key);
@@ -29,7 +34,8 @@ impl World {
             (Some("sleep"), Some(wait)) => {
                 let until: i64 = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
                 sandbox.parked = None;
-                let after = Timestamp(until).since(self.now);
+                // No wait is shorter than a tick, or one that begins over and over would hold up the world.
+                let after = Timestamp(until).since(self.now).max(TICK);
                 let key = self.schedule(after, Happening::Wake(id, wait));
                 if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
                     sandbox.waits.insert(wait, key);
@@ -42,11 +48,13 @@ impl World {
                 }
             }
             (Some("park"), Some(woken)) => {
+                let begun = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
                 let outstanding: BTreeSet<u64> =
                     words.next().unwrap_or_default().split(',').filter_map(|word| word.parse().ok()).collect();
-                // What the process no longer waits for was given up by it.
-                sandbox.held.retain(|request, _| outstanding.contains(request));
-                sandbox.parked = Some((woken, outstanding));
+                // What the process no longer waits for was given up by it. The two come by different connections, so there may
+                // already be a request that it began after it said this.
+                sandbox.held.retain(|request, _| outstanding.contains(request) || *request > begun);
+                sandbox.parked = Some(Parked { woken, begun, outstanding });
             }
             _ => {}
         }
@@ -55,24 +63,41 @@ impl World {
     pub(crate) fn wake(&mut self, id: SandboxId, wait: u64) {
         if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id)
             && sandbox.waits.remove(&wait).is_some()
-            && matches!(sandbox.state, State::Running(_))
+            && matches!(sandbox.state, State::Starting(_) | State::Running(_))
         {
             sandbox.wakes += 1;
             self.effects.push(Effect::Wake(id, wait));
         }
     }
 
-    /// A request of a process has arrived and waits for its answer.
-    pub(crate) fn hold(&mut self, id: SandboxId, request: Option<u64>, token: Token) {
-        if let (Some(sandbox), Some(request)) = (self.fleet.sandboxes.get_mut(&id), request) {
-            sandbox.held.insert(request, token);
+    /// A request of a process has arrived and waits for its answer; false when the process is past asking.
+    pub(crate) fn hold(&mut self, id: SandboxId, request: Option<u64>, token: Token) -> bool {
+        if !self.fleet.hears(id) {
+            return !self.fleet.sandboxes.contains_key(&id);
         }
+        self.fleet.askers.insert(token, id);
+        if let (Some(sandbox), Some(request)) = (self.fleet.sandboxes.get_mut(&id), request) {
+            // It may have been given up before it arrived.
+            let given_up = sandbox
+                .parked
+                .as_ref()
+                .is_some_and(|parked| request <= parked.begun && !parked.outstanding.contains(&request));
+            if !given_up {
+                sandbox.held.insert(request, token);
+            }
+        }
+        true
     }
 
     /// Ends a process from outside, or stops it where it stands.
     pub(crate) fn strike(&mut self, id: SandboxId, hang: bool) {
         let binary = self.function_of(id).map_or_else(String::new, |function| self.binary(function));
+        if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
+            sandbox.deaf = true;
+        }
         if hang {
+            // It gets no answer and no wake any more, so it does nothing, and needs nobody to let it go on if the rehearsal is
+            // broken off.
             self.tell(Who::Rehearsal, Tone::Warning, format!("lets the process of `{binary}` hang"));
             if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
                 sandbox.state = match std::mem::replace(&mut sandbox.state, State::Dead) {
@@ -80,7 +105,6 @@ impl World {
                     other => other,
                 };
             }
-            self.effects.push(Effect::Freeze(id));
         } else {
             self.tell(Who::Rehearsal, Tone::Warning, format!("kills the process of `{binary}`"));
             // It is not idle before its end has been seen.

@@ -253,3 +253,20 @@ fn an_invocation_asks_the_version_itself() {
         assert_eq!(one(&lambda).await.outcome, Outcome::Inconclusive);
     });
 }
+
+#[test]
+fn a_flood_from_an_answer_does_not_swell_what_is_told() {
+    testkit::run(async {
+        let flood = "f".repeat(10_000);
+        let server = Server::start(move |_| Reply::new(200, &json!({ "id": flood }).to_string())).await;
+        let list = json!([
+            { "name": "make", "post": "/orders", "capture": { "id": "$.id" } },
+            { "name": "read", "get": "/orders/{{ id }}", "expect": { "json": { "$.id": "short" } } }
+        ]);
+        let findings = run_at(&server.url, list, &no_version(), BUDGET).await;
+        assert_eq!(outcomes(&findings), [("make", Outcome::Pass), ("read", Outcome::Fail)]);
+        for text in [&findings[1].target, &findings[1].observed, &findings[1].expected] {
+            assert!(text.chars().count() <= 700, "{text}");
+        }
+    });
+}

@@ -165,7 +165,11 @@ pub struct InvokeRequest {
 
 /// How often and how far apart to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected a number of further tries, or `{ times: 2, backoff: 1s }`"
+)]
 pub enum Retries {
     /// So many more tries, with a growing pause that starts at a second.
     Times(u32),
@@ -180,7 +184,7 @@ pub enum Retries {
 
 /// What a value is taken from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields, expecting = "expected a JSONPath, `{ header: … }` or `{ regex: … }`")]
 pub enum Capture {
     /// A JSONPath (RFC 9535) into the body.
     JsonPath(String),
@@ -240,7 +244,7 @@ pub struct Expect {
 
 /// A status or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a status such as `200`, a class such as `2xx`, or a list of them")]
 pub enum StatusExpectation {
     /// `200`
     Code(u16),

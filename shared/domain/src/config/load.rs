@@ -255,6 +255,18 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_several_forms_takes_no_unknown_key_and_says_which_forms_there_are() {
+        let check = |more: &str| {
+            format!("{SERVICE}    after_allow_traffic:\n      checks:\n        - {{ name: a, get: /, {more} }}\n")
+        };
+        let retries = "greenlight.yaml:7:30: expected a number of further tries, or `{ times: 2, backoff: 1s }`";
+        check_error(&check("retries: { times: 2, backoff: 1s, jitter: true }"), retries);
+        check_error(&check("retries: { times: 2, backof: 1s }"), retries);
+        let capture = "greenlight.yaml:7:41: expected a JSONPath, `{ header: … }` or `{ regex: … }`";
+        check_error(&check("capture: { id: { header: a, regex: b } }"), capture);
+    }
+
+    #[test]
     fn all_problems_of_reference_are_told_at_once_in_the_files_order() {
         let text = format!(
             "{SERVICE}    after_allow_traffic:\n      checks:\n        - {{ name: a, get: /, post: / }}\n        - {{ name: b, get: /, needs: [aa] }}\n        - {{ name: c, get: /, needs: [d] }}\n        - {{ name: d, get: /, needs: [c] }}\n        - {{ name: d }}\n"

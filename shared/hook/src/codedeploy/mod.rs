@@ -8,7 +8,7 @@ pub mod report;
 use clock::Clock;
 use domain::events::HookVerdict;
 use domain::hook::{Budget, Conclusion, HookEvent, Verdict};
-use domain::ports::{HookReporter, Outbox, PortError};
+use domain::ports::{HookReporter, Outbox, PortError, Reported};
 use domain::time::{Timestamp, spoken};
 use serde_json::{Value, json};
 
@@ -16,6 +16,10 @@ use crate::guard::{Window, conclude};
 use crate::notes::Notes;
 use payload::{Decoded, NobodyToAnswer, decode};
 use report::{report, tell};
+
+/// The lifecycle events that have hooks (CodeDeploy user guide, "AppSpec hooks section").
+const HOOKS: [&str; 5] =
+    ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
 
 /// One invocation of a hook.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +106,18 @@ pub async fn answer(
         duration_ms: u64::try_from(now.since(call.arrived).as_millis()).unwrap_or(u64::MAX),
         at: now,
     };
-    tell(outbox, clock, notice, call.deadline).await;
+    // Lambda may deliver an event twice. Answered already, and no hook's event in progress: it came after the first had been
+    // answered and told. Otherwise the answer that CodeDeploy has is this one, whose first report only seemed to be lost.
+    let is_at_a_hook = lifecycle_event.as_deref().is_some_and(|event| HOOKS.contains(&event));
+    if matches!(taken, Ok(Reported::AlreadyCompleted)) && !is_at_a_hook {
+        tracing::info!(
+            deployment.id = event.deployment.0,
+            hook.name = call.hook,
+            "the lifecycle event had been answered already, so there is nothing to tell"
+        );
+    } else {
+        tell(outbox, clock, notice, call.deadline).await;
+    }
     match taken {
         Ok(_) => Ok(json!({
             "verdict": conclusion.verdict,

@@ -1,5 +1,5 @@
-//! Reports a verdict to CodeDeploy and then tells everybody else. The report is tried for as long as there is time; what is
-//! told is told once and may fail. Knows nothing of how a verdict was reached.
+//! Reports a verdict to CodeDeploy and then tells everybody else. The report is tried for as long as there is time; telling is
+//! tried for a while and may fail. Knows nothing of how a verdict was reached.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::patience::patiently;
 /// How long a report is tried at most, when the deadline is far: whoever waits that long for CodeDeploy waits in vain, and
 /// the watchdog should have its turn.
 const LONGEST_REPORT: Duration = Duration::from_mins(1);
+/// How long telling is tried: only the verdict's event carries what was observed, and once it is lost nobody sends it again.
+const LONGEST_TELLING: Duration = Duration::from_secs(20);
 /// What is kept free for telling when the deadline is near.
 const FOR_TELLING: Duration = Duration::from_millis(500);
 
@@ -37,20 +39,16 @@ pub async fn report(
 /// Publishes the verdict with everything that was seen, then logs it. A failure to publish is logged and nothing more: the
 /// verdict has been given.
 pub async fn tell(outbox: &impl Outbox, clock: &Clock, verdict: HookVerdict, deadline: Timestamp) {
-    let limit = deadline.since(clock.now()).mul_f64(0.8);
+    let limit = deadline.since(clock.now()).mul_f64(0.8).min(LONGEST_TELLING);
     let notice = Notice::HookVerdict(verdict);
-    let published = match clock.timeout(limit, outbox.publish(&notice)).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some("there was no time left".to_owned()),
-    };
+    let published = patiently(clock, limit, async || outbox.publish(&notice).await).await;
     let Notice::HookVerdict(verdict) = notice else { return };
     let id = verdict.deployment_id.0.as_str();
-    if let Some(error) = published {
+    if let Err(error) = published {
         tracing::warn!(
             deployment.id = id,
             hook.name = verdict.hook,
-            error,
+            %error,
             "the verdict could not be published on the event bus"
         );
     }

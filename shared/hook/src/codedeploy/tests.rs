@@ -228,6 +228,26 @@ fn what_had_been_answered_already_is_a_success() {
 }
 
 #[test]
+fn a_duplicate_that_comes_after_the_answer_is_not_told_and_a_report_that_only_seemed_lost_is() {
+    for (event, told) in [("AllowTraffic", 0), ("BeforeAllowTraffic", 1)] {
+        let mut scene = scene();
+        scene.codedeploy.reports = Script::always(Reported::AlreadyCompleted);
+        scene.codedeploy.targets = Script::always(Target::Ecs(build::ecs_target(event)));
+        let config = build::config(CONFIG);
+        assert_eq!(scene.gathered(Ok(&config)).unwrap()["reported"], json!(true));
+        assert_eq!(scene.bus.verdicts().len(), told, "{event}");
+    }
+}
+
+#[test]
+fn an_event_bus_that_throttles_is_tried_again() {
+    let mut scene = scene();
+    scene.bus.answers = Script::of([Err(throttled()), Ok(())]);
+    scene.answer(fine).unwrap();
+    assert_eq!(scene.bus.verdicts().len(), 2, "the fake keeps what was tried");
+}
+
+#[test]
 fn an_event_bus_that_is_down_changes_nothing() {
     let mut scene = scene();
     scene.bus.answers = Script::failing(denied("`PutEvents`"));

@@ -1,0 +1,59 @@
+//! The program from outside: what it says and which status it ends with, where nothing has to be built or run for it.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
+
+use std::path::Path;
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Runs `greenlight rehearse …` in a folder; status, standard output, standard error.
+fn rehearse(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_greenlight"))
+        .arg("rehearse")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_list_has_one_line_for_each_scenario() {
+    let (status, out, _) = rehearse(root(), &["list"]);
+    assert_eq!(status, Some(0));
+    let files = std::fs::read_dir(root().join("tests/scenarios")).unwrap().count();
+    assert_eq!(out.lines().count(), files, "{out}");
+    assert!(out.lines().any(|line| line.starts_with("healthy ")), "{out}");
+}
+
+#[test]
+fn what_cannot_run_ends_with_2_and_says_what_to_do() {
+    let scenario = std::env::temp_dir().join(format!("greenlight-{}.yaml", std::process::id()));
+    std::fs::write(&scenario, "name: x\ntitle: t\ndeployments: [{ service: orchestratr }]\nexpect: []\n").unwrap();
+    let path = scenario.display().to_string();
+    let cases: [(&[&str], &str); 9] = [
+        (&["run", "helthy"], "did you mean `healthy`?"),
+        (&["run"], "<NAMES>"),
+        (&["run", "healthy", "--bogus"], "--bogus"),
+        (&["run", &path], "no service `orchestratr`; did you mean `orchestrator`?"),
+        (&["run", "healthy", "--green", "127.0.0.1:8080"], "write it as `--green http://127.0.0.1:8080`"),
+        (&["run", "healthy-lambda", "--green", "http://127.0.0.1:8080"], "deploys a Lambda function"),
+        (&["run", "healthy", "--parameter", "LogLevel"], "write `--parameter NAME=VALUE`"),
+        (&["run", "healthy", "--parameter", "LogLevl=INFO"], "unknown parameter `LogLevl`"),
+        (&["run", "healthy", "--config", "/nowhere.yaml"], "could not read `/nowhere.yaml`"),
+    ];
+    for (arguments, expected) in cases {
+        let (status, out, error) = rehearse(root(), arguments);
+        assert_eq!(status, Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+        assert_eq!(out, "", "{arguments:?} speaks to standard output");
+    }
+    std::fs::remove_file(scenario).unwrap();
+    let (status, _, error) = rehearse(Path::new("/"), &["list"]);
+    assert_eq!(status, Some(2));
+    assert!(error.contains("run this in a clone of Greenlight"), "{error}");
+}

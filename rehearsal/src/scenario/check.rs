@@ -1,0 +1,163 @@
+//! Whether a scenario fits the fleet and the configuration that it is run with: names that mean nothing would otherwise let it come true for no
+//! reason. Knows nothing of files.
+
+use domain::config::Config;
+use domain::deployment::Platform;
+use domain::text::nearest;
+
+use super::{Expectation, Fault, Plan, Scenario};
+use crate::template::Template;
+
+/// Lifecycle events that may have a hook, on ECS; on Lambda, the last two.
+pub(crate) const HOOKABLE: [&str; 5] =
+    ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
+
+/// Refuses a name that is not among the known ones.
+fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.contains(&name) {
+        return Ok(());
+    }
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "there are none".to_owned(),
+        None => format!("there are {}", names.join(", ")),
+    };
+    Err(format!("there is no {what} `{name}`; {hint}"))
+}
+
+impl Scenario {
+    /// Holds every name against what there is.
+    ///
+    /// # Errors
+    /// With what is wrong and what there is instead.
+    pub fn check(&self, template: &Template, config: &Config) -> Result<(), String> {
+        let binaries = || template.functions.iter().map(|function| function.binary.as_str());
+        let alarms = || template.alarms.iter().map(|alarm| alarm.name.as_str());
+        if self.deployments.is_empty() {
+            return Err("it deploys nothing; write at least one entry under `deployments`".to_owned());
+        }
+        for plan in &self.deployments {
+            known("service", &plan.service, config.services.iter().map(|service| service.name.as_str()))?;
+            self.check_plan(plan)?;
+            for alarm in &plan.group_alarms {
+                known("alarm", alarm, alarms())?;
+            }
+        }
+        for fault in &self.faults {
+            match fault {
+                Fault::Kill(fault) | Fault::Hang(fault) => known("function", &fault.function, binaries())?,
+                Fault::Throttle(fault) | Fault::Break(fault) => {
+                    fault.function.iter().try_for_each(|function| known("function", function, binaries()))?;
+                }
+                Fault::RedAlarm { name } => known("alarm", name, alarms())?,
+                Fault::Slack(_) | Fault::Pagerduty(_) | Fault::Events(_) => {}
+            }
+        }
+        self.expect.iter().try_for_each(|expectation| self.check_expectation(expectation, template))
+    }
+
+    fn check_plan(&self, plan: &Plan) -> Result<(), String> {
+        let (word, other, hookable) = match plan.platform {
+            Platform::Lambda => ("Lambda", "ECS", HOOKABLE.get(3..).unwrap_or_default()),
+            Platform::Ecs => ("ECS", "Lambda", HOOKABLE.as_slice()),
+            Platform::Server => return Err("only the platforms ECS and Lambda are rehearsed".to_owned()),
+        };
+        if self.deployments.iter().any(|one| one.service == plan.service && one.platform != plan.platform) {
+            return Err(format!("the service `{}` cannot be on ECS and on Lambda", plan.service));
+        }
+        for event in plan.hooks.iter().flat_map(|hooks| hooks.keys()) {
+            known(&format!("hook on {word}"), event, hookable.iter().copied())?;
+        }
+        let Some(configuration) = &plan.configuration else { return Ok(()) };
+        crate::world::check_configuration(configuration)?;
+        if configuration.starts_with(&format!("CodeDeployDefault.{other}")) {
+            return Err(format!("`{configuration}` is not for {word}, which `{}` is deployed to", plan.service));
+        }
+        Ok(())
+    }
+
+    fn check_expectation(&self, expectation: &Expectation, template: &Template) -> Result<(), String> {
+        const ENDINGS: [&str; 3] = ["Succeeded", "Failed", "Stopped"];
+        match expectation {
+            Expectation::Deployment(expected) => {
+                if expected.nth == 0 || expected.nth > self.deployments.len() {
+                    return Err(format!("there is no deployment {}; the first is 1", expected.nth));
+                }
+                known("status of a deployment", &expected.status, ENDINGS)?;
+                expected.rollback.iter().try_for_each(|status| known("status of a rollback", status, ENDINGS))
+            }
+            Expectation::Production(colour) => known("version", colour, ["green", "blue"]),
+            Expectation::Verdict(expected) => {
+                known("function", &expected.hook, template.functions.iter().map(|function| function.binary.as_str()))?;
+                known("verdict", &expected.verdict, ["Succeeded", "Failed"])
+            }
+            Expectation::Pages(actions) => actions
+                .iter()
+                .try_for_each(|action| known("PagerDuty action", action, ["trigger", "acknowledge", "resolve"])),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const TEMPLATE: &str = "
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hook:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: hook } }
+    Properties: { FunctionName: CodeDeployHook_hook, Handler: bootstrap, Runtime: provided.al2023, CodeUri: ./ }
+";
+    const CONFIG: &str =
+        "version: 1\nservices:\n  - name: shop\n    codedeploy: { application: a, deployment_group: g }\n";
+
+    #[track_caller]
+    fn check(rest: &str, expected: &str) {
+        let template = Template::read(TEMPLATE, &BTreeMap::new()).unwrap();
+        let config = domain::config::load("greenlight.yaml", CONFIG).unwrap();
+        let text = format!("name: x\ntitle: t\n{rest}\n");
+        let outcome = Scenario::parse("x.yaml", &text).unwrap().check(&template, &config);
+        match outcome {
+            Ok(()) => assert_eq!(expected, "", "{rest} was let through"),
+            Err(message) => assert!(!expected.is_empty() && message.contains(expected), "{message}"),
+        }
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_is_refused_with_the_nearest_one() {
+        let one = "deployments: [{ service: shop }]\n";
+        check(&format!("{one}expect: []"), "");
+        check("deployments: []\nexpect: []", "it deploys nothing");
+        check("deployments: [{ service: shp }]\nexpect: []", "no service `shp`; did you mean `shop`?");
+        check("deployments: [{ service: shop, group_alarms: [red] }]\nexpect: []", "no alarm `red`; there are none");
+        check(
+            "deployments: [{ service: shop, hooks: { AfterAllowTrafic: h } }]\nexpect: []",
+            "did you mean `AfterAllowTraffic`?",
+        );
+        check(
+            "deployments: [{ service: shop, platform: Lambda, hooks: { AfterInstall: h } }]\nexpect: []",
+            "no hook on Lambda `AfterInstall`",
+        );
+        check("deployments: [{ service: shop, configuration: Half }]\nexpect: []", "`Half` is not known");
+        check(
+            "deployments: [{ service: shop, configuration: CodeDeployDefault.LambdaAllAtOnce }]\nexpect: []",
+            "is not for ECS",
+        );
+        check(
+            "deployments: [{ service: shop }, { service: shop, platform: Lambda }]\nexpect: []",
+            "cannot be on ECS and on Lambda",
+        );
+        check(&format!("{one}faults: [kill: {{ function: hok, during: x }}]\nexpect: []"), "did you mean `hook`?");
+        check(&format!("{one}faults: [red_alarm: {{ name: x }}]\nexpect: []"), "no alarm `x`");
+        check(&format!("{one}expect: [deployment: {{ nth: 2, status: Failed }}]"), "no deployment 2");
+        check(&format!("{one}expect: [deployment: {{ nth: 1, status: Sucess }}]"), "no status of a deployment");
+        check(&format!("{one}expect: [production: gren]"), "did you mean `green`?");
+        check(&format!("{one}expect: [pages: [triger]]"), "did you mean `trigger`?");
+    }
+}

@@ -1,0 +1,43 @@
+//! The scenario's faults: how often each may still strike, and whether it has. Knows nothing of what they do.
+
+use crate::scenario::Fault;
+
+/// A fault of the scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) fault: Fault,
+    /// How often it strikes yet; only of those that are counted.
+    pub(crate) left: u32,
+    /// Whether it has struck.
+    pub(crate) struck: bool,
+}
+
+/// The faults of a scenario before anything has happened.
+pub(crate) fn planned(faults: &[Fault]) -> Vec<Planned> {
+    let planned = |fault: &Fault| {
+        let left = match fault {
+            Fault::Kill(fault) | Fault::Hang(fault) => fault.times,
+            Fault::Throttle(fault) | Fault::Break(fault) => fault.times,
+            _ => 0,
+        };
+        // An alarm that is red from the start is red, whoever looks.
+        Planned { fault: fault.clone(), left, struck: matches!(fault, Fault::RedAlarm { .. }) }
+    };
+    faults.iter().map(planned).collect()
+}
+
+impl Planned {
+    /// The fault in words, for the complaint that it never struck.
+    pub(crate) fn spoken(&self) -> String {
+        match &self.fault {
+            Fault::Kill(fault) => format!("kill {} during {}", fault.function, fault.during),
+            Fault::Hang(fault) => format!("hang {} during {}", fault.function, fault.during),
+            Fault::Throttle(fault) => format!("throttle {}", fault.call),
+            Fault::Break(fault) => format!("break {}", fault.call),
+            Fault::Slack(_) => "slack".to_owned(),
+            Fault::Pagerduty(_) => "pagerduty".to_owned(),
+            Fault::Events(fault) => format!("events {}", fault.detail_type.as_deref().unwrap_or_default()),
+            Fault::RedAlarm { name } => format!("red_alarm {name}"),
+        }
+    }
+}

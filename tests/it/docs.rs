@@ -1,0 +1,111 @@
+//! The examples in the documentation: what is shown there is read by the code that it is about, and what is said to be refused is refused
+//! in those words.
+
+use domain::config::load;
+use domain::events::Heard;
+use serde_json::Value;
+
+use crate::project::root;
+
+const SERVICE: &str =
+    "version: 1\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: group }\n";
+
+/// A fenced block.
+struct Block {
+    page: &'static str,
+    /// The line of its fence.
+    line: usize,
+    language: String,
+    text: String,
+}
+
+fn page(page: &str) -> String {
+    std::fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+fn blocks(name: &'static str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut is_open = false;
+    for (line, text) in page(name).lines().enumerate() {
+        match (text.strip_prefix("```"), blocks.last_mut().filter(|_| is_open)) {
+            (Some(_), Some(_)) => is_open = false,
+            (Some(language), None) => {
+                is_open = true;
+                blocks.push(Block { page: name, line: line + 1, language: language.to_owned(), text: String::new() });
+            }
+            (None, Some(block)) => block.text.push_str(&format!("{text}\n")),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// The configuration that a block shows or is a part of; `None` when it is something else, such as an AppSpec.
+fn configuration(text: &str) -> Option<String> {
+    let indented = |by: usize| text.replace('\n', &format!("\n{:by$}", ""));
+    match text.split([':', '\n']).next()? {
+        "version" if text.contains("\nservices:") => Some(text.to_owned()),
+        "services" => Some(format!("version: 1\n{text}")),
+        "before_allow_traffic" | "alarms" => Some(format!("{SERVICE}    {}", indented(4))),
+        "- name" => Some(format!("{SERVICE}    after_allow_traffic:\n      checks:\n        {}", indented(8))),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_configuration_is_taken_or_refused_as_the_page_says() {
+    let mut read = 0;
+    for name in ["docs/configuration.md", "README.md"] {
+        let blocks = blocks(name);
+        for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.language == "yaml") {
+            let Some(text) = configuration(&block.text) else {
+                assert_eq!(name, "README.md", "{name}:{}: this is no part of a configuration", block.line);
+                continue;
+            };
+            read += 1;
+            // What is told of a wrong configuration stands in the block that follows it.
+            let told = blocks.get(index + 1).filter(|next| next.language == "text").map(|next| next.text.trim_end());
+            let refused = load("greenlight.yaml", &text).err().map(|error| error.to_string());
+            assert_eq!(refused.as_deref(), told, "{name}:{}", block.line);
+        }
+    }
+    assert!(read >= 10, "the pages show {read} configurations");
+}
+
+#[test]
+fn every_event_is_one_that_the_functions_understand_and_each_of_its_fields_is_explained() {
+    let text = page("docs/events.md");
+    let mut shown = Vec::new();
+    for block in blocks("docs/events.md").iter().filter(|block| block.language == "json") {
+        let event: Value =
+            serde_json::from_str(&block.text).unwrap_or_else(|error| panic!("{}:{}: {error}", block.page, block.line));
+        if event.get("detail-type").is_none() {
+            continue;
+        }
+        let (envelope, heard) =
+            Heard::parse(&event).unwrap_or_else(|error| panic!("{}:{}: {error}", block.page, block.line));
+        assert!(matches!(heard, Heard::Notice(_)), "{}:{}: this is none of Greenlight's own", block.page, block.line);
+        let mut fields = Vec::new();
+        names(&envelope.detail, &mut fields);
+        for field in fields {
+            let is_explained = text.contains(&format!("`{field}`")) || text.contains(&format!(".{field}`"));
+            assert!(is_explained, "{}:{}: the page does not explain `{field}`", block.page, block.line);
+        }
+        shown.push(envelope.detail_type);
+    }
+    assert_eq!(shown, ["Hook Verdict", "Rollback Decision", "Traffic Restored"]);
+}
+
+/// Every key in a value, however deep.
+fn names(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                found.push(name.clone());
+                names(member, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+        _ => {}
+    }
+}
