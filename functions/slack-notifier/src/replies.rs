@@ -59,8 +59,12 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
     let unusual: Vec<&Finding> = verdict.findings.iter().filter(|f| f.outcome != Outcome::Pass).collect();
     let first = said!("{} *{}*{} {} in {}", sign, event, of, word, took);
     // Where one finding decided, the reason is that finding, which stands below.
-    let is_below = unusual.iter().any(|finding| finding.sentence() == verdict.reason);
-    let mut lines = vec![if is_below { said!("{}:", first) } else { said!("{}: {}", first, verdict.reason) }];
+    let stands_below = |text: &str| unusual.iter().any(|finding| finding.sentence() == text);
+    let reason = match verdict.reason.split_once("; the first: ") {
+        Some((reason, finding)) if stands_below(finding) => reason,
+        _ => &verdict.reason,
+    };
+    let mut lines = vec![if stands_below(reason) { said!("{}:", first) } else { said!("{}: {}", first, reason) }];
     lines.extend(unusual.into_iter().map(finding));
     if !verdict.reported {
         lines.push(said!(

@@ -107,6 +107,8 @@ pub struct Restored {
 /// Which version has production's traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Traffic {
+    /// All of it is on the old version, and none ever left it: CodeDeploy skipped the shift.
+    NeverShifted,
     /// All of it is on the old version.
     Old,
     /// So many percent are on the new version.
@@ -120,6 +122,10 @@ pub enum Traffic {
 impl Traffic {
     /// From the deployment's target.
     pub fn of(target: &Target) -> Option<Self> {
+        // What comes after a lifecycle event that failed is skipped (seen by a third party on ECS; AWS does not document it).
+        if target.lifecycle_events().iter().any(|event| event.name == "AllowTraffic" && event.status == "Skipped") {
+            return Some(Traffic::NeverShifted);
+        }
         let weight = target.new_version_weight();
         match target {
             _ if target.is_all_on_the_old_version() => Some(Traffic::Old),
@@ -347,6 +353,11 @@ impl Story {
         self.ending().is_some_and(|ending| ending != Ending::Succeeded)
     }
 
+    /// Whether it ended before any production traffic could shift.
+    pub fn never_shifted(&self) -> bool {
+        self.traffic == Some(Traffic::NeverShifted)
+    }
+
     /// Whether a rollback has put the old version back.
     pub fn is_rolled_back(&self) -> bool {
         self.rollback.as_ref().is_some_and(|rollback| rollback.stage == Stage::Succeeded)
@@ -363,7 +374,9 @@ impl Story {
     /// Whether what is known of the ending is likely to be completed within seconds: the record lags behind the event, the rollback
     /// is about to be created, or a stop is about to be explained by Greenlight's own event.
     pub fn is_unsettled(&self) -> bool {
-        let rollback_open = self.rollback.is_none() && self.restored.is_none() && self.traffic != Some(Traffic::Old);
+        let rollback_open = self.rollback.is_none()
+            && self.restored.is_none()
+            && !matches!(self.traffic, Some(Traffic::Old | Traffic::NeverShifted));
         self.stage.is_ended() && !self.recorded
             || self.ended_badly() && (rollback_open || self.ending() == Some(Ending::StoppedByPerson))
     }

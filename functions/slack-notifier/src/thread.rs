@@ -54,6 +54,7 @@ fn production(story: &Story) -> String {
         (Some(Ending::Succeeded), _) if story.restores => "runs the restored version",
         (Some(Ending::Succeeded), _) => "runs the new version",
         _ if story.is_rolled_back() => "is on the old version",
+        (_, Some(Traffic::NeverShifted)) => "has stayed on the old version: no traffic was shifted",
         _ if story.rollback_failed() => "may be on either version: the rollback did not finish",
         _ if story.ended_badly() && story.rollback.is_some() => "is going back to the old version",
         (_, Some(Traffic::Old)) => "is on the old version",
@@ -94,6 +95,8 @@ pub fn glance(story: &Story) -> Glance {
         if story.is_rolled_back() {
             what.push_str(", and is rolled back");
             emoji = ":leftwards_arrow_with_hook:";
+        } else if story.never_shifted() {
+            // A rollback only takes the new version away; there is no traffic to wait for.
         } else if story.rollback_failed() {
             what.push_str(", and the rollback failed");
             emoji = ":rotating_light:";
