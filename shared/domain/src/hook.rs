@@ -189,7 +189,7 @@ pub struct Budget {
 }
 
 /// What reporting to CodeDeploy may cost: two throttled tries and one that succeeds take 1.2 to 2.2 s with the SDK's default
-/// retries (docs/performance.md), so twice the longest that was seen, and room for the event that explains.
+/// retries (measured on the Rust client), so twice the longest that was seen, and room for the event that explains.
 pub const REPORT_RESERVE: Duration = Duration::from_secs(5);
 
 impl Budget {
