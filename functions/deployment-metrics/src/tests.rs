@@ -6,40 +6,15 @@ use std::time::Duration;
 
 use clock::Clock;
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Status, Target};
-use domain::ports::{Deployments, Ledger, Measure, Metrics, PortError};
+use domain::ports::{Deployments, Measure, Metrics, PortError};
 use domain::time::Timestamp;
 use runtime::Invocation;
 use serde_json::{Value, json};
 use testkit::fakes::denied;
+use testkit::ledger::Table;
 use testkit::{build, run};
 
 use crate::{Ports, handle};
-
-#[derive(Default)]
-struct Table(RefCell<BTreeMap<String, Value>>);
-
-impl Ledger for Table {
-    async fn claim(&self, key: &str, value: &Value, expires: Timestamp) -> Result<bool, PortError> {
-        self.replace(key, None, value, expires).await
-    }
-
-    async fn read(&self, key: &str) -> Result<Option<Value>, PortError> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    async fn replace(&self, key: &str, from: Option<&Value>, to: &Value, _: Timestamp) -> Result<bool, PortError> {
-        let is_there = self.0.borrow().get(key) == from;
-        if is_there {
-            self.0.borrow_mut().insert(key.to_owned(), to.clone());
-        }
-        Ok(is_there)
-    }
-
-    async fn release(&self, key: &str) -> Result<(), PortError> {
-        self.0.borrow_mut().remove(key);
-        Ok(())
-    }
-}
 
 #[derive(Default)]
 struct CloudWatch {

@@ -1,4 +1,4 @@
-//! For tests only: a table, a Slack, a PagerDuty and a CodeDeploy in memory, and messages in readable form.
+//! For tests only: a Slack, a PagerDuty and a CodeDeploy in memory, and messages in readable form.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -6,39 +6,11 @@ use std::rc::Rc;
 
 use domain::config::{PagerDuty, Slack};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
-use domain::ports::{Chat, Deployments, Ledger, Pager, PortError, PostedMessage};
+use domain::ports::{Chat, Deployments, Pager, PortError, PostedMessage};
 use domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::sinks::Sinks;
-
-#[derive(Debug, Default)]
-pub(crate) struct Table(pub(crate) RefCell<BTreeMap<String, Value>>);
-
-impl Ledger for Table {
-    async fn claim(&self, key: &str, value: &Value, expires: Timestamp) -> Result<bool, PortError> {
-        self.replace(key, None, value, expires).await
-    }
-
-    async fn read(&self, key: &str) -> Result<Option<Value>, PortError> {
-        tokio::task::yield_now().await;
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    async fn replace(&self, key: &str, from: Option<&Value>, to: &Value, _: Timestamp) -> Result<bool, PortError> {
-        tokio::task::yield_now().await;
-        let is_there = self.0.borrow().get(key).map(Value::to_string) == from.map(Value::to_string);
-        if is_there {
-            self.0.borrow_mut().insert(key.to_owned(), to.clone());
-        }
-        Ok(is_there)
-    }
-
-    async fn release(&self, key: &str) -> Result<(), PortError> {
-        self.0.borrow_mut().remove(key);
-        Ok(())
-    }
-}
 
 /// One message as it stands in the channel.
 #[derive(Clone, Debug)]

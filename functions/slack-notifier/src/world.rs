@@ -10,8 +10,9 @@ use domain::time::Timestamp;
 use runtime::Invocation;
 use serde_json::{Value, json};
 use testkit::build;
+use testkit::ledger::Table;
 
-use crate::fakes::{Both, Channel, Record, SlackFake, Table};
+use crate::fakes::{Both, Channel, Record, SlackFake};
 use crate::{Ports, handle};
 
 pub(crate) const BOT: &str = "slack: { token: env:T, channel: C1 }\n";

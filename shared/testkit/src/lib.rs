@@ -12,6 +12,7 @@
 pub mod build;
 pub mod fakes;
 pub mod http;
+pub mod ledger;
 
 /// Runs a test's future on a runtime with one thread, as the functions do.
 pub fn run<F: Future>(test: F) -> F::Output {
