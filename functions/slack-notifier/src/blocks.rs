@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-/// Slack's limits (aws-facts 8.3); a little less where Slack may count an emoji twice.
+/// Slack's limits (Block Kit reference); a little less where Slack may count an emoji twice.
 const BLOCKS: usize = 50;
 const HEADER: usize = 140;
 const SECTION: usize = 2900;

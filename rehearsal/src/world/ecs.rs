@@ -115,7 +115,7 @@ impl World {
             "taskSetArn": arn("ecs", &format!("task-set/{}/{}/{}", service.cluster(), service.name, Guarded::task_set_id(version))),
             "serviceArn": service.service_arn(),
             "clusterArn": arn("ecs", &format!("cluster/{}", service.cluster())),
-            // A task set that CodeDeploy made has the deployment's id here (seen by a third party, aws-facts §2.3).
+            // A task set that CodeDeploy made has the deployment's id here (seen by a third party; AWS does not document it).
             "externalId": version.deployment,
             "startedBy": "CODE_DEPLOY",
             "status": if version.weight >= 100.0 { "PRIMARY" } else { "ACTIVE" },

@@ -96,7 +96,7 @@ fn listener(service: &Guarded, test: bool) -> Value {
         "LoadBalancerArn": service.load_balancer_arn(),
         "Port": if test { service.test_port } else { service.production_port },
         "Protocol": "HTTP",
-        // Once CodeDeploy manages the listener, its action is a weighted forward (aws-facts §2.6).
+        // Once CodeDeploy manages the listener, its action is a weighted forward (seen by a third party).
         "DefaultActions": [{ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } }],
     })
 }

@@ -22,7 +22,7 @@ const SILENT_HOOK: Duration = Duration::from_hours(1);
 const INSTALL: Duration = Duration::from_secs(75);
 /// How long CodeDeploy takes for a step of its own.
 const STEP: Duration = Duration::from_secs(2);
-/// How long it takes to reroute traffic: a third party saw 23 s from an alarm to weights that are back (aws-facts, LAB).
+/// How long it takes to reroute traffic: a third party saw 23 s from an alarm to weights that are back.
 const REROUTE: Duration = Duration::from_secs(6);
 /// How often CodeDeploy looks at the alarms of a group.
 const ALARM_POLL: Duration = Duration::from_secs(15);

@@ -7,8 +7,8 @@ use regex_lite::Regex;
 /// How traffic moves: at which time after the shift's start the new version has which percentage.
 pub(crate) type Shift = Vec<(Duration, f64)>;
 
-/// The steps of a deployment configuration, by its name. CodeDeploy's canary has two increments, its linear shift equal ones (aws-facts
-/// of `TimeBasedCanary` and `TimeBasedLinear`, CodeDeploy API reference); custom configurations are read by the same words in
+/// The steps of a deployment configuration, by its name. CodeDeploy's canary has two increments, its linear shift equal ones
+/// (`TimeBasedCanary` and `TimeBasedLinear`, CodeDeploy API reference); custom configurations are read by the same words in
 /// their names, `MyCanary25Percent10Minutes`.
 pub(crate) fn steps(configuration: &str) -> Result<Shift, String> {
     if configuration.ends_with("AllAtOnce") {

@@ -92,7 +92,7 @@ impl World {
                 let payload = json!({ "DeploymentId": id, "LifecycleEventHookExecutionId": execution });
                 self.invoke(target, payload, DELIVERY);
             }
-            // What CodeDeploy does here is not documented (aws-facts §1.4); to fail is the harmless assumption.
+            // What CodeDeploy does here is not documented; to fail is the harmless assumption.
             None => self.complete_event(id, index, false, &format!("the hook function `{function}` does not exist")),
         }
     }

@@ -17,7 +17,7 @@ fn error(code: &str) -> Canned {
     Canned::status(400, format!(r#"{{"__type":"{code}","message":"said so"}}"#))
 }
 
-/// An alarm stop as it was seen in production (aws-facts 2.2), in the fields of the API reference.
+/// An alarm stop as it was seen in production, in the fields of the API reference.
 const STOPPED: &str = r#"{"deploymentInfo":{
     "applicationName":"mangaassist","deploymentGroupName":"orchestrator","deploymentId":"d-BDS7SUA1L",
     "deploymentConfigName":"CodeDeployDefault.ECSLinear10PercentEvery1Minutes","status":"Stopped","creator":"user",
