@@ -67,7 +67,7 @@ mod tests {
     fn only_what_may_work_later_is_tried_again_and_only_within_the_limit() {
         assert!(matches!(tried(5000, |n| if n < 2 { Err(throttled()) } else { Ok(n) }), (2, Ok(2))));
         assert!(matches!(tried(5000, |_| Err(denied("the call"))), (1, Err(PortError::Denied { .. }))));
-        assert!(matches!(tried(300, |_| Err(throttled())), (2, Err(PortError::Transient { .. }))));
+        assert!(matches!(tried(550, |_| Err(throttled())), (2, Err(PortError::Transient { .. }))));
         let asks_for_more = || PortError::Transient {
             what: "x".to_owned(),
             detail: "y".to_owned(),

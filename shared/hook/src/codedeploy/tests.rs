@@ -113,7 +113,8 @@ fn a_panic_fails_closed_and_keeps_what_was_known() {
 fn an_overrun_fails_closed_before_the_deadline() {
     let scene = Scene { milliseconds: 400, ..scene() };
     let answered = scene.answer(async |_, _, _| std::future::pending().await);
-    scene.check_failed(&answered, "the hook was not finished within 200 ms");
+    // The time that is left is counted from the arrival, so the figure itself depends on the machine.
+    scene.check_failed(&answered, "the hook was not finished within ");
 }
 
 #[test]
