@@ -310,19 +310,8 @@ impl Scenario {
         };
         let document = yaml::parse(text).map_err(|error| at(error.place, error.message.clone()))?;
         let scenario: Scenario = serde_path_to_error::deserialize(&document.value).map_err(|error| {
-            let path = error.path().to_string();
-            let message = error.into_inner().to_string();
-            let mut inner = path.as_str();
-            let place = loop {
-                if let Some(place) = document.places.get(inner) {
-                    break *place;
-                }
-                match inner.rfind(['.', '[']) {
-                    Some(cut) => inner = inner.get(..cut).unwrap_or_default(),
-                    None => break yaml::Place::default(),
-                }
-            };
-            at(place, message)
+            let place = document.nearest_place(&error.path().to_string());
+            at(place, error.into_inner().to_string())
         })?;
         Ok(scenario)
     }

@@ -171,12 +171,11 @@ where
 }
 
 /// A finding as its requirement's severity lets it count.
-pub(crate) fn softened(mut finding: Finding, severity: Severity) -> Finding {
-    if severity == Severity::Warn && !finding.outcome.is_acceptable() {
-        finding.observed = format!("{} (a warning: {}, but not decisive)", finding.observed, finding.outcome.word());
-        finding.outcome = Outcome::Degraded;
+pub(crate) fn softened(finding: Finding, severity: Severity) -> Finding {
+    match severity {
+        Severity::Warn => finding.softened("a warning"),
+        Severity::Fail => finding,
     }
-    finding
 }
 
 #[cfg(test)]

@@ -148,6 +148,22 @@ impl Runner {
         process::file(&self.setting, self.door.address)
     }
 
+    /// Takes what the processes tell; false when all of them are idle and have told everything.
+    async fn listen(&mut self) -> bool {
+        if !self.world.is_quiet() {
+            self.wait_for_input().await;
+            return true;
+        }
+        self.busy_since = None;
+        match self.inputs.try_recv() {
+            Ok(input) => {
+                self.take(input);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Runs to the end of the scenario; `news` gets every entry of the timeline as it comes.
     ///
     /// # Errors
@@ -156,14 +172,10 @@ impl Runner {
         loop {
             self.carry_out().await?;
             self.world.take_news().iter().for_each(&mut news);
-            if !self.world.is_quiet() {
-                self.wait_for_input().await;
+            if self.listen().await {
                 continue;
             }
-            self.busy_since = None;
-            if let Ok(input) = self.inputs.try_recv() {
-                self.take(input);
-            } else if self.world.is_over() {
+            if self.world.is_over() {
                 return Ok(self.world);
             } else if self.world.elapsed() > LONGEST {
                 return Err(RunError::Endless { scenario: scenario.to_owned(), open: self.world.open_ends() });
@@ -187,14 +199,10 @@ impl Runner {
             if let Ok(answer) = answer.try_recv() {
                 return Ok(answer);
             }
-            if !self.world.is_quiet() {
-                self.wait_for_input().await;
+            if self.listen().await {
                 continue;
             }
-            self.busy_since = None;
-            if let Ok(input) = self.inputs.try_recv() {
-                self.take(input);
-            } else if !self.world.step() {
+            if !self.world.step() {
                 let open = self.world.open_ends();
                 return Err(RunError::Endless { scenario: function.to_owned(), open });
             }

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use domain::ports::PortError;
-use domain::text::bounded;
+use domain::text::{bounded, root_cause};
 
 /// A service's sentence is passed on up to this many characters.
 const DETAIL_LIMIT: usize = 600;
@@ -48,12 +48,12 @@ impl Attempt<'_> {
             }
             SdkError::ResponseError(context) => {
                 let status = context.raw().status().as_u16();
-                let detail = format!("the answer with status {status} could not be read: {}", innermost(error));
+                let detail = format!("the answer with status {status} could not be read: {}", root_cause(error));
                 if status >= 500 { self.transient(detail, None) } else { self.permanent(detail) }
             }
-            SdkError::DispatchFailure(context) if context.is_user() => self.permanent(innermost(error)),
-            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => self.transient(innermost(error), None),
-            _ => self.permanent(innermost(error)),
+            SdkError::DispatchFailure(context) if context.is_user() => self.permanent(root_cause(error)),
+            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => self.transient(root_cause(error), None),
+            _ => self.permanent(root_cause(error)),
         }
     }
 
@@ -152,15 +152,6 @@ impl Said<'_> {
 fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let number = |name: &str| response.headers().get(name)?.trim().parse::<u64>().ok();
     number("x-amz-retry-after").map(Duration::from_millis).or_else(|| number("retry-after").map(Duration::from_secs))
-}
-
-/// The innermost cause: the SDK's own sentences around it say only which layer it passed through.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -242,16 +242,10 @@ pub(crate) fn cancelled(check: &Check, target: &str, progress: &Progress, budget
 }
 
 /// The finding as the check's severity lets it count.
-pub(crate) fn softened(check: &Check, mut finding: Finding) -> Finding {
-    if finding.outcome.is_acceptable() {
-        return finding;
+pub(crate) fn softened(check: &Check, finding: Finding) -> Finding {
+    match (check.dry_run, check.severity) {
+        (true, _) => finding.softened("a dry run"),
+        (false, Severity::Warn) => finding.softened("a warning"),
+        (false, Severity::Fail) => finding,
     }
-    if check.dry_run {
-        finding.observed = format!("{} (a dry run: {}, but not decisive)", finding.observed, finding.outcome.word());
-        finding.outcome = Outcome::Degraded;
-    } else if check.severity == Severity::Warn {
-        finding.observed = format!("{} (a warning: {}, but not decisive)", finding.observed, finding.outcome.word());
-        finding.outcome = Outcome::Degraded;
-    }
-    finding
 }

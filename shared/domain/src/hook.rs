@@ -118,6 +118,15 @@ impl Finding {
         }
     }
 
+    /// The finding as it counts where a failure must not decide; `what` says why: `a warning`, `a dry run`. A good one stays as it is.
+    pub fn softened(mut self, what: &str) -> Self {
+        if !self.outcome.is_acceptable() {
+            self.observed = format!("{} ({what}: {}, but not decisive)", self.observed, self.outcome.word());
+            self.outcome = Outcome::Degraded;
+        }
+        self
+    }
+
     /// The finding as one sentence for a log, a timeline or a message.
     pub fn sentence(&self) -> String {
         let mut text = format!("`{}` {}", self.name, self.outcome.word());

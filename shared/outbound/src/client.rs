@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clock::{Clock, REQUEST_HEADER};
+use domain::text::root_cause;
 use http::{HeaderMap, HeaderValue};
 
 /// An HTTP client. Cheap to clone; all clones share one connection pool.
@@ -130,15 +131,6 @@ fn classify(error: &reqwest::Error) -> HttpError {
     } else {
         HttpError::Broken(cause)
     }
-}
-
-/// The innermost cause: reqwest's own text names the URL, which may carry a secret.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -57,21 +57,13 @@ pub fn load(file: &str, text: &str) -> Result<Config, ConfigError> {
 
 /// The place of a path, or of the nearest thing around it. An unknown field's own key is the better place.
 fn place_of(document: &Document, path: &str, message: &str) -> Place {
-    let mut path = if path == "." { "" } else { path };
+    let at = if path == "." { "" } else { path };
     if let Some(field) = quoted(message, "unknown key `")
-        && let Some(place) = document.places.get(&yaml::below(path, field))
+        && let Some(place) = document.places.get(&yaml::below(at, field))
     {
         return *place;
     }
-    loop {
-        if let Some(place) = document.places.get(path) {
-            return *place;
-        }
-        match path.rfind(['.', '[']) {
-            Some(at) => path = path.get(..at).unwrap_or_default(),
-            None => return document.places.get("").copied().unwrap_or_default(),
-        }
-    }
+    document.nearest_place(path)
 }
 
 fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {

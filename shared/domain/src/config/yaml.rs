@@ -24,6 +24,22 @@ pub struct Document {
     pub places: BTreeMap<String, Place>,
 }
 
+impl Document {
+    /// The place of a path as `serde_path_to_error` writes it, or of the nearest thing around it.
+    pub fn nearest_place(&self, path: &str) -> Place {
+        let mut path = if path == "." { "" } else { path };
+        loop {
+            if let Some(place) = self.places.get(path) {
+                return *place;
+            }
+            match path.rfind(['.', '[']) {
+                Some(at) => path = path.get(..at).unwrap_or_default(),
+                None => return self.places.get("").copied().unwrap_or_default(),
+            }
+        }
+    }
+}
+
 /// Text that is not YAML, or YAML that has no JSON form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {}, column {}: {message}", place.line, place.column)]
