@@ -121,6 +121,7 @@ fn notice<C, O>(
         reported: true,
         reason: conclusion.reason.clone(),
         findings: Vec::new(),
+        skipped: conclusion.skipped.clone(),
         revision: revision.unwrap_or_default(),
         duration_ms: u64::try_from(now.since(invocation.arrived).as_millis()).unwrap_or(u64::MAX),
         at: now,

@@ -89,7 +89,8 @@ fn giver(checks: &[Check], index: usize, name: &str) -> Option<usize> {
 fn texts(check: &Check) -> Vec<&str> {
     let mut texts: Vec<&str> = Vec::new();
     match check.request() {
-        Ok(Request::Http { path, .. }) => texts.push(path),
+        Ok(Request::Http { path, .. } | Request::WebSocket { path }) => texts.push(path),
+        Ok(Request::GrpcHealth(health)) => texts.extend(health.url.as_deref()),
         Ok(Request::Invoke(invoke)) => each_text(&invoke.payload, &mut |text| texts.push(text)),
         Err(_) => {}
     }

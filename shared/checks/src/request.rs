@@ -41,6 +41,9 @@ pub(crate) fn prepare(check: &Check, base: &Result<String, String>, scope: Scope
             }
             Ok(Prepared::Invoke { payload: render_value(&invoke.payload, scope)?.to_string().into_bytes() })
         }
+        Request::WebSocket { .. } | Request::GrpcHealth(_) => {
+            Err(Unable::Wrong("Greenlight cannot ask this yet".to_owned()))
+        }
         Request::Http { method, path } => {
             let address = address(base, path, scope)?;
             let (body, content_type) = body(check, scope)?;
@@ -76,6 +79,8 @@ pub(crate) fn named(check: &Check, base: &Result<String, String>, version: Resul
             format!("{} {base}{path}", method.as_str())
         }
         Ok(Request::Invoke(_)) => version.map_or_else(|_| "invoke".to_owned(), |version| format!("invoke {version}")),
+        Ok(Request::WebSocket { path }) => path.to_owned(),
+        Ok(Request::GrpcHealth(health)) => health.service.clone(),
         Err(_) => String::new(),
     }
 }

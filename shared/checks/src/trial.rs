@@ -102,6 +102,7 @@ impl Trial<'_> {
             expected: bounded(&one.expected, TEXT),
             observed: bounded(&observed, TEXT),
             target: bounded(&self.target, TARGET),
+            peer: None,
             tries,
             duration_ms: Some(u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX)),
         };
@@ -222,6 +223,7 @@ pub(crate) fn not_sent(check: &Check, target: &str, why: Unable) -> Ended {
         expected: String::new(),
         observed: bounded(&observed, TEXT),
         target: bounded(target, TARGET),
+        peer: None,
         tries: 0,
         duration_ms: None,
     };

@@ -102,6 +102,9 @@ pub struct HookVerdict {
     pub reason: String,
     /// Every fact and check that was looked at.
     pub findings: Vec<Finding>,
+    /// Why a person asked to let the deployment through unchecked, when one did: the emergency lane.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped: Option<String>,
     /// What is deployed.
     pub revision: Revision,
     /// How long the hook took, in milliseconds.

@@ -85,6 +85,9 @@ pub struct Finding {
     /// Where it was looked at: `GET http://…/health`, `task set ecs-svc/…`.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub target: String,
+    /// The address that answered, `10.0.1.7:8443`, where one did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub peer: Option<String>,
     /// How many tries it took; zero where there is nothing to try.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub tries: u32,
@@ -113,6 +116,7 @@ impl Finding {
             expected: expected.into(),
             observed: observed.into(),
             target: target.into(),
+            peer: None,
             tries: 0,
             duration_ms: None,
         }
@@ -154,12 +158,15 @@ pub struct Conclusion {
     pub reason: String,
     /// Every fact and check that was looked at.
     pub findings: Vec<Finding>,
+    /// Why a person asked to let the deployment through unchecked, when one did: the emergency lane.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped: Option<String>,
 }
 
 impl Conclusion {
     /// A conclusion without findings: the hook could not or need not look.
     pub fn bare(verdict: Verdict, reason: impl Into<String>) -> Self {
-        Self { verdict, reason: reason.into(), findings: Vec::new() }
+        Self { verdict, reason: reason.into(), findings: Vec::new(), skipped: None }
     }
 
     /// The verdict that the findings add up to: the worst of them decides.
@@ -173,14 +180,14 @@ impl Conclusion {
                     0 => format!("all {} passed", crate::text::count(total, "check")),
                     _ => format!("{} passed, {degraded} of them degraded", crate::text::count(total, "check")),
                 };
-                Self { verdict: Verdict::Succeeded, reason, findings }
+                Self { verdict: Verdict::Succeeded, reason, findings, skipped: None }
             }
             Some(first) => {
                 let reason = match bad.len() {
                     1 => first.sentence(),
                     more => format!("{more} of {total} checks failed; the first: {}", first.sentence()),
                 };
-                Self { verdict: Verdict::Failed, reason, findings }
+                Self { verdict: Verdict::Failed, reason, findings, skipped: None }
             }
         }
     }

@@ -9,7 +9,11 @@ use crate::time::Span;
 /// The words of a matcher, `{ gte: 1 }`; what `length` holds is a matcher again.
 pub const MATCHER_WORDS: [&str; 10] = ["gte", "gt", "lte", "lt", "eq", "ne", "matches", "contains", "exists", "length"];
 
-/// One check. Exactly one of `get`, `post`, `put`, `patch`, `delete`, `head` and `invoke` says what is asked.
+/// The words that say what a check asks.
+pub const REQUEST_WORDS: [&str; 9] =
+    ["get", "post", "put", "patch", "delete", "head", "invoke", "websocket", "grpc_health"];
+
+/// One check. Exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`, `websocket` and `grpc_health` says what is asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
@@ -36,6 +40,12 @@ pub struct Check {
     /// An invocation of the target version itself (Lambda).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoke: Option<InvokeRequest>,
+    /// The path of a WebSocket; `body` or `json` is the message that is sent once it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<String>,
+    /// A question to the standard health service of a gRPC server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_health: Option<GrpcHealthRequest>,
     /// Request headers.
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     pub headers: Texts,
@@ -98,12 +108,15 @@ impl Check {
             .filter_map(|(method, path)| path.as_deref().map(|path| Request::Http { method: *method, path }))
             .collect();
         given.extend(self.invoke.as_ref().map(Request::Invoke));
+        given.extend(self.websocket.as_deref().map(|path| Request::WebSocket { path }));
+        given.extend(self.grpc_health.as_ref().map(Request::GrpcHealth));
         match (given.pop(), given.len()) {
             (Some(request), 0) => Ok(request),
             (_, others) => Err(format!(
-                "the check `{}` has {} requests; give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`",
+                "the check `{}` has {} requests; give exactly one of {}",
                 self.name,
-                if others == 0 { 0 } else { others + 1 }
+                if others == 0 { 0 } else { others + 1 },
+                REQUEST_WORDS.map(|word| format!("`{word}`")).join(", ")
             )),
         }
     }
@@ -121,6 +134,13 @@ pub enum Request<'a> {
     },
     /// An invocation of the target version of a Lambda function.
     Invoke(&'a InvokeRequest),
+    /// A WebSocket to a path below the service's base URL, or to a URL of its own.
+    WebSocket {
+        /// The path, `/ws`.
+        path: &'a str,
+    },
+    /// A question to a gRPC server's health service.
+    GrpcHealth(&'a GrpcHealthRequest),
 }
 
 /// An HTTP method.
@@ -161,6 +181,18 @@ pub struct InvokeRequest {
     /// The event that the version receives.
     #[serde(default)]
     pub payload: Value,
+}
+
+/// `grpc_health: { service: … }`: asks `grpc.health.v1.Health/Check` (the gRPC health checking protocol).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrpcHealthRequest {
+    /// The service's full name, `chat.v1.Orchestrator`; the server as a whole when not given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub service: String,
+    /// The server's URL when it is not the service's base URL; `http://` speaks HTTP/2 without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// How often and how far apart to try again.

@@ -265,11 +265,11 @@ mod tests {
         );
         check_error(
             &text,
-            "g:7:11: the check `a` has 2 requests; give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`
+            "g:7:11: the check `a` has 2 requests; give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`, `websocket`, `grpc_health`
 g:8:38: there is no check `aa` in this block; did you mean `a`?
 g:9:30: `c` needs itself, by way of the checks that it needs
 g:10:30: `d` needs itself, by way of the checks that it needs
-g:11:11: the check `d` has 0 requests; give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`
+g:11:11: the check `d` has 0 requests; give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`, `websocket`, `grpc_health`
 g:11:13: there are two checks named `d` in this block"
                 .replace("g:", "greenlight.yaml:")
                 .as_str(),

@@ -7,8 +7,8 @@ mod service;
 pub mod yaml;
 
 pub use check::{
-    BodyExpectation, Capture, CertificateExpectation, Check, Expect, InvokeRequest, MATCHER_WORDS, Method, Request,
-    Retries, Severity, StatusExpectation,
+    BodyExpectation, Capture, CertificateExpectation, Check, Expect, GrpcHealthRequest, InvokeRequest, MATCHER_WORDS,
+    Method, REQUEST_WORDS, Request, Retries, Severity, StatusExpectation,
 };
 pub use load::{ConfigError, Problem, load};
 pub use service::{

@@ -195,6 +195,15 @@ pub struct Require {
     /// What runs is what the revision names.
     #[serde(with = "requirement")]
     pub image_matches_revision: Option<Severity>,
+    /// The test listener leads to the replacement task set's target group (ECS).
+    #[serde(with = "requirement")]
+    pub test_listener_routed: Option<Severity>,
+    /// The alias has all its traffic on one version before the shift begins (Lambda).
+    #[serde(with = "requirement")]
+    pub alias_not_shifting: Option<Severity>,
+    /// The provisioned concurrency that is configured for the new version is there (Lambda).
+    #[serde(with = "requirement")]
+    pub provisioned_concurrency_ready: Option<Severity>,
     /// None of the service's alarms with `action: rollback` is in ALARM.
     #[serde(with = "requirement")]
     pub alarms_quiet: Option<Severity>,
@@ -203,7 +212,15 @@ pub struct Require {
 impl Default for Require {
     fn default() -> Self {
         let on = Some(Severity::Fail);
-        Self { tasks_running: on, targets_healthy: on, image_matches_revision: on, alarms_quiet: on }
+        Self {
+            tasks_running: on,
+            targets_healthy: on,
+            image_matches_revision: on,
+            test_listener_routed: on,
+            alias_not_shifting: on,
+            provisioned_concurrency_ready: on,
+            alarms_quiet: on,
+        }
     }
 }
 

@@ -102,6 +102,7 @@ pub async fn answer(
         reported: taken.is_ok(),
         reason: conclusion.reason.clone(),
         findings: conclusion.findings,
+        skipped: conclusion.skipped,
         revision: known.revision,
         duration_ms: u64::try_from(now.since(call.arrived).as_millis()).unwrap_or(u64::MAX),
         at: now,
