@@ -152,7 +152,7 @@ fn rehearse(project: &Project, scenarios: Vec<Scenario>, arguments: &Arguments) 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut finished = Vec::new();
     for scenario in scenarios {
-        let setting = project.setting(&binaries, &scenario.name);
+        let setting = project.setting_for(&scenario, &binaries, &scenario.name);
         if !arguments.json {
             print(&text::heading(&scenario.name, &scenario.title, style))?;
         }

@@ -141,7 +141,7 @@ impl Project {
     /// When one does not.
     pub fn check(&self, scenario: &Scenario) -> Result<(), ProjectError> {
         let unfit = |what| ProjectError::Unfit { name: scenario.name.clone(), what };
-        scenario.check(&self.template, &self.config).map_err(unfit)
+        scenario.check(&self.template, &self.config_for(scenario)).map_err(unfit)
     }
 
     /// Builds the functions and gives what a run needs; `folder` is where it may write.
@@ -153,7 +153,7 @@ impl Project {
         Ok(build::functions(&self.root, cargo, &names)?)
     }
 
-    /// What a run needs, with the binaries that were built.
+    /// What a run needs, with the binaries that were built; `run` names the folder that it may write into.
     pub fn setting(&self, binaries: &BTreeMap<String, PathBuf>, run: &str) -> Setting {
         // …/target/debug/<binary>: the run's folder lies beside the profile's.
         let target = binaries.values().next().and_then(|file| file.parent()?.parent().map(Path::to_owned));
@@ -164,6 +164,19 @@ impl Project {
             binaries: binaries.clone(),
             folder: target.unwrap_or_else(|| self.root.join("target")).join("rehearsal").join(run),
         }
+    }
+
+    /// What a run of this scenario needs: as above, with the scenario's own configuration where it brings one.
+    pub fn setting_for(&self, scenario: &Scenario, binaries: &BTreeMap<String, PathBuf>, run: &str) -> Setting {
+        let setting = self.setting(binaries, run);
+        let config_text = scenario.config.clone().unwrap_or_else(|| setting.config_text.clone());
+        Setting { config: self.config_for(scenario), config_text, ..setting }
+    }
+
+    /// The configuration that the rehearsal's AWS is laid out by: the scenario's own, unless that is a broken one, which only the functions get.
+    fn config_for(&self, scenario: &Scenario) -> Config {
+        let own = scenario.config.as_deref().and_then(|text| load(&scenario.name, text).ok());
+        own.unwrap_or_else(|| self.config.clone())
     }
 }
 

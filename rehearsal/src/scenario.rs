@@ -31,6 +31,9 @@ pub struct Scenario {
     pub requests_per_minute: u32,
     /// What is deployed, in order.
     pub deployments: Vec<Plan>,
+    /// The configuration that the functions get in place of the project's, as its text: it may be a broken one.
+    #[serde(default)]
+    pub config: Option<String>,
     /// What goes wrong around it.
     #[serde(default)]
     pub faults: Vec<Fault>,
@@ -193,6 +196,19 @@ pub enum Fault {
     Kill(ProcessFault),
     /// A function's process stops doing anything.
     Hang(ProcessFault),
+    /// A function's code panics, as from a defect in it.
+    Panic(ProcessFault),
+    /// An asynchronous invocation of a function is delivered twice, as Lambda may do.
+    Duplicate {
+        /// The function's binary.
+        function: String,
+        /// How long after the first the second is delivered.
+        #[serde(default)]
+        after: Option<Span>,
+        /// How often; once when not given.
+        #[serde(default = "once")]
+        times: u32,
+    },
     /// An AWS call is throttled.
     Throttle(CallFault),
     /// An AWS call fails with a server's error.
@@ -326,6 +342,7 @@ impl Scenario {
             blue: Behaviour::default(),
             requests_per_minute: usual_traffic(),
             deployments: Vec::new(),
+            config: None,
             faults: Vec::new(),
             assume: Assumptions::default(),
             expect: Vec::new(),

@@ -31,6 +31,11 @@ pub(crate) fn setting(run: &str) -> Setting {
     project().setting(binaries(), &format!("tests/{run}"))
 }
 
+/// The setting of a scenario's run, in a folder of its name.
+pub(crate) fn setting_for(scenario: &Scenario) -> Setting {
+    project().setting_for(scenario, binaries(), &format!("tests/{}", scenario.name))
+}
+
 pub(crate) fn scenario(name: &str) -> Scenario {
     rehearsal::scenario::find(&project().scenarios, name).expect("the scenario exists").clone()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rehearsal::report::{Finished, json};
 use rehearsal::template::Template;
 
-use crate::project::{project, root, run, scenario, setting, unmet};
+use crate::project::{project, root, run, scenario, setting, setting_for, unmet};
 
 #[test]
 fn every_scenario_goes_as_it_says() {
@@ -15,7 +15,7 @@ fn every_scenario_goes_as_it_says() {
         .iter()
         .filter_map(|scenario| {
             project().check(scenario).expect("every name in it means something");
-            let (_, held) = run(setting(&scenario.name), scenario);
+            let (_, held) = run(setting_for(scenario), scenario);
             let unmet = unmet(&held);
             (!unmet.is_empty()).then(|| format!("{}:\n{unmet}", scenario.name))
         })

@@ -72,10 +72,16 @@ pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunE
     move |error| RunError::Io { what, error }
 }
 
+/// What a process is told of one of its waits.
+pub(crate) enum Told {
+    Wake(u64),
+    Panic(u64),
+}
+
 /// What the sockets and the processes tell.
 pub(crate) enum Input {
     Http { asked: HttpAsked, runtime_of: Option<SandboxId>, answer: oneshot::Sender<HttpAnswer> },
-    PaceOpened(SandboxId, mpsc::UnboundedSender<u64>),
+    PaceOpened(SandboxId, mpsc::UnboundedSender<Told>),
     Pace(SandboxId, String),
     Exited(SandboxId, String),
     Forwarded(Token, Result<HttpAnswer, String>, Duration),
@@ -93,7 +99,7 @@ pub struct Runner {
     clock_address: Option<std::net::SocketAddr>,
     tokens: Token,
     waiting: BTreeMap<Token, oneshot::Sender<HttpAnswer>>,
-    paces: BTreeMap<SandboxId, mpsc::UnboundedSender<u64>>,
+    paces: BTreeMap<SandboxId, mpsc::UnboundedSender<Told>>,
     processes: BTreeMap<SandboxId, process::Process>,
     http: HttpClient,
     /// Since when processes have kept the virtual clock from moving on, in real time.
@@ -340,6 +346,12 @@ impl Runner {
         }
     }
 
+    fn tell(&self, id: SandboxId, what: Told) {
+        if let Some(pace) = self.paces.get(&id) {
+            let _ = pace.send(what);
+        }
+    }
+
     async fn carry_out(&mut self) -> Result<(), RunError> {
         self.now.store(self.world.now().0, Ordering::SeqCst);
         for effect in self.world.take_effects() {
@@ -356,11 +368,8 @@ impl Runner {
                         process.kill();
                     }
                 }
-                Effect::Wake(id, wait) => {
-                    if let Some(wakes) = self.paces.get(&id) {
-                        let _ = wakes.send(wait);
-                    }
-                }
+                Effect::Wake(id, wait) => self.tell(id, Told::Wake(wait)),
+                Effect::Panic(id, wait) => self.tell(id, Told::Panic(wait)),
                 Effect::Forward(token, base, asked) => self.forward(token, &base, asked),
                 Effect::Sample(id, url, times) => self.sample(id, url, times),
             }

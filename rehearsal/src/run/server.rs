@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Input, RunError, io};
+use super::{Input, RunError, Told, io};
 use crate::world::{HttpAnswer, HttpAsked, SandboxId};
 
 async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), RunError> {
@@ -133,11 +133,15 @@ async fn clock_connection(stream: TcpStream, now: Arc<AtomicI64>, inputs: mpsc::
         }
         return;
     }
-    let (sender, mut wakes) = mpsc::unbounded_channel::<u64>();
+    let (sender, mut told) = mpsc::unbounded_channel::<Told>();
     let _ = inputs.send(Input::PaceOpened(id, sender));
     tokio::spawn(async move {
-        while let Some(wait) = wakes.recv().await {
-            if writing.write_all(format!("wake {wait}\n").as_bytes()).await.is_err() {
+        while let Some(told) = told.recv().await {
+            let line = match told {
+                Told::Wake(wait) => format!("wake {wait}\n"),
+                Told::Panic(wait) => format!("panic {wait}\n"),
+            };
+            if writing.write_all(line.as_bytes()).await.is_err() {
                 return;
             }
         }

@@ -5,7 +5,7 @@ use domain::config::Config;
 use domain::deployment::Platform;
 use domain::text::nearest;
 
-use super::{Expectation, Fault, Plan, Scenario};
+use super::{Expectation, Fault, Plan, ProcessFault, Scenario};
 use crate::template::Template;
 
 /// Lifecycle events that may have a hook, on ECS; on Lambda, the last two.
@@ -46,7 +46,10 @@ impl Scenario {
         }
         for fault in &self.faults {
             match fault {
-                Fault::Kill(fault) | Fault::Hang(fault) => known("function", &fault.function, binaries())?,
+                Fault::Kill(ProcessFault { function, .. })
+                | Fault::Hang(ProcessFault { function, .. })
+                | Fault::Panic(ProcessFault { function, .. })
+                | Fault::Duplicate { function, .. } => known("function", function, binaries())?,
                 Fault::Throttle(fault) | Fault::Break(fault) => {
                     fault.function.iter().try_for_each(|function| known("function", function, binaries()))?;
                 }

@@ -29,6 +29,7 @@ fn sandbox_of(access_key: &str) -> Option<SandboxId> {
 enum Struck {
     Kill,
     Hang,
+    Panic,
     Error(AwsError),
 }
 
@@ -55,6 +56,7 @@ impl World {
         let result = match (self.struck(&name, &caller), sandbox) {
             (Some(Struck::Kill), Some(sandbox)) => return self.strike(sandbox, false),
             (Some(Struck::Hang), Some(sandbox)) => return self.strike(sandbox, true),
+            (Some(Struck::Panic), Some(sandbox)) => return self.break_code_of(sandbox),
             (Some(Struck::Error(error)), _) => Err(error),
             // Somebody else's process has no role here to hold it to; but nobody else calls while a scenario runs.
             _ if function.is_none() && !self.serving => Err(AwsError::client(
@@ -99,6 +101,7 @@ impl World {
             let struck = match &planned.fault {
                 Fault::Kill(fault) if fault.function == caller && fault.during == call => Struck::Kill,
                 Fault::Hang(fault) if fault.function == caller && fault.during == call => Struck::Hang,
+                Fault::Panic(fault) if fault.function == caller && fault.during == call => Struck::Panic,
                 Fault::Throttle(fault)
                     if fault.call == call && fault.function.as_ref().is_none_or(|function| function == caller) =>
                 {

@@ -16,7 +16,8 @@ pub(crate) struct Planned {
 pub(crate) fn planned(faults: &[Fault]) -> Vec<Planned> {
     let planned = |fault: &Fault| {
         let left = match fault {
-            Fault::Kill(fault) | Fault::Hang(fault) => fault.times,
+            Fault::Kill(fault) | Fault::Hang(fault) | Fault::Panic(fault) => fault.times,
+            Fault::Duplicate { times, .. } => *times,
             Fault::Throttle(fault) | Fault::Break(fault) => fault.times,
             _ => 0,
         };
@@ -32,6 +33,8 @@ impl Planned {
         match &self.fault {
             Fault::Kill(fault) => format!("kill {} during {}", fault.function, fault.during),
             Fault::Hang(fault) => format!("hang {} during {}", fault.function, fault.during),
+            Fault::Panic(fault) => format!("panic {} during {}", fault.function, fault.during),
+            Fault::Duplicate { function, .. } => format!("duplicate {function}"),
             Fault::Throttle(fault) => format!("throttle {}", fault.call),
             Fault::Break(fault) => format!("break {}", fault.call),
             Fault::Slack(_) => "slack".to_owned(),

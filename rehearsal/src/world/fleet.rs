@@ -12,7 +12,10 @@ use std::time::Duration;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::faults::Planned;
 use super::{ACCOUNT, Effect, Happening, HttpAnswer, REGION, Token, World};
+use crate::scenario::Fault;
+use crate::timeline::{Tone, Who};
 
 /// The number of an execution environment: one process.
 pub type SandboxId = u32;
@@ -156,7 +159,26 @@ impl World {
     /// Asks for an asynchronous invocation.
     pub(crate) fn invoke(&mut self, function: usize, payload: Value, after: Duration) {
         let invocation = self.invocation(function, payload, None);
+        if let Some(later) = self.delivered_twice(function) {
+            self.schedule(after + later, Happening::Deliver(Box::new(invocation.clone())));
+        }
         self.schedule(after, Happening::Deliver(Box::new(invocation)));
+    }
+
+    /// How much later an invocation of this function is delivered a second time, when the scenario says that it is: "your function
+    /// might receive the same event multiple times" (Lambda developer guide, "Asynchronous invocation").
+    fn delivered_twice(&mut self, function: usize) -> Option<Duration> {
+        let binary = self.binary(function);
+        let strikes = |planned: &&mut Planned| {
+            planned.left > 0 && matches!(&planned.fault, Fault::Duplicate { function, .. } if *function == binary)
+        };
+        let planned = self.faults.iter_mut().find(strikes)?;
+        planned.left -= 1;
+        planned.struck = true;
+        let Fault::Duplicate { after, .. } = &planned.fault else { return None };
+        let later = after.map_or(Duration::ZERO, |span| span.0);
+        self.tell(Who::Rehearsal, Tone::Warning, format!("delivers an invocation of `{binary}` twice"));
+        Some(later)
     }
 
     /// Asks for an invocation whose answer somebody waits for: `cargo lambda invoke`.

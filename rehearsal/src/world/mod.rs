@@ -112,6 +112,8 @@ pub enum Effect {
     Kill(SandboxId),
     /// Tell a process that a wait is over.
     Wake(SandboxId, u64),
+    /// Let the code panic that waits in a process.
+    Panic(SandboxId, u64),
     /// Pass a request on to a real application and bring the answer back with [`World::forwarded`].
     Forward(Token, String, HttpAsked),
     /// Ask a real application so many times and bring the outcome back with [`World::sampled`].

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! > sleep <id> <until>       a wait begins                    < wake <id>      a wait is over
+//!                                                             < panic <id>     whoever waits for it panics: the scenario says so
 //! > cancel <id>              nobody waits for it any more
 //! > park <woken> <begun> <ids>
 //!                            the thread has nothing left to do: so many waits have ended so far, this is the highest number that was given
@@ -38,12 +39,21 @@ struct Pace {
     telling: TcpStream,
     /// The half that is listened to, until the first wait starts the listener.
     hearing: Option<TcpStream>,
-    waits: BTreeMap<u64, oneshot::Sender<()>>,
+    waits: BTreeMap<u64, oneshot::Sender<Over>>,
     requests: BTreeSet<u64>,
     next: u64,
     woken: u64,
     /// Whether anything happened since the last `park`.
     news: bool,
+}
+
+/// How a wait came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// Its time has come.
+    Woken,
+    /// The scenario has a defect strike here.
+    Panic,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -104,7 +114,9 @@ impl RehearsalClock {
         };
         let _cancel = CancelOnDrop { clock: self, id };
         // The sender is dropped only together with the whole clock.
-        let _ = over.await;
+        if over.await == Ok(Over::Panic) {
+            defect();
+        }
     }
 
     async fn listen(self, hearing: TcpStream) {
@@ -112,12 +124,17 @@ impl RehearsalClock {
         let Ok(stream) = stream else { gone() };
         let mut lines = AsyncBufReader::new(stream).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            let Some(id) = line.strip_prefix("wake ").and_then(|id| id.parse().ok()) else { continue };
+            let told = line.split_once(' ').and_then(|(verb, id)| Some((verb, id.parse::<u64>().ok()?)));
+            let (over, id) = match told {
+                Some(("wake", id)) => (Over::Woken, id),
+                Some(("panic", id)) => (Over::Panic, id),
+                _ => continue,
+            };
             let mut pace = lock(&self.0.pace);
             pace.woken += 1;
             pace.news = true;
             if let Some(waiting) = pace.waits.remove(&id) {
-                let _ = waiting.send(());
+                let _ = waiting.send(over);
             }
         }
         gone()
@@ -179,6 +196,12 @@ impl Drop for CancelOnDrop<'_> {
             pace.tell(&line);
         }
     }
+}
+
+/// Breaks as a defect in the code that waits would: a scenario shows that the hook answers all the same.
+#[expect(clippy::panic, reason = "it is asked for, and by a rehearsal alone")]
+fn defect() -> ! {
+    panic!("a defect that the rehearsal asked for")
 }
 
 /// The rehearsal has ended, and so does the process that it started: there is nobody left to answer to.

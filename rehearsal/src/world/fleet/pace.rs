@@ -70,6 +70,17 @@ impl World {
         }
     }
 
+    /// Lets the code panic that waits in a process, in its innermost wait: the one that began last.
+    pub(crate) fn break_code_of(&mut self, id: SandboxId) {
+        let binary = self.function_of(id).map_or_else(String::new, |function| self.binary(function));
+        let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) else { return };
+        let Some((wait, key)) = sandbox.waits.pop_last() else { return };
+        sandbox.wakes += 1;
+        self.queue.remove(&key);
+        self.effects.push(Effect::Panic(id, wait));
+        self.tell(Who::Rehearsal, Tone::Warning, format!("lets the code of `{binary}` panic"));
+    }
+
     /// A request of a process has arrived and waits for its answer; false when the process is past asking.
     pub(crate) fn hold(&mut self, id: SandboxId, request: Option<u64>, token: Token) -> bool {
         if !self.fleet.hears(id) {
