@@ -4,6 +4,7 @@
 mod process;
 mod real;
 mod server;
+mod socket;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::scenario::Scenario;
 use crate::template::Template;
 use crate::timeline::Entry;
-use crate::world::{Effect, HttpAnswer, HttpAsked, Sampled, SandboxId, Token, World};
+use crate::world::{Effect, HttpAnswer, HttpAsked, Sampled, SandboxId, Spoken, Token, World};
 
 /// How long a process may keep the virtual clock from moving on, in real time, before it is ended. A function that computes for that
 /// long would be ended by Lambda too.
@@ -74,12 +75,19 @@ pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunE
 
 /// What the sockets and the processes tell.
 pub(crate) enum Input {
-    Http { asked: HttpAsked, runtime_of: Option<SandboxId>, answer: oneshot::Sender<HttpAnswer> },
+    Http { asked: HttpAsked, runtime_of: Option<SandboxId>, answer: oneshot::Sender<Reply> },
+    Spoken(Token, Spoken),
     PaceOpened(SandboxId, mpsc::UnboundedSender<u64>),
     Pace(SandboxId, String),
     Exited(SandboxId, String),
     Forwarded(Token, Result<HttpAnswer, String>, Duration),
     Sampled(u64, Sampled),
+}
+
+/// An answer, and the line for what is said on the WebSocket that it opens.
+pub(crate) struct Reply {
+    pub(crate) answer: HttpAnswer,
+    pub(crate) line: Option<socket::Line>,
 }
 
 /// A world with its sockets and processes.
@@ -92,7 +100,8 @@ pub struct Runner {
     door: server::Door,
     clock_address: Option<std::net::SocketAddr>,
     tokens: Token,
-    waiting: BTreeMap<Token, oneshot::Sender<HttpAnswer>>,
+    waiting: BTreeMap<Token, oneshot::Sender<Reply>>,
+    talking: BTreeMap<Token, mpsc::UnboundedSender<String>>,
     paces: BTreeMap<SandboxId, mpsc::UnboundedSender<u64>>,
     processes: BTreeMap<SandboxId, process::Process>,
     http: HttpClient,
@@ -124,6 +133,7 @@ impl Runner {
             clock_address,
             tokens: 0,
             waiting: BTreeMap::new(),
+            talking: BTreeMap::new(),
             paces: BTreeMap::new(),
             processes: BTreeMap::new(),
             http: HttpClient::new(Clock::system()),
@@ -196,8 +206,8 @@ impl Runner {
         self.world.invoke_and_wait(function, payload, self.tokens);
         loop {
             self.carry_out().await?;
-            if let Ok(answer) = answer.try_recv() {
-                return Ok(answer);
+            if let Ok(reply) = answer.try_recv() {
+                return Ok(reply.answer);
             }
             if self.listen().await {
                 continue;
@@ -278,6 +288,12 @@ impl Runner {
                     None => self.asked(self.tokens, asked),
                 }
             }
+            Input::Spoken(token, spoken) => {
+                if spoken == Spoken::Left {
+                    self.talking.remove(&token);
+                }
+                self.world.spoken(token, spoken);
+            }
             Input::PaceOpened(id, wakes) => {
                 self.paces.insert(id, wakes);
             }
@@ -335,8 +351,13 @@ impl Runner {
 
     fn respond(&mut self, token: Token, answer: HttpAnswer) {
         if let Some(waiting) = self.waiting.remove(&token) {
+            let line = (answer.status == 101).then(|| {
+                let (sayings, line) = socket::line(token);
+                self.talking.insert(token, sayings);
+                line
+            });
             // Whoever asked may be gone: a process that was ended, a check that gave up.
-            let _ = waiting.send(answer);
+            let _ = waiting.send(Reply { answer, line });
         }
     }
 
@@ -345,6 +366,11 @@ impl Runner {
         for effect in self.world.take_effects() {
             match effect {
                 Effect::Answer(token, answer) => self.respond(token, answer),
+                Effect::Say(token, text) => {
+                    if let Some(talking) = self.talking.get(&token) {
+                        let _ = talking.send(text);
+                    }
+                }
                 Effect::Spawn(id) => {
                     let places = process::Places { address: self.door.address, clock: self.clock_address };
                     let function = self.world.function_of(id).unwrap_or_default();
