@@ -3,6 +3,7 @@
 
 pub(crate) mod check;
 mod expectation;
+mod talk;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ use domain::text::nearest;
 use domain::time::Span;
 use serde::Deserialize;
 use serde_json::Value;
+
+pub use talk::{GrpcHealth, Talk};
 
 pub use expectation::{Expectation, ExpectedDeployment, ExpectedVerdict};
 
@@ -115,6 +118,12 @@ pub struct Behaviour {
     /// Path to the answer given there, in place of the sample application's own.
     #[serde(default)]
     pub answers: BTreeMap<String, Answer>,
+    /// Path to how a WebSocket goes there, in place of the sample application's own.
+    #[serde(default)]
+    pub websockets: BTreeMap<String, Talk>,
+    /// Service of the gRPC server to its health, in place of the sample application's own; the empty name is the server as a whole.
+    #[serde(default)]
+    pub grpc_health: BTreeMap<String, GrpcHealth>,
     /// The version's tasks (ECS).
     #[serde(default)]
     pub tasks: Tasks,

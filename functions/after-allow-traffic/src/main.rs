@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use after_allow_traffic::{Function, Ports, handle};
 use aws::Aws;
-use outbound::HttpClient;
+use outbound::{HttpClient, SSL_CERT_FILE};
 
 fn main() -> Result<(), runtime::Error> {
     runtime::run(|start| {
         let environment = start.environment.clone();
-        let http = HttpClient::new(start.clock);
+        let http = HttpClient::new(start.clock).trusting(start.environment.get(SSL_CERT_FILE));
         let aws = Aws::new(move |name| environment.get(name).map(str::to_owned), http.clone());
         let function = Rc::new(Function {
             // A broken configuration is answered, not thrown: a hook that dies is silent for an hour.

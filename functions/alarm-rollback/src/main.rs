@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use alarm_rollback::{Ports, Settings, handle};
-use outbound::HttpClient;
+use outbound::{HttpClient, SSL_CERT_FILE};
 use runtime::settings::TABLE_NAME;
 
 fn main() -> Result<(), runtime::Error> {
     runtime::run(|start| {
         let environment = start.environment.clone();
-        let http = HttpClient::new(start.clock.clone());
+        let http = HttpClient::new(start.clock.clone()).trusting(start.environment.get(SSL_CERT_FILE));
         let aws = aws::Aws::new(move |name| environment.get(name).map(str::to_owned), http);
         let settings = start
             .environment

@@ -6,7 +6,7 @@ use aws::Aws;
 use deployment_metrics::{PATIENCE, Ports, handle};
 use domain::config::Config;
 use domain::ports::{Deployments, Ledger, Metrics};
-use outbound::HttpClient;
+use outbound::{HttpClient, SSL_CERT_FILE};
 use runtime::settings::{METRICS_NAMESPACE, TABLE_NAME};
 use runtime::{SettingError, Start};
 
@@ -30,7 +30,7 @@ fn wire(
     start: &Start,
 ) -> Result<(Ports<impl Deployments + use<>, impl Ledger + use<>, impl Metrics + use<>>, Config), SettingError> {
     let environment = start.environment.clone();
-    let http = HttpClient::new(start.clock.clone());
+    let http = HttpClient::new(start.clock.clone()).trusting(start.environment.get(SSL_CERT_FILE));
     let aws = Aws::new(move |name| environment.get(name).map(str::to_owned), http);
     let ports = Ports {
         deployments: aws.codedeploy(),

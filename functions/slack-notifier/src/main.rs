@@ -29,7 +29,7 @@ fn wire(
 ) -> Result<(Ports<impl Deployments + use<>, impl Ledger + use<>, impl Sinks + use<>>, Config), SettingError> {
     let environment = start.environment.clone();
     let url = |name, default: &str| start.environment.get(name).unwrap_or(default).to_owned();
-    let http = HttpClient::new(start.clock.clone());
+    let http = HttpClient::new(start.clock.clone()).trusting(start.environment.get(SSL_CERT_FILE));
     let aws = Aws::new(move |name| environment.get(name).map(str::to_owned), http.clone());
     let sinks = Vendors {
         secrets: aws.secrets(),

@@ -1,9 +1,11 @@
 //! Runs a scenario: real processes and real sockets on one side, the [`World`] on the other. The world decides, this carries out.
 //! Knows nothing of what anything means.
 
+mod error;
 mod process;
 mod real;
 mod server;
+mod socket;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,16 +19,17 @@ use domain::time::Timestamp;
 use outbound::HttpClient;
 use tokio::sync::{mpsc, oneshot};
 
+pub use error::RunError;
+pub(crate) use error::{LONGEST, io};
+
 use crate::scenario::Scenario;
 use crate::template::Template;
 use crate::timeline::Entry;
-use crate::world::{Effect, HttpAnswer, HttpAsked, Sampled, SandboxId, Token, World};
+use crate::world::{Effect, HttpAnswer, HttpAsked, Sampled, SandboxId, Spoken, Token, World};
 
 /// How long a process may keep the virtual clock from moving on, in real time, before it is ended. A function that computes for that
 /// long would be ended by Lambda too.
 const BUSY: Duration = Duration::from_mins(1);
-/// How much virtual time a scenario may take.
-const LONGEST: Duration = Duration::from_hours(6);
 
 /// What a run needs besides the scenario.
 #[derive(Clone, Debug)]
@@ -43,35 +46,6 @@ pub struct Setting {
     pub folder: PathBuf,
 }
 
-/// Why a scenario could not be run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The operating system refused something.
-    #[error("{what}: {error}")]
-    Io {
-        /// What was attempted.
-        what: String,
-        /// What it said.
-        error: std::io::Error,
-    },
-    /// It goes on for ever.
-    #[error(
-        "the scenario `{scenario}` has not ended after {} of virtual time; still open: {open}",
-        domain::time::spoken(LONGEST)
-    )]
-    Endless {
-        /// Its name.
-        scenario: String,
-        /// What has not ended.
-        open: String,
-    },
-}
-
-pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunError {
-    let what = what.into();
-    move |error| RunError::Io { what, error }
-}
-
 /// What a process is told of one of its waits.
 pub(crate) enum Told {
     Wake(u64),
@@ -80,12 +54,19 @@ pub(crate) enum Told {
 
 /// What the sockets and the processes tell.
 pub(crate) enum Input {
-    Http { asked: HttpAsked, runtime_of: Option<SandboxId>, answer: oneshot::Sender<HttpAnswer> },
+    Http { asked: HttpAsked, runtime_of: Option<SandboxId>, answer: oneshot::Sender<Reply> },
+    Spoken(Token, Spoken),
     PaceOpened(SandboxId, mpsc::UnboundedSender<Told>),
     Pace(SandboxId, String),
     Exited(SandboxId, String),
     Forwarded(Token, Result<HttpAnswer, String>, Duration),
     Sampled(u64, Sampled),
+}
+
+/// An answer, and the line for what is said on the WebSocket that it opens.
+pub(crate) struct Reply {
+    pub(crate) answer: HttpAnswer,
+    pub(crate) line: Option<socket::Line>,
 }
 
 /// A world with its sockets and processes.
@@ -98,7 +79,8 @@ pub struct Runner {
     door: server::Door,
     clock_address: Option<std::net::SocketAddr>,
     tokens: Token,
-    waiting: BTreeMap<Token, oneshot::Sender<HttpAnswer>>,
+    waiting: BTreeMap<Token, oneshot::Sender<Reply>>,
+    talking: BTreeMap<Token, mpsc::UnboundedSender<String>>,
     paces: BTreeMap<SandboxId, mpsc::UnboundedSender<Told>>,
     processes: BTreeMap<SandboxId, process::Process>,
     http: HttpClient,
@@ -130,6 +112,7 @@ impl Runner {
             clock_address,
             tokens: 0,
             waiting: BTreeMap::new(),
+            talking: BTreeMap::new(),
             paces: BTreeMap::new(),
             processes: BTreeMap::new(),
             http: HttpClient::new(Clock::system()),
@@ -202,8 +185,8 @@ impl Runner {
         self.world.invoke_and_wait(function, payload, self.tokens);
         loop {
             self.carry_out().await?;
-            if let Ok(answer) = answer.try_recv() {
-                return Ok(answer);
+            if let Ok(reply) = answer.try_recv() {
+                return Ok(reply.answer);
             }
             if self.listen().await {
                 continue;
@@ -284,6 +267,12 @@ impl Runner {
                     None => self.asked(self.tokens, asked),
                 }
             }
+            Input::Spoken(token, spoken) => {
+                if spoken == Spoken::Left {
+                    self.talking.remove(&token);
+                }
+                self.world.spoken(token, spoken);
+            }
             Input::PaceOpened(id, wakes) => {
                 self.paces.insert(id, wakes);
             }
@@ -341,8 +330,13 @@ impl Runner {
 
     fn respond(&mut self, token: Token, answer: HttpAnswer) {
         if let Some(waiting) = self.waiting.remove(&token) {
+            let line = (answer.status == 101).then(|| {
+                let (sayings, line) = socket::line(token);
+                self.talking.insert(token, sayings);
+                line
+            });
             // Whoever asked may be gone: a process that was ended, a check that gave up.
-            let _ = waiting.send(answer);
+            let _ = waiting.send(Reply { answer, line });
         }
     }
 
@@ -357,6 +351,11 @@ impl Runner {
         for effect in self.world.take_effects() {
             match effect {
                 Effect::Answer(token, answer) => self.respond(token, answer),
+                Effect::Say(token, text) => {
+                    if let Some(talking) = self.talking.get(&token) {
+                        let _ = talking.send(text);
+                    }
+                }
                 Effect::Spawn(id) => {
                     let places = process::Places { address: self.door.address, clock: self.clock_address };
                     let function = self.world.function_of(id).unwrap_or_default();

@@ -59,12 +59,18 @@ async fn pass_on(http: &HttpClient, url: &str, asked: HttpAsked) -> Result<HttpA
         }
     }
     let request = request.body(asked.body).map_err(|error| error.to_string())?;
-    let answer = http.send(request, FORWARD_LIMIT).await.map_err(|error| error.to_string())?;
-    let headers = answer
-        .headers
-        .iter()
-        .filter(|(name, _)| !["connection", "transfer-encoding", "content-length"].contains(&name.as_str()))
-        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
-        .collect();
-    Ok(HttpAnswer { status: answer.status, headers, body: answer.body })
+    // gRPC is HTTP/2 all the way.
+    let is_grpc =
+        asked.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    let answer =
+        if is_grpc { http.send_http2(request, FORWARD_LIMIT).await } else { http.send(request, FORWARD_LIMIT).await };
+    let answer = answer.map_err(|error| error.to_string())?;
+    let mut headers = texts(&answer.headers);
+    headers.retain(|(name, _)| !["connection", "transfer-encoding", "content-length"].contains(&name.as_str()));
+    let trailers = texts(&answer.trailers);
+    Ok(HttpAnswer { status: answer.status, headers, body: answer.body, trailers })
+}
+
+fn texts(headers: &http::HeaderMap) -> Vec<(String, String)> {
+    headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
 }

@@ -8,16 +8,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use base64::Engine;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Input, RunError, Told, io};
+use super::{Input, Reply, RunError, Told, io, socket};
 use crate::world::{HttpAnswer, HttpAsked, SandboxId};
 
 async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), RunError> {
@@ -53,8 +54,9 @@ pub(super) async fn serve_http(
             let _ = stream.set_nodelay(true);
             tokio::spawn(async move {
                 let service = service_fn(move |request| pass(request, runtime_of, inputs.clone()));
-                // A client that hangs up in the middle is its own affair.
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                // HTTP/1.1 or, as gRPC wants it, HTTP/2. A client that hangs up in the middle is its own affair.
+                let door = auto::Builder::new(TokioExecutor::new());
+                let _ = door.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
             });
         }
     });
@@ -62,35 +64,55 @@ pub(super) async fn serve_http(
 }
 
 async fn pass(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     runtime_of: Option<SandboxId>,
     inputs: mpsc::UnboundedSender<Input>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Whole>, Infallible> {
+    let upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
     let asked = HttpAsked {
         method: head.method,
         host: head.uri.authority().map(|authority| authority.as_str().to_owned()),
         path: head.uri.path_and_query().map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
-        headers: head.headers,
+        headers: head.headers.clone(),
         body,
     };
     let (sender, answer) = oneshot::channel();
-    let gone = HttpAnswer::text(503, "the rehearsal has ended");
-    let answer = match inputs.send(Input::Http { asked, runtime_of, answer: sender }) {
-        Ok(()) => answer.await.unwrap_or(gone),
-        Err(_) => gone,
+    let gone = || Reply { answer: HttpAnswer::text(503, "the rehearsal has ended"), line: None };
+    let Reply { answer, line } = match inputs.send(Input::Http { asked, runtime_of, answer: sender }) {
+        Ok(()) => answer.await.unwrap_or_else(|_| gone()),
+        Err(_) => gone(),
     };
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(name, value);
     }
-    Ok(response.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|_| {
-        let mut broken =
-            Response::new(Full::new(Bytes::from_static(b"the rehearsal made an answer that HTTP does not allow")));
+    if let Some(line) = line {
+        for (name, value) in socket::opening(&head.headers) {
+            response = response.header(name, value);
+        }
+        tokio::spawn(socket::carry(upgrade, line, inputs));
+    }
+    let trailers = answer.trailers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
+    Ok(response.body(whole(answer.body, trailers.collect())).unwrap_or_else(|_| {
+        let text = b"the rehearsal made an answer that HTTP does not allow";
+        let mut broken = Response::new(whole(text.to_vec(), HeaderMap::new()));
         *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
         broken
     }))
+}
+
+/// A body and what comes after it.
+type Whole = http_body_util::Either<Full<Bytes>, StreamBody<Frames>>;
+type Frames = futures_util::stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>>;
+
+fn whole(body: Vec<u8>, trailers: HeaderMap) -> Whole {
+    if trailers.is_empty() {
+        return Whole::Left(Full::new(Bytes::from(body)));
+    }
+    let frames = vec![Ok(Frame::data(Bytes::from(body))), Ok(Frame::trailers(trailers))];
+    Whole::Right(StreamBody::new(futures_util::stream::iter(frames)))
 }
 
 /// The sandbox that a proxied request comes from: the user name of its proxy credentials, which are taken off the request.

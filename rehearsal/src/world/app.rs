@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::landscape::Guarded;
+use super::talk::{Asker, grpc, wants_a_websocket};
 use super::{Effect, HttpAnswer, HttpAsked, SandboxId, Token, World};
 use crate::scenario::Answer;
 use crate::timeline::{Tone, Who};
@@ -56,7 +57,7 @@ impl World {
             .iter()
             .find_map(|(name, service)| Some((name.clone(), service.listener_at(&authority)?)));
         match found {
-            Some((service, test)) => self.ask_application(&service, test, token, asked),
+            Some((service, test)) => self.ask_application(&service, test, token, (sandbox, request), asked),
             None if is_loopback(&host) => {
                 self.forward(token, format!("http://{authority}"), asked);
             }
@@ -72,17 +73,28 @@ impl World {
         }
     }
 
-    fn ask_application(&mut self, service: &str, test: bool, token: Token, asked: HttpAsked) {
+    fn ask_application(&mut self, service: &str, test: bool, token: Token, from: Asker, asked: HttpAsked) {
         let now = self.now;
         let Some(guarded) = self.land.services.get_mut(service) else { return };
         let index =
             if test { guarded.on_test.unwrap_or_else(|| guarded.serving()) } else { guarded.next_in_production() };
         let Some(version) = guarded.versions.get_mut(index) else { return };
+        let is_websocket = wants_a_websocket(&asked);
         if let Some(url) = version.behaviour.url.clone() {
+            if is_websocket {
+                let text = "the rehearsal passes no WebSocket on to a real application; try this check with the sample application, \
+                            without --green and --blue";
+                return self.answer(token, HttpAnswer::text(501, text), USUAL_LATENCY);
+            }
             self.forward(token, url, asked);
             return;
         }
         let path = asked.path.split('?').next().unwrap_or_default();
+        if is_websocket {
+            let usual = version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0);
+            let (script, path) = (version.behaviour.websockets.get(path).cloned(), path.to_owned());
+            return self.open_websocket(token, from, &path, script, usual);
+        }
         let scripted = version.behaviour.answers.get(path).cloned();
         let mut latency = version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0);
         let since = version.first_traffic.map(|at| now.since(at)).unwrap_or_default();
@@ -100,6 +112,7 @@ impl World {
                 version.error_debt -= 1.0;
                 HttpAnswer::json(500, &json!({ "error": "internal server error" }))
             }
+            None if path == grpc::CHECK => grpc::health(&asked.body, &version.behaviour.grpc_health),
             None => sample_answer(path, &version.git_sha, &asked),
         };
         self.answer(token, answer, latency);

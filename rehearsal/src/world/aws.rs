@@ -303,6 +303,7 @@ pub(crate) fn http_answer(response: protocol::Response) -> HttpAnswer {
         status: response.status,
         headers: response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         body: response.body,
+        trailers: Vec::new(),
     }
 }
 

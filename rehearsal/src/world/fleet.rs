@@ -274,7 +274,12 @@ impl World {
                 format!("Root=1-{:08x}-{:024x};Sampled=0", self.now.0 / 1000, self.sequence),
             ),
         ];
-        let answer = HttpAnswer { status: 200, headers, body: invocation.payload.to_string().into_bytes() };
+        let answer = HttpAnswer {
+            status: 200,
+            headers,
+            body: invocation.payload.to_string().into_bytes(),
+            ..HttpAnswer::default()
+        };
         let deadline = self.schedule(limit, Happening::Deadline(id, invocation.id.clone()));
         if let Some(sandbox) = self.fleet.sandboxes.get_mut(&id) {
             sandbox.parked = None;

@@ -18,6 +18,7 @@ mod landscape;
 mod metrics;
 mod record;
 mod shift;
+mod talk;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ pub(crate) use shift::check as check_configuration;
 pub use aws::{ACCESS_KEY_PREFIX, access_key};
 pub use fleet::SandboxId;
 pub use metrics::Sampled;
+pub use talk::Spoken;
 pub use vendors::{Page, SlackMessage};
 
 /// The account that everything belongs to.
@@ -56,7 +58,7 @@ pub(crate) const DELIVERY: Duration = Duration::from_millis(150);
 pub type Token = u64;
 
 /// An answer to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// The status.
     pub status: u16,
@@ -64,6 +66,8 @@ pub struct HttpAnswer {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// What comes after the body (HTTP/2).
+    pub trailers: Vec<(String, String)>,
 }
 
 impl HttpAnswer {
@@ -73,6 +77,7 @@ impl HttpAnswer {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: body.to_string().into_bytes(),
+            trailers: Vec::new(),
         }
     }
 
@@ -82,6 +87,7 @@ impl HttpAnswer {
             status,
             headers: vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())],
             body: body.into().into_bytes(),
+            trailers: Vec::new(),
         }
     }
 }
@@ -106,6 +112,8 @@ pub struct HttpAsked {
 pub enum Effect {
     /// Answer a request.
     Answer(Token, HttpAnswer),
+    /// Say something on a WebSocket, named by the request that opened it.
+    Say(Token, String),
     /// Start a process.
     Spawn(SandboxId),
     /// End a process.
@@ -124,6 +132,7 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 pub(crate) enum Happening {
     Answer(Token, HttpAnswer),
+    Say(Token, String),
     Wake(SandboxId, u64),
     Deadline(SandboxId, String),
     Deliver(Box<fleet::Invocation>),
@@ -157,6 +166,7 @@ pub struct World {
     samples: metrics::Samples,
     /// Requests that a real application has not answered yet; virtual time waits for them.
     forwarded: BTreeSet<Token>,
+    sockets: BTreeMap<Token, talk::Socket>,
     secrets: BTreeMap<String, Value>,
     next_plan: usize,
     serving: bool,
@@ -194,6 +204,7 @@ impl World {
             vendors: vendors::Vendors::default(),
             samples: metrics::Samples::default(),
             forwarded: BTreeSet::new(),
+            sockets: BTreeMap::new(),
             secrets: BTreeMap::new(),
             template,
             config,
@@ -264,6 +275,7 @@ impl World {
         self.now = self.now.max(Timestamp(at));
         match happening {
             Happening::Answer(token, answer) => self.answer_now(token, answer),
+            Happening::Say(token, text) => self.say_now(token, text),
             Happening::Wake(sandbox, id) => self.wake(sandbox, id),
             Happening::Deadline(sandbox, request) => self.deadline(sandbox, &request),
             Happening::Deliver(invocation) => self.deliver(*invocation),

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use clock::Clock;
 use domain::config::Capture;
 use domain::text::bounded;
+use domain::time::Timestamp;
 use http::HeaderMap;
 use http::header::HeaderName;
+use outbound::Certificate;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
@@ -18,16 +21,45 @@ const EXCERPT: usize = 300;
 /// A whole answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
-    /// The status; `None` for an invocation, which has none.
+    /// The status; `None` for an invocation and for gRPC, which have none.
     pub(crate) status: Option<u16>,
-    /// The headers; none for an invocation.
+    /// The headers; none for an invocation and for gRPC.
     pub(crate) headers: HeaderMap,
-    /// The body, or the payload.
+    /// The body, the payload or the message.
     pub(crate) body: Vec<u8>,
+    /// What the server showed of itself.
+    pub(crate) seal: Seal,
     /// How long it took.
     pub(crate) elapsed: Duration,
     /// What Lambda calls the error, when the invoked function itself failed.
     pub(crate) function_error: Option<String>,
+    /// What it is called where it is as expected, if not by its status.
+    pub(crate) called: Option<String>,
+}
+
+/// What is known of the server's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seal {
+    /// There is none: no TLS.
+    Absent,
+    /// A rehearsal has none to show, whatever the configuration says.
+    Rehearsed,
+    /// It is valid until then, seen now.
+    ValidUntil { end: Timestamp, now: Timestamp },
+    /// It could not be read, for this reason.
+    Unreadable(String),
+}
+
+impl Seal {
+    /// What a connection's certificate says now.
+    pub(crate) fn of(certificate: Certificate, clock: &Clock) -> Self {
+        match certificate {
+            Certificate::Absent if clock.is_virtual() => Seal::Rehearsed,
+            Certificate::Absent => Seal::Absent,
+            Certificate::ValidUntil(end) => Seal::ValidUntil { end, now: clock.now() },
+            Certificate::Unreadable(why) => Seal::Unreadable(why),
+        }
+    }
 }
 
 impl Answer {
@@ -44,15 +76,9 @@ impl Answer {
         if self.body.is_empty() {
             return "an empty body".to_owned();
         }
-        match std::str::from_utf8(&self.body) {
-            Ok(text) => {
-                // Bounded first: a large body is not walked through for the sake of 300 characters.
-                let head: String = text.chars().take(EXCERPT * 4).collect();
-                let line = head.split_whitespace().collect::<Vec<_>>().join(" ");
-                let line: String = line.chars().filter(|c| !c.is_control()).collect();
-                format!("body `{}`", bounded(&line, EXCERPT))
-            }
-            Err(_) => format!("a body of {} bytes that are not text", self.body.len()),
+        match line_of(&self.body) {
+            Some(line) => format!("body `{line}`"),
+            None => format!("a body of {} bytes that are not text", self.body.len()),
         }
     }
 
@@ -93,6 +119,16 @@ impl Answer {
     }
 }
 
+/// The beginning of a text on one line; `None` when it is no text.
+pub(crate) fn line_of(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    // Bounded first: a large body is not walked through for the sake of 300 characters.
+    let head: String = text.chars().take(EXCERPT * 4).collect();
+    let line = head.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    Some(bounded(&line, EXCERPT))
+}
+
 /// How a captured value's source reads in a finding.
 pub(crate) fn source_of(capture: &Capture) -> String {
     match capture {
@@ -128,8 +164,10 @@ mod tests {
             status: Some(200),
             headers,
             body: body.as_bytes().to_vec(),
+            seal: Seal::Absent,
             elapsed: Duration::from_millis(5),
             function_error: None,
+            called: None,
         }
     }
 

@@ -147,11 +147,12 @@ impl<'a> Run<'a> {
         let scope = Scope { variables: &self.suite.variables, captured: &self.captured, promised: &self.promised };
         let prepared = prepare(check, &self.suite.base, scope)?;
         let target = match &prepared {
-            Prepared::Http { shown, .. } => shown.clone(),
+            Prepared::Http { shown, .. } | Prepared::WebSocket { shown, .. } | Prepared::GrpcHealth { shown, .. } => {
+                shown.clone()
+            }
             Prepared::Invoke { .. } => format!("invoke {}", self.version.clone().map_err(Unable::CannotTell)?),
         };
-        let is_invocation = matches!(prepared, Prepared::Invoke { .. });
-        let expectation = Expectation::read(&check.expect, scope, is_invocation)?;
+        let expectation = Expectation::read(&check.expect, scope, prepared.kind())?;
         Ok(Trial { check, prepared, expectation, target })
     }
 

@@ -1,12 +1,14 @@
 //! Whether an answer is as a check's `expect` block wants it. Pure: knows nothing of how the answer was got or of what follows
 //! from the judgement.
 
+mod certificate;
+mod status;
+
 use std::time::Duration;
 
-use domain::config::{BodyExpectation, Expect, StatusExpectation};
+use domain::config::{BodyExpectation, Expect};
 use domain::text::bounded;
 use domain::time::spoken;
-use http::HeaderMap;
 use http::header::HeaderName;
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
@@ -14,8 +16,12 @@ use serde_json_path::JsonPath;
 use sha2::{Digest, Sha256};
 
 use crate::answer::{Answer, header_name, json_path};
+use crate::grpc::SERVING;
 use crate::matcher::{self, Matcher, regex};
+use crate::request::Kind;
 use crate::template::{Scope, Unable, plain, render_value};
+
+use status::{StatusPattern, observed_status, patterns, spoken_status};
 
 /// What is expected, read and with its references replaced.
 #[derive(Debug)]
@@ -27,7 +33,12 @@ pub(crate) struct Expectation {
     matches: Option<Regex>,
     sha256: Option<String>,
     json: Vec<JsonExpectation>,
-    certificate: bool,
+    /// Whether a gRPC server is to say `SERVING`, as is expected where nothing else is.
+    serving: bool,
+    /// For how long the certificate must still be valid.
+    certificate: Option<Duration>,
+    /// Whether an answer of another status is no answer to the question: a WebSocket that was not opened carries no messages.
+    status_decides: bool,
 }
 
 #[derive(Debug)]
@@ -37,13 +48,6 @@ struct JsonExpectation {
     /// Whether the path can lead to several places, so that a length counts those.
     many: bool,
     matchers: Vec<Matcher>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum StatusPattern {
-    Code(u16),
-    /// The first digit.
-    Class(u16),
 }
 
 /// One thing that was not as expected, in words.
@@ -65,18 +69,28 @@ pub(crate) struct Judgement {
 }
 
 impl Expectation {
-    /// Reads an `expect` block. An invocation has neither status nor headers, so expecting them is an error.
-    pub(crate) fn read(expect: &Expect, scope: Scope<'_>, is_invocation: bool) -> Result<Self, Unable> {
-        if is_invocation && (expect.status.is_some() || !expect.headers.is_empty() || expect.certificate.is_some()) {
+    /// Reads an `expect` block. An invocation and an answer of gRPC have neither status nor headers, so expecting them is an error.
+    pub(crate) fn read(expect: &Expect, scope: Scope<'_>, kind: Kind) -> Result<Self, Unable> {
+        let of_http = expect.status.is_some() || !expect.headers.is_empty();
+        if kind == Kind::Invocation && (of_http || expect.certificate.is_some()) {
             return Err(Unable::Wrong(
                 "an invocation answers with a payload alone; expect something of `json`, `body` or `latency`, \
                  such as `json: { $.statusCode: 200 }`, in place of `status`, `headers` and `certificate`"
                     .to_owned(),
             ));
         }
-        let status = match &expect.status {
-            Some(status) => Some(patterns(status).map_err(Unable::Wrong)?),
-            None => (!is_invocation).then(|| vec![StatusPattern::Class(2)]),
+        if kind == Kind::GrpcHealth && of_http {
+            return Err(Unable::Wrong(
+                "a gRPC server's health is a status of its own; expect `json: { $.status: SERVING }`, or nothing, which \
+                 means the same, in place of `status` and `headers`"
+                    .to_owned(),
+            ));
+        }
+        let status = match (&expect.status, kind) {
+            (Some(status), _) => Some(patterns(status).map_err(Unable::Wrong)?),
+            (None, Kind::Http) => Some(vec![StatusPattern::Class(2)]),
+            (None, Kind::WebSocket) => Some(vec![StatusPattern::OPEN]),
+            (None, Kind::Invocation | Kind::GrpcHealth) => None,
         };
         let body = expect.body.clone().unwrap_or_default();
         Ok(Self {
@@ -90,8 +104,23 @@ impl Expectation {
             },
             sha256: sha256(&body, scope)?,
             json: json(&expect.json, scope)?,
-            certificate: expect.certificate.is_some(),
+            serving: kind == Kind::GrpcHealth && expect.json.is_empty() && expect.body.is_none(),
+            certificate: expect.certificate.map(|wanted| wanted.valid_for.0),
+            status_decides: kind == Kind::WebSocket,
         })
+    }
+
+    /// Whether something is expected that only a message can bring.
+    pub(crate) fn wants_a_message(&self) -> bool {
+        self.contains.is_some() || self.matches.is_some() || self.sha256.is_some() || !self.json.is_empty()
+    }
+
+    /// Whether a message is the one that is waited for.
+    pub(crate) fn is_met_by(&self, message: &Answer) -> bool {
+        let mut judgement = Judgement::default();
+        self.judge_body(message, &mut judgement);
+        self.judge_json(message, &mut judgement);
+        judgement.unmet.is_empty()
     }
 
     /// All of it in words, for a finding that has nothing better to say.
@@ -104,9 +133,8 @@ impl Expectation {
         parts.extend(self.matches.as_ref().map(spoken_matches));
         parts.extend(self.sha256.as_deref().map(spoken_sha256));
         parts.extend(self.json.iter().map(|wanted| spoken_all(&wanted.text, &wanted.matchers)));
-        if self.certificate {
-            parts.push(CERTIFICATE.to_owned());
-        }
+        parts.extend(self.serving.then(|| SERVING.to_owned()));
+        parts.extend(self.certificate.map(certificate::spoken_certificate));
         if parts.is_empty() { "an answer".to_owned() } else { parts.join(", ") }
     }
 
@@ -123,6 +151,9 @@ impl Expectation {
         {
             judgement.show_body = true;
             judgement.fail(spoken_status(patterns), observed_status(status, &answer.headers));
+            if self.status_decides {
+                return judgement;
+            }
         }
         if let Some(limit) = self.latency.filter(|limit| answer.elapsed > *limit) {
             judgement.fail(spoken_latency(limit), spoken(answer.elapsed));
@@ -138,13 +169,12 @@ impl Expectation {
         }
         self.judge_body(answer, &mut judgement);
         self.judge_json(answer, &mut judgement);
-        if self.certificate {
-            judgement.untold.push(Unmet {
-                expected: CERTIFICATE.to_owned(),
-                observed: "the server's certificate, which this version of Greenlight cannot read yet; \
-                           take `certificate` out of the check until it can"
-                    .to_owned(),
-            });
+        if self.serving && answer.called.as_deref() != Some(SERVING) {
+            let seen = answer.called.as_deref().unwrap_or_default();
+            judgement.fail(SERVING, crate::grpc::spoken_health(seen));
+        }
+        if let Some(wanted) = self.certificate {
+            certificate::judge(wanted, &answer.seal, &mut judgement);
         }
         judgement
     }
@@ -219,47 +249,6 @@ impl Judgement {
     fn compare(&mut self, what: &str, matcher: &Matcher, value: Option<&Value>) {
         self.fail(format!("{what} {}", matcher.spoken()), format!("{what} {}", matcher.observed(value)));
     }
-}
-
-impl StatusPattern {
-    fn includes(self, status: u16) -> bool {
-        match self {
-            StatusPattern::Code(code) => status == code,
-            StatusPattern::Class(class) => status / 100 == class,
-        }
-    }
-
-    fn text(self) -> String {
-        match self {
-            StatusPattern::Code(code) => code.to_string(),
-            StatusPattern::Class(class) => format!("{class}xx"),
-        }
-    }
-}
-
-fn patterns(status: &StatusExpectation) -> Result<Vec<StatusPattern>, String> {
-    match status {
-        StatusExpectation::Code(code) if (100..600).contains(code) => Ok(vec![StatusPattern::Code(*code)]),
-        StatusExpectation::Code(code) => Err(not_a_status(&code.to_string())),
-        StatusExpectation::Class(text) => {
-            let class =
-                text.strip_suffix("xx").and_then(|digit| digit.parse().ok()).filter(|class| (1..6).contains(class));
-            let code = text.parse().ok().filter(|code| (100..600).contains(code));
-            class
-                .map(StatusPattern::Class)
-                .or(code.map(StatusPattern::Code))
-                .map(|pattern| vec![pattern])
-                .ok_or_else(|| not_a_status(text))
-        }
-        StatusExpectation::AnyOf(list) if list.is_empty() => Err("an empty list of statuses allows none".to_owned()),
-        StatusExpectation::AnyOf(list) => {
-            list.iter().map(patterns).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
-        }
-    }
-}
-
-fn not_a_status(text: &str) -> String {
-    format!("`{text}` is no status; write a number from 100 to 599, a class such as `2xx`, or a list of them")
 }
 
 fn headers(expected: &Map<String, Value>, scope: Scope<'_>) -> Result<Vec<(HeaderName, Vec<Matcher>)>, Unable> {
@@ -339,21 +328,6 @@ fn as_operand(text: &str, matcher: &Matcher) -> Value {
 fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-const CERTIFICATE: &str = "a certificate that stays valid";
-
-fn spoken_status(patterns: &[StatusPattern]) -> String {
-    let texts: Vec<String> = patterns.iter().map(|pattern| pattern.text()).collect();
-    format!("status {}", texts.join(" or "))
-}
-
-/// A redirect is not followed, so where it would have led helps to see why it came.
-fn observed_status(status: u16, headers: &HeaderMap) -> String {
-    match headers.get(http::header::LOCATION).and_then(|to| to.to_str().ok()).filter(|_| (300..400).contains(&status)) {
-        Some(to) => format!("status {status} to `{}`", bounded(to, 120)),
-        None => format!("status {status}"),
-    }
 }
 
 fn spoken_latency(limit: Duration) -> String {

@@ -90,7 +90,9 @@ fn texts(check: &Check) -> Vec<&str> {
     let mut texts: Vec<&str> = Vec::new();
     match check.request() {
         Ok(Request::Http { path, .. } | Request::WebSocket { path }) => texts.push(path),
-        Ok(Request::GrpcHealth(health)) => texts.extend(health.url.as_deref()),
+        Ok(Request::GrpcHealth(health)) => {
+            texts.extend(health.url.as_deref().into_iter().chain([health.service.as_str()]))
+        }
         Ok(Request::Invoke(invoke)) => each_text(&invoke.payload, &mut |text| texts.push(text)),
         Err(_) => {}
     }

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use domain::config::{Check, Method, Request};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, TE};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
 use crate::answer::header_name;
+use crate::grpc;
 use crate::template::{Scope, Unable, plain, references, render, render_value, sole_reference};
 
 /// What is sent, and how a finding names it.
@@ -18,8 +19,37 @@ use crate::template::{Scope, Unable, plain, references, render, render_value, so
 pub(crate) enum Prepared {
     /// By HTTP.
     Http { request: Box<http::Request<Vec<u8>>>, shown: String },
+    /// A WebSocket, and the message that is sent once it is open.
+    WebSocket { request: Box<http::Request<()>>, message: Option<String>, shown: String },
+    /// A question to a gRPC server's health service, of a service or of the server as a whole.
+    GrpcHealth { request: Box<http::Request<Vec<u8>>>, service: String, shown: String },
     /// An invocation of a Lambda version.
     Invoke { payload: Vec<u8> },
+}
+
+/// What kind of answer there will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One of HTTP.
+    Http,
+    /// Messages.
+    WebSocket,
+    /// A status of gRPC's health service.
+    GrpcHealth,
+    /// A payload.
+    Invocation,
+}
+
+impl Prepared {
+    /// What kind of answer there will be.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Prepared::Http { .. } => Kind::Http,
+            Prepared::WebSocket { .. } => Kind::WebSocket,
+            Prepared::GrpcHealth { .. } => Kind::GrpcHealth,
+            Prepared::Invoke { .. } => Kind::Invocation,
+        }
+    }
 }
 
 /// RFC 3986's unreserved characters stay; everything else in a value is encoded.
@@ -41,31 +71,71 @@ pub(crate) fn prepare(check: &Check, base: &Result<String, String>, scope: Scope
             }
             Ok(Prepared::Invoke { payload: render_value(&invoke.payload, scope)?.to_string().into_bytes() })
         }
-        Request::WebSocket { .. } | Request::GrpcHealth(_) => {
-            Err(Unable::Wrong("Greenlight cannot ask this yet".to_owned()))
+        Request::WebSocket { path } => {
+            if !check.form.is_empty() {
+                return Err(Unable::Wrong(
+                    "a WebSocket takes a message from `json` or `body`, not from `form`".to_owned(),
+                ));
+            }
+            let address = address(base, path, scope)?;
+            let (message, _) = body(check, scope)?;
+            let message =
+                (check.json.is_some() || check.body.is_some()).then(|| String::from_utf8_lossy(&message).into_owned());
+            let shown = format!("websocket {}", with_scheme(&address.shown, ["wss://", "ws://"]));
+            Ok(Prepared::WebSocket { request: Box::new(request(check, &address, (), scope)?), message, shown })
+        }
+        Request::GrpcHealth(health) => {
+            if check.json.is_some() || check.body.is_some() || !check.form.is_empty() {
+                return Err(Unable::Wrong(
+                    "the question to a gRPC server's health service is always the same; it takes no `json`, `body` or `form`"
+                        .to_owned(),
+                ));
+            }
+            let path = match health.url.as_deref().map(|url| url.trim().trim_end_matches('/')) {
+                None => grpc::CHECK.to_owned(),
+                Some(url) if has_scheme(url) => format!("{url}{}", grpc::CHECK),
+                Some(url) => {
+                    return Err(Unable::Wrong(format!(
+                        "`{url}` is no URL of a gRPC server; write `https://`, or `http://` for HTTP/2 without TLS, and the host"
+                    )));
+                }
+            };
+            let address = address(base, &path, scope)?;
+            let service = plain(&health.service, scope)?;
+            let mut request = request(check, &address, grpc::question(&service), scope)?;
+            *request.method_mut() = http::Method::POST;
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+            let shown = grpc_named(&service, address.shown.trim_end_matches(grpc::CHECK));
+            Ok(Prepared::GrpcHealth { request: Box::new(request), service, shown })
         }
         Request::Http { method, path } => {
             let address = address(base, path, scope)?;
             let (body, content_type) = body(check, scope)?;
-            let mut request = http::Request::new(body);
+            let mut request = request(check, &address, body, scope)?;
             *request.method_mut() = verb(method);
-            *request.uri_mut() = address
-                .url
-                .parse()
-                .map_err(|error| Unable::Wrong(format!("`{}` is no URL: {error}", address.shown)))?;
-            if let Some(content_type) = content_type {
+            if let (Some(content_type), false) = (content_type, request.headers().contains_key(CONTENT_TYPE)) {
                 request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            }
-            for (name, value) in &check.headers {
-                let name = header_name(name).map_err(Unable::Wrong)?;
-                let value = HeaderValue::from_str(&plain(value, scope)?).map_err(|_| {
-                    Unable::Wrong(format!("the value of the header `{name}` has characters that no header may have"))
-                })?;
-                request.headers_mut().insert(name, value);
             }
             Ok(Prepared::Http { request: Box::new(request), shown: format!("{} {}", method.as_str(), address.shown) })
         }
     }
+}
+
+/// A GET with the check's own headers.
+fn request<B>(check: &Check, address: &Address, body: B, scope: Scope<'_>) -> Result<http::Request<B>, Unable> {
+    let mut request = http::Request::new(body);
+    *request.uri_mut() = with_scheme(&address.url, ["https://", "http://"])
+        .parse()
+        .map_err(|error| Unable::Wrong(format!("`{}` is no URL: {error}", address.shown)))?;
+    for (name, value) in &check.headers {
+        let name = header_name(name).map_err(Unable::Wrong)?;
+        let value = HeaderValue::from_str(&plain(value, scope)?).map_err(|_| {
+            Unable::Wrong(format!("the value of the header `{name}` has characters that no header may have"))
+        })?;
+        request.headers_mut().insert(name, value);
+    }
+    Ok(request)
 }
 
 /// How a request is named before, or without, being put together: nothing is replaced yet.
@@ -79,8 +149,17 @@ pub(crate) fn named(check: &Check, base: &Result<String, String>, version: Resul
             format!("{} {base}{path}", method.as_str())
         }
         Ok(Request::Invoke(_)) => version.map_or_else(|_| "invoke".to_owned(), |version| format!("invoke {version}")),
-        Ok(Request::WebSocket { path }) => path.to_owned(),
-        Ok(Request::GrpcHealth(health)) => health.service.clone(),
+        Ok(Request::WebSocket { path }) if has_scheme(path) => {
+            format!("websocket {}", with_scheme(&without_secrets(path), ["wss://", "ws://"]))
+        }
+        Ok(Request::WebSocket { path }) => {
+            let base = base.as_deref().map(|base| without_secrets(base.trim_end_matches('/'))).unwrap_or_default();
+            format!("websocket {}{path}", with_scheme(&base, ["wss://", "ws://"]))
+        }
+        Ok(Request::GrpcHealth(health)) => {
+            let base = health.url.as_deref().or(base.as_deref().ok()).map(without_secrets).unwrap_or_default();
+            grpc_named(&health.service, base.trim_end_matches('/'))
+        }
         Err(_) => String::new(),
     }
 }
@@ -91,8 +170,28 @@ struct Address {
     shown: String,
 }
 
+/// The schemes of a URL: with TLS, without it. Those of a WebSocket (RFC 6455 §3) lead to the same places as those of HTTP.
+const SCHEMES: [[&str; 2]; 2] = [["https://", "http://"], ["wss://", "ws://"]];
+
 fn has_scheme(path: &str) -> bool {
-    path.starts_with("http://") || path.starts_with("https://")
+    SCHEMES.iter().flatten().any(|scheme| path.starts_with(scheme))
+}
+
+/// The URL with another pair of schemes.
+fn with_scheme(url: &str, wanted: [&str; 2]) -> String {
+    let other = SCHEMES
+        .iter()
+        .flat_map(|pair| pair.iter().zip(wanted))
+        .find_map(|(scheme, wanted)| url.strip_prefix(scheme).map(|rest| format!("{wanted}{rest}")));
+    other.unwrap_or_else(|| url.to_owned())
+}
+
+fn grpc_named(service: &str, server: &str) -> String {
+    if service.is_empty() {
+        format!("gRPC health of {server}")
+    } else {
+        format!("gRPC health of `{service}` at {server}")
+    }
 }
 
 fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Result<Address, Unable> {
@@ -139,7 +238,10 @@ fn rooted(rest: &str) -> String {
 
 /// A captured path or URL, such as the one in a `location` header: it is followed on the same host only.
 fn below(origin: &str, value: &str) -> Result<String, Unable> {
-    let same_host = value.strip_prefix(origin).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+    let of_http = |url: &str| with_scheme(url, ["https://", "http://"]);
+    let (plain_value, plain_origin) = (of_http(value), of_http(origin));
+    let same_host =
+        plain_value.strip_prefix(&plain_origin).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
     match same_host {
         Some(rest) => Ok(rooted(rest)),
         None if value.contains("://") || value.starts_with("//") => Err(Unable::Wrong(format!(
@@ -190,106 +292,4 @@ fn verb(method: Method) -> http::Method {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::template::Variables;
-
-    fn prepared(check: Value, base: &str) -> Result<Prepared, Unable> {
-        let mut check: Check = serde_json::from_value(check).unwrap();
-        check.name = "c".to_owned();
-        let captured = BTreeMap::from([
-            ("id".to_owned(), json!("../a b/@x?y")),
-            ("next".to_owned(), json!("/orders/7?full=1")),
-            ("home".to_owned(), json!("http://host:81/orders/7")),
-            ("evil".to_owned(), json!("http://host:8123/steal")),
-            ("at".to_owned(), json!("@evil.example/")),
-            ("broken".to_owned(), json!("a\r\nx: y")),
-            ("n".to_owned(), json!(7)),
-        ]);
-        let (variables, promised) = (Variables::new(), BTreeMap::new());
-        prepare(&check, &Ok(base.to_owned()), Scope { variables: &variables, captured: &captured, promised: &promised })
-    }
-
-    #[track_caller]
-    fn check_url(path: &str, expected_url: &str, expected_shown: &str) {
-        let Prepared::Http { request, shown } =
-            prepared(json!({ "name": "c", "get": path }), "http://user:pw@host:81/v1/").unwrap()
-        else {
-            panic!("not HTTP")
-        };
-        assert_eq!(request.uri().to_string(), expected_url);
-        assert_eq!(shown, format!("GET {expected_shown}"));
-    }
-
-    #[test]
-    fn a_path_goes_below_the_base_and_values_are_one_part_of_it() {
-        check_url("/health", "http://user:pw@host:81/v1/health", "http://host:81/v1/health");
-        check_url("health", "http://user:pw@host:81/v1/health", "http://host:81/v1/health");
-        check_url("/a b/ü?q=c d", "http://user:pw@host:81/v1/a%20b/%C3%BC?q=c%20d", "http://host:81/v1/a b/ü?q=c d");
-        check_url(
-            "/o/{{ id }}/x",
-            "http://user:pw@host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
-            "http://host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
-        );
-        check_url("/o?token={{ n }}", "http://user:pw@host:81/v1/o?token=7", "http://host:81/v1/o?token={{ n }}");
-        check_url("{{ at }}", "http://user:pw@host:81/v1/@evil.example/", "http://host:81/v1/@evil.example/");
-        check_url("https://other.example/x?y=1", "https://other.example/x?y=1", "https://other.example/x?y=1");
-    }
-
-    #[test]
-    fn a_captured_address_is_followed_on_the_same_host_only() {
-        let of = |path: &str, base: &str| match prepared(json!({ "name": "c", "get": path }), base) {
-            Ok(Prepared::Http { request, .. }) => request.uri().to_string(),
-            other => format!("{other:?}"),
-        };
-        assert_eq!(of("{{ next }}", "http://host:81"), "http://host:81/orders/7?full=1");
-        assert_eq!(of("{{ home }}", "http://host:81"), "http://host:81/orders/7");
-        assert!(of("{{ evil }}", "http://host:81").contains("leads to another host than `http://host:81`"));
-        assert!(of("http://{{ n }}.example/", "http://host").contains("takes its host from a reference"));
-    }
-
-    #[test]
-    fn bodies_carry_their_content_type_and_values_of_their_own_type() {
-        let cases = [
-            (json!({ "json": { "id": "{{ n }}" } }), r#"{"id":7}"#, Some("application/json")),
-            (
-                json!({ "form": { "a b": "c&d=é", "n": "{{ n }}" } }),
-                "a+b=c%26d%3D%C3%A9&n=7",
-                Some("application/x-www-form-urlencoded"),
-            ),
-            (json!({ "body": "id={{ n }}" }), "id=7", None),
-            (
-                json!({ "json": 1, "headers": { "Content-Type": "application/vnd.x+json" } }),
-                "1",
-                Some("application/vnd.x+json"),
-            ),
-        ];
-        for (mut check, expected, content_type) in cases {
-            check["name"] = json!("c");
-            check["post"] = json!("/");
-            let Prepared::Http { request, .. } = prepared(check, "http://h").unwrap() else { panic!("not HTTP") };
-            assert_eq!(String::from_utf8(request.body().clone()).unwrap(), expected);
-            assert_eq!(request.headers().get("content-type").map(|value| value.to_str().unwrap()), content_type);
-        }
-    }
-
-    #[test]
-    fn a_request_that_cannot_be_sent_says_why() {
-        let cases = [
-            (json!({ "post": "/", "json": 1, "body": "x" }), "give one of `json`, `body` and `form`"),
-            (
-                json!({ "get": "/", "headers": { "x": "{{ broken }}" } }),
-                "the header `x` has characters that no header may have",
-            ),
-            (json!({ "invoke": { "payload": 1 }, "json": 1 }), "an invocation takes its `payload` alone"),
-            (json!({}), "has 0 requests"),
-        ];
-        for (mut check, expected) in cases {
-            check["name"] = json!("c");
-            let Err(Unable::Wrong(why)) = prepared(check, "http://h") else { panic!("taken: {expected}") };
-            assert!(why.contains(expected), "{why}");
-        }
-    }
-}
+mod tests;

@@ -13,9 +13,10 @@ use domain::time::spoken;
 use outbound::{HttpClient, HttpError};
 use serde_json::Value;
 
-use crate::answer::{Answer, source_of};
+use crate::answer::{Answer, Seal, source_of};
 use crate::expect::{Expectation, Judgement, Unmet};
 use crate::invoke::Invoke;
+use crate::probe::{Conversation, by_grpc, by_websocket};
 use crate::request::Prepared;
 use crate::template::Unable;
 
@@ -114,6 +115,18 @@ impl Trial<'_> {
         let started = http.clock().now();
         let answer = match &self.prepared {
             Prepared::Http { request, .. } => by_http(http, http::Request::clone(request), limit).await,
+            Prepared::WebSocket { request, message, .. } => {
+                let takes_some = self.check.capture.values().any(|capture| !matches!(capture, Capture::Header { .. }));
+                let conversation = Conversation {
+                    request: http::Request::clone(request),
+                    message: message.clone(),
+                    waits: takes_some || self.expectation.wants_a_message(),
+                };
+                by_websocket(http, conversation, |answer| self.expectation.is_met_by(answer), limit).await
+            }
+            Prepared::GrpcHealth { request, service, .. } => {
+                by_grpc(http, http::Request::clone(request), service, limit).await
+            }
             Prepared::Invoke { payload } => by_invocation(http.clock(), invoker, payload, limit).await,
         };
         match answer {
@@ -153,7 +166,8 @@ impl Trial<'_> {
         let join = |unmet: &[Unmet], part: fn(&Unmet) -> &str| unmet.iter().map(part).collect::<Vec<_>>().join(", ");
         let (outcome, list) = match (judgement.unmet.as_slice(), judgement.untold.as_slice()) {
             ([], []) => {
-                let seen = answer.status.map_or_else(|| "an answer".to_owned(), |status| format!("status {status}"));
+                let of_status = || answer.status.map(|status| format!("status {status}"));
+                let seen = answer.called.clone().or_else(of_status).unwrap_or_else(|| "an answer".to_owned());
                 let seen = format!("{seen} in {}", spoken(answer.elapsed));
                 return (Outcome::Pass, self.expectation.spoken(), seen);
             }
@@ -173,7 +187,12 @@ fn uncaptured(name: &str, capture: &Capture, why: String) -> Unmet {
     Unmet { expected: format!("{} for `{name}`", source_of(capture)), observed: why }
 }
 
-type NoAnswer = (Outcome, String, bool);
+/// Why there is no answer: the outcome, the reason, and whether another try could come out differently.
+pub(crate) type NoAnswer = (Outcome, String, bool);
+
+pub(crate) fn unanswered(error: &HttpError) -> NoAnswer {
+    (Outcome::Fail, error.to_string(), !matches!(error, HttpError::Malformed(_) | HttpError::TooLong))
+}
 
 async fn by_http(http: &HttpClient, request: http::Request<Vec<u8>>, limit: Duration) -> Result<Answer, NoAnswer> {
     match http.send(request, limit).await {
@@ -181,12 +200,12 @@ async fn by_http(http: &HttpClient, request: http::Request<Vec<u8>>, limit: Dura
             status: Some(response.status),
             headers: response.headers,
             body: response.body,
+            seal: Seal::of(response.certificate, http.clock()),
             elapsed: response.elapsed,
             function_error: None,
+            called: None,
         }),
-        Err(error) => {
-            Err((Outcome::Fail, error.to_string(), !matches!(error, HttpError::Malformed(_) | HttpError::TooLong)))
-        }
+        Err(error) => Err(unanswered(&error)),
     }
 }
 
@@ -202,8 +221,10 @@ async fn by_invocation(
             status: None,
             headers: http::HeaderMap::new(),
             body: invoked.payload.into_bytes(),
+            seal: Seal::Absent,
             elapsed: clock.now().since(started),
             function_error: invoked.function_error,
+            called: None,
         }),
         // That the version could not be asked says nothing about how it would have answered.
         Ok(Err(error)) => Err((Outcome::Inconclusive, error.to_string(), matches!(error, PortError::Transient { .. }))),

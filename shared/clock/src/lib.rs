@@ -60,6 +60,11 @@ impl Clock {
         }
     }
 
+    /// Whether this is a rehearsal's virtual time.
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.0, Kind::Rehearsal(_))
+    }
+
     /// Now.
     #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
     pub fn now(&self) -> Timestamp {

@@ -59,6 +59,12 @@ impl Timestamp {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
+    /// Day and time in UTC to the minute, `2026-03-17 10:00 UTC`, as a person reads it in a finding.
+    pub fn day_and_time(self) -> String {
+        let form = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+        self.to_offset().format(form).unwrap_or_default()
+    }
+
     /// The time of day in UTC, `14:05:09`, as a person reads it in a message.
     pub fn time_of_day(self) -> String {
         self.to_offset().format(format_description!("[hour]:[minute]:[second]")).unwrap_or_default()
@@ -138,7 +144,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// How a span reads in a message: `340 ms`, `4.2 s`, `3 min 20 s`, `1 h 5 min`.
+/// How a span reads in a message: `340 ms`, `4.2 s`, `3 min 20 s`, `1 h 5 min`, `14 d`.
 pub fn spoken(span: Duration) -> String {
     let ms = span.as_millis();
     let seconds = span.as_secs();
@@ -148,6 +154,8 @@ pub fn spoken(span: Duration) -> String {
         1000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
         60_000..3_600_000 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ if seconds >= 172_800 && seconds / 3600 % 24 == 0 => format!("{} d", seconds / 86_400),
+        _ if seconds >= 172_800 => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
         _ if (seconds / 60).is_multiple_of(60) => format!("{} h", seconds / 3600),
         _ => format!("{} h {} min", seconds / 3600, (seconds / 60) % 60),
     }
@@ -177,6 +185,13 @@ mod tests {
         assert_eq!(Span::parse("120s").unwrap().0, Duration::from_mins(2));
         assert!(Span::parse("120").unwrap_err().contains("such as"));
         assert!(Span::parse("99999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn days_are_told_from_two_on() {
+        let hours = |hours: u64| spoken(Duration::from_secs(hours * 3600 + 59));
+        assert_eq!([hours(47), hours(72), hours(77)], ["47 h", "3 d", "3 d 5 h"]);
+        assert_eq!(Timestamp(1_773_741_600_000).day_and_time(), "2026-03-17 10:00 UTC");
     }
 
     #[test]

@@ -1,18 +1,33 @@
-//! The one HTTP client: built when first needed, ring and the bundled roots for TLS, one connection pool, every request under a
-//! time limit on the [`Clock`]. Knows nothing of what is asked or answered.
+//! The one HTTP client: built when first needed, ring for TLS, one connection pool, every request under a time limit on the [`Clock`].
+//! HTTP/1.1 for everything but gRPC, which HTTP/2 is made for. Knows nothing of what is asked or answered.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use clock::{Clock, REQUEST_HEADER};
+use clock::{Clock, REQUEST_HEADER, RequestInFlight};
 use domain::text::root_cause;
 use http::{HeaderMap, HeaderValue};
+use http_body_util::BodyExt;
+
+use crate::tls::{Authorities, Certificate};
+
+/// The environment variable that names a PEM file of authorities to be trusted besides the bundled ones, as OpenSSL knows it.
+pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 
 /// An HTTP client. Cheap to clone; all clones share one connection pool.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     clock: Clock,
-    client: Arc<OnceLock<reqwest::Client>>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The file that [`SSL_CERT_FILE`] names.
+    file: Option<String>,
+    authorities: OnceLock<Authorities>,
+    http1: OnceLock<reqwest::Client>,
+    http2: OnceLock<reqwest::Client>,
 }
 
 /// A whole answer.
@@ -24,10 +39,14 @@ pub struct HttpResponse {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
+    /// What came after the body; gRPC puts its status there.
+    pub trailers: HeaderMap,
     /// From the request's start to the body's end.
     pub elapsed: Duration,
     /// The address that answered, when it is known.
     pub peer: Option<std::net::SocketAddr>,
+    /// The server's certificate.
+    pub certificate: Certificate,
 }
 
 /// Why there is no answer.
@@ -50,9 +69,9 @@ pub enum HttpError {
     TooLong,
 }
 
-/// The longest body that is read, in bytes: what a Lambda function may answer (6 MB, Lambda quotas) and what is said around it.
+/// The longest body or message that is read, in bytes: what a Lambda function may answer (6 MB, Lambda quotas) and what is said around it.
 /// Without a limit, whoever is asked could use up the function's memory.
-const LONGEST_BODY: usize = 8 << 20;
+pub(crate) const LONGEST_BODY: usize = 8 << 20;
 
 /// A client that is used for hours, as AWS keeps an execution environment alive, must not hold on to connections that the other side has
 /// given up: load balancers close idle ones after 60 s by default.
@@ -61,7 +80,15 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 impl HttpClient {
     /// A client on this clock. Nothing is built before the first request.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, client: Arc::new(OnceLock::new()) }
+        Self { clock, inner: Arc::default() }
+    }
+
+    /// A client that trusts the authorities in a PEM file, too: the value of [`SSL_CERT_FILE`], if there is one. The file is read when first
+    /// needed; one that cannot be read takes nothing away, and is told where a server's certificate would have needed it.
+    #[must_use]
+    pub fn trusting(self, file: Option<&str>) -> Self {
+        let inner = Inner { file: file.map(str::to_owned), ..Inner::default() };
+        Self { clock: self.clock, inner: Arc::new(inner) }
     }
 
     /// The clock that its time limits run on.
@@ -69,67 +96,149 @@ impl HttpClient {
         &self.clock
     }
 
-    /// Sends a request and reads the whole answer, within `limit`.
+    /// Sends a request by HTTP/1.1 and reads the whole answer, within `limit`.
     ///
     /// # Errors
     /// When there is no whole answer; a status of 500 is an answer.
     pub async fn send(&self, request: http::Request<Vec<u8>>, limit: Duration) -> Result<HttpResponse, HttpError> {
+        self.exchange(self.http1(), request, limit).await
+    }
+
+    /// The same by HTTP/2, on a connection of its own: over TLS where the URL is `https://`, else from the first byte on, as is agreed on with
+    /// a server of gRPC ("prior knowledge", RFC 9113 §3.3).
+    ///
+    /// # Errors
+    /// As [`HttpClient::send`]; also when the server does not speak HTTP/2.
+    pub async fn send_http2(
+        &self,
+        request: http::Request<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<HttpResponse, HttpError> {
+        self.exchange(self.http2(), request, limit).await
+    }
+
+    async fn exchange(
+        &self,
+        client: Result<&reqwest::Client, HttpError>,
+        request: http::Request<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<HttpResponse, HttpError> {
         let started = self.clock.now();
         let in_flight = self.clock.request();
+        let exchange = async {
+            let response = self.execute(client?, request, &in_flight).await?;
+            self.whole(response).await
+        };
+        let outcome = self.clock.timeout(limit, exchange).await.map_err(|_| HttpError::Timeout(limit))?;
+        drop(in_flight);
+        let Whole { head, body, trailers } = outcome?;
+        Ok(head.response(body, trailers, self.clock.now().since(started)))
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(crate) async fn execute(
+        &self,
+        client: &reqwest::Client,
+        request: http::Request<Vec<u8>>,
+        in_flight: &RequestInFlight,
+    ) -> Result<reqwest::Response, HttpError> {
         let mut request =
             reqwest::Request::try_from(request).map_err(|error| HttpError::Malformed(root_cause(&error)))?;
         if let Some(id) = in_flight.id() {
             request.headers_mut().insert(REQUEST_HEADER, HeaderValue::from(id));
         }
-        let exchange = async {
-            let mut response = self.client()?.execute(request).await.map_err(|error| classify(&error))?;
-            let (status, headers, peer) =
-                (response.status().as_u16(), response.headers().clone(), response.remote_addr());
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
-                if body.len() + chunk.len() > LONGEST_BODY {
-                    return Err(HttpError::TooLong);
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok((status, headers, peer, body))
-        };
-        let outcome = self.clock.timeout(limit, exchange).await.map_err(|_| HttpError::Timeout(limit))?;
-        drop(in_flight);
-        let (status, headers, peer, body) = outcome?;
-        Ok(HttpResponse { status, headers, body, elapsed: self.clock.now().since(started), peer })
+        client.execute(request).await.map_err(|error| self.classify(&error))
     }
 
-    fn client(&self) -> Result<&reqwest::Client, HttpError> {
-        if let Some(client) = self.client.get() {
+    /// Reads an answer to its end.
+    pub(crate) async fn whole(&self, response: reqwest::Response) -> Result<Whole, HttpError> {
+        let head = Head::of(&response);
+        let mut stream = http::Response::<reqwest::Body>::from(response).into_body();
+        let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
+        while let Some(frame) = stream.frame().await {
+            match frame.map_err(|error| self.classify(&error))?.into_data() {
+                Ok(chunk) if body.len() + chunk.len() > LONGEST_BODY => return Err(HttpError::TooLong),
+                Ok(chunk) => body.extend_from_slice(&chunk),
+                Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+            }
+        }
+        Ok(Whole { head, body, trailers })
+    }
+
+    pub(crate) fn http1(&self) -> Result<&reqwest::Client, HttpError> {
+        self.client(&self.inner.http1, None, |builder| builder.http1_only().pool_idle_timeout(IDLE_CONNECTION))
+    }
+
+    fn http2(&self) -> Result<&reqwest::Client, HttpError> {
+        // A connection that is kept would be one that Lambda freezes with the process, and a dead one is not told from a slow one.
+        self.client(&self.inner.http2, Some(b"h2"), |builder| builder.http2_prior_knowledge().pool_max_idle_per_host(0))
+    }
+
+    fn client<'a>(
+        &self,
+        kept: &'a OnceLock<reqwest::Client>,
+        alpn: Option<&[u8]>,
+        version: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<&'a reqwest::Client, HttpError> {
+        if let Some(client) = kept.get() {
             return Ok(client);
         }
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| HttpError::Malformed(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let built = reqwest::Client::builder()
+        let tls = self.authorities().tls(alpn).map_err(|error| HttpError::Malformed(error.to_string()))?;
+        let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
+            .tls_info(true)
             .user_agent(concat!("greenlight/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .build()
-            .map_err(|error| HttpError::Malformed(root_cause(&error)))?;
-        Ok(self.client.get_or_init(|| built))
+            .redirect(reqwest::redirect::Policy::none());
+        let built = version(builder).build().map_err(|error| HttpError::Malformed(root_cause(&error)))?;
+        Ok(kept.get_or_init(|| built))
+    }
+
+    fn authorities(&self) -> &Authorities {
+        self.inner.authorities.get_or_init(|| Authorities::read(self.inner.file.as_deref()))
+    }
+
+    pub(crate) fn classify(&self, error: &reqwest::Error) -> HttpError {
+        let of_tls = self.authorities().why(error);
+        if error.is_connect() || of_tls.is_some() {
+            HttpError::Connect(of_tls.unwrap_or_else(|| root_cause(error)))
+        } else if error.is_builder() {
+            HttpError::Malformed(root_cause(error))
+        } else {
+            HttpError::Broken(root_cause(error))
+        }
     }
 }
 
-fn classify(error: &reqwest::Error) -> HttpError {
-    let cause = root_cause(error);
-    if error.is_connect() {
-        HttpError::Connect(cause)
-    } else if error.is_builder() {
-        HttpError::Malformed(cause)
-    } else {
-        HttpError::Broken(cause)
+/// What is known of an answer before its body.
+#[derive(Debug)]
+pub(crate) struct Head {
+    status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: Option<std::net::SocketAddr>,
+    pub(crate) certificate: Certificate,
+}
+
+/// An answer that has been read to its end.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: HeaderMap,
+}
+
+impl Head {
+    pub(crate) fn of(response: &reqwest::Response) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            peer: response.remote_addr(),
+            certificate: Certificate::of(response.extensions()),
+        }
+    }
+
+    pub(crate) fn response(self, body: Vec<u8>, trailers: HeaderMap, elapsed: Duration) -> HttpResponse {
+        let Self { status, headers, peer, certificate } = self;
+        HttpResponse { status, headers, body, trailers, elapsed, peer, certificate }
     }
 }
 

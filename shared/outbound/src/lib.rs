@@ -5,7 +5,11 @@ mod client;
 pub mod pagerduty;
 mod retry;
 pub mod slack;
+mod tls;
 #[cfg(test)]
 mod vendor;
+mod websocket;
 
-pub use client::{HttpClient, HttpError, HttpResponse};
+pub use client::{HttpClient, HttpError, HttpResponse, SSL_CERT_FILE};
+pub use tls::Certificate;
+pub use websocket::{Heard, Opened, WebSocket};

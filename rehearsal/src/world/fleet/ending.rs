@@ -27,6 +27,7 @@ impl World {
                         ("x-amz-executed-version".to_owned(), "$LATEST".to_owned()),
                     ],
                     body,
+                    trailers: Vec::new(),
                 },
                 Outcome::Failed { kind, message } => {
                     let mut answer = HttpAnswer::json(200, &json!({ "errorType": kind, "errorMessage": message }));

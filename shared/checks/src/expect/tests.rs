@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use domain::time::Timestamp;
+use http::HeaderMap;
 use serde_json::json;
 
 use super::*;
+use crate::answer::Seal;
 use crate::template::Variables;
 
-fn expectation(expect: Value, is_invocation: bool) -> Result<Expectation, Unable> {
+fn expectation(expect: Value, kind: Kind) -> Result<Expectation, Unable> {
     let expect: Expect = serde_json::from_value(expect).unwrap();
     let variables = Variables::from([("sha".to_owned(), Ok("abc".to_owned()))]);
     let (captured, promised) = (BTreeMap::new(), BTreeMap::new());
     let scope = Scope { variables: &variables, captured: &captured, promised: &promised };
-    Expectation::read(&expect, scope, is_invocation)
+    Expectation::read(&expect, scope, kind)
 }
 
 fn answer(status: u16, body: &str) -> Answer {
@@ -24,14 +27,21 @@ fn answer(status: u16, body: &str) -> Answer {
         status: Some(status),
         headers,
         body: body.as_bytes().to_vec(),
+        seal: Seal::Absent,
         elapsed: Duration::from_millis(1500),
         function_error: None,
+        called: None,
     }
 }
 
 /// What was unmet, as `expected | observed` lines.
 fn told(expect: Value, answer: &Answer) -> Vec<String> {
-    let judgement = expectation(expect, answer.status.is_none()).unwrap().judge(answer);
+    let kind = if answer.status.is_none() { Kind::Invocation } else { Kind::Http };
+    told_of(kind, expect, answer)
+}
+
+fn told_of(kind: Kind, expect: Value, answer: &Answer) -> Vec<String> {
+    let judgement = expectation(expect, kind).unwrap().judge(answer);
     judgement.unmet.into_iter().map(|unmet| format!("{} | {}", unmet.expected, unmet.observed)).collect()
 }
 
@@ -114,7 +124,7 @@ fn an_invocation_is_judged_by_its_payload_and_its_own_failure() {
     assert!(told(json!({}), &invoked).is_empty());
     invoked.function_error = Some("Unhandled".to_owned());
     assert_eq!(told(json!({}), &invoked), ["an answer of the function | the function failed (Unhandled)"]);
-    let Err(Unable::Wrong(why)) = expectation(json!({ "status": 200 }), true) else { panic!("taken") };
+    let Err(Unable::Wrong(why)) = expectation(json!({ "status": 200 }), Kind::Invocation) else { panic!("taken") };
     assert!(why.contains("`json: { $.statusCode: 200 }`"), "{why}");
 }
 
@@ -138,14 +148,61 @@ fn an_expectation_that_makes_no_sense_says_what_would() {
         ),
     ];
     for (expect, expected) in cases {
-        assert_eq!(expectation(expect, false).unwrap_err(), Unable::Wrong(expected.to_owned()));
+        assert_eq!(expectation(expect, Kind::Http).unwrap_err(), Unable::Wrong(expected.to_owned()));
     }
 }
 
 #[test]
-fn a_certificate_that_cannot_be_read_is_not_taken_for_a_good_one() {
-    let judgement =
-        expectation(json!({ "certificate": { "valid_for": "14d" } }), false).unwrap().judge(&answer(200, ""));
-    assert!(judgement.unmet.is_empty());
-    assert_eq!(judgement.untold.len(), 1);
+fn a_certificate_is_held_against_the_time_that_it_is_still_valid_for() {
+    let now = Timestamp::parse("2026-03-14T08:00:00Z").unwrap();
+    let until = |text: &str| Seal::ValidUntil { end: Timestamp::parse(text).unwrap(), now };
+    let expected = "a certificate that is valid for 14 d more";
+    let cases = [
+        (until("2026-03-28T08:00:00Z"), None),
+        (until("2026-03-28T07:59:59Z"), Some("it expires 2026-03-28 07:59 UTC, in 13 d 23 h")),
+        (until("2026-03-17T10:00:00Z"), Some("it expires 2026-03-17 10:00 UTC, in 3 d 2 h")),
+        (Seal::Absent, Some("no certificate: it was asked over plain `http://`, without TLS")),
+    ];
+    let wanted = || json!({ "certificate": { "valid_for": "14d" } });
+    for (seal, unmet) in cases {
+        let told = told(wanted(), &Answer { seal, ..answer(200, "") });
+        assert_eq!(told, unmet.map(|seen| format!("{expected} | {seen}")).into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_certificate_that_cannot_be_seen_is_not_taken_for_a_good_one() {
+    for seal in [Seal::Rehearsed, Seal::Unreadable("no".to_owned())] {
+        let expectation = expectation(json!({ "certificate": { "valid_for": "14d" } }), Kind::Http).unwrap();
+        let judgement = expectation.judge(&Answer { seal, ..answer(200, "") });
+        assert!(judgement.unmet.is_empty());
+        assert_eq!(judgement.untold.len(), 1);
+    }
+}
+
+#[test]
+fn a_websocket_that_was_not_opened_is_judged_by_its_status_alone() {
+    let of = |expect: Value, status: u16| told_of(Kind::WebSocket, expect, &answer(status, r#"{"a": 1}"#));
+    assert_eq!(of(json!({ "json": { "$.a": 2 } }), 403), ["an open WebSocket (status 101) | status 403"]);
+    assert_eq!(of(json!({ "json": { "$.a": 2 } }), 101), ["$.a = 2 | $.a is 1"]);
+    // That it is refused can be what is wanted.
+    assert!(of(json!({ "status": 403, "json": { "$.a": 1 } }), 403).is_empty());
+}
+
+#[test]
+fn a_grpc_server_is_to_serve_unless_something_else_is_expected() {
+    let health = |status: &str| Answer {
+        status: None,
+        called: Some(status.to_owned()),
+        ..answer(0, &json!({ "status": status }).to_string())
+    };
+    let of = |expect: Value, status: &str| told_of(Kind::GrpcHealth, expect, &health(status));
+    assert!(of(json!({}), "SERVING").is_empty());
+    assert_eq!(
+        of(json!({}), "NOT_SERVING"),
+        ["SERVING | NOT_SERVING: the server knows the service and says that it takes no requests"]
+    );
+    assert!(of(json!({ "json": { "$.status": "NOT_SERVING" } }), "NOT_SERVING").is_empty());
+    assert_eq!(of(json!({ "body": { "contains": "NOT" } }), "SERVING"), ["a body that contains `NOT` | another body"]);
+    assert!(matches!(expectation(json!({ "status": 200 }), Kind::GrpcHealth), Err(Unable::Wrong(_))));
 }

@@ -1,0 +1,160 @@
+//! The conversations that are more than a request and its answer: a WebSocket, and a gRPC server's health. Knows nothing of what is
+//! expected, but for asking whether a message is the one that is waited for.
+
+use std::time::Duration;
+
+use domain::hook::Outcome;
+use domain::text::count;
+use domain::time::spoken;
+use http::{HeaderMap, Request};
+use outbound::{Heard, HttpClient, HttpError, Opened, WebSocket};
+use serde_json::json;
+
+use crate::answer::{Answer, Seal, line_of};
+use crate::grpc::status_in;
+use crate::trial::{NoAnswer, unanswered};
+
+/// A WebSocket to be opened.
+pub(crate) struct Conversation {
+    pub(crate) request: Request<()>,
+    /// What is said once it is open.
+    pub(crate) message: Option<String>,
+    /// Whether a message is waited for.
+    pub(crate) waits: bool,
+}
+
+/// What has been heard so far, for the case that the time is up.
+#[derive(Default)]
+struct SoFar {
+    is_open: bool,
+    messages: usize,
+    last: Vec<u8>,
+}
+
+impl SoFar {
+    fn spoken(&self) -> String {
+        match (self.messages, line_of(&self.last)) {
+            (0, _) => "no message came".to_owned(),
+            (messages, Some(last)) => format!("{} came, the last: `{last}`", count(messages, "message")),
+            (messages, None) => {
+                format!("{} came, the last of {} bytes that are not text", count(messages, "message"), self.last.len())
+            }
+        }
+    }
+}
+
+/// Opens a WebSocket, says what is to be said, and listens until a message `is_it`; all of it within `limit`.
+pub(crate) async fn by_websocket(
+    http: &HttpClient,
+    conversation: Conversation,
+    is_it: impl Fn(&Answer) -> bool,
+    limit: Duration,
+) -> Result<Answer, NoAnswer> {
+    let (mut socket, mut so_far) = (None, SoFar::default());
+    let talk = converse(http, conversation, is_it, &mut socket, &mut so_far);
+    let outcome = http.clock().timeout(limit, talk).await;
+    if let Some(socket) = socket {
+        socket.close().await;
+    }
+    outcome.unwrap_or_else(|_| {
+        let within = spoken(limit);
+        let why = match so_far {
+            SoFar { is_open: false, .. } => HttpError::Timeout(limit).to_string(),
+            SoFar { messages: 0, .. } => format!("open, but no message came within {within}"),
+            so_far => format!("open, but no message as expected within {within}; {}", so_far.spoken()),
+        };
+        Err((Outcome::Fail, why, true))
+    })
+}
+
+async fn converse(
+    http: &HttpClient,
+    conversation: Conversation,
+    is_it: impl Fn(&Answer) -> bool,
+    kept: &mut Option<WebSocket>,
+    so_far: &mut SoFar,
+) -> Result<Answer, NoAnswer> {
+    let clock = http.clock();
+    let started = clock.now();
+    let socket = match http.open_websocket(conversation.request).await.map_err(|error| unanswered(&error))? {
+        Opened::Open(socket) => kept.insert(*socket),
+        Opened::Refused(response) => {
+            return Ok(Answer {
+                status: Some(response.status),
+                headers: response.headers,
+                body: response.body,
+                seal: Seal::of(response.certificate, clock),
+                elapsed: response.elapsed,
+                function_error: None,
+                called: None,
+            });
+        }
+    };
+    so_far.is_open = true;
+    if let Some(message) = conversation.message {
+        socket.send(message).await.map_err(|error| unanswered(&error))?;
+    }
+    let seal = Seal::of(socket.certificate.clone(), clock);
+    let headers = socket.headers.clone();
+    let answer = |body: Vec<u8>, called: String| Answer {
+        status: Some(101),
+        headers: headers.clone(),
+        body,
+        seal: seal.clone(),
+        elapsed: clock.now().since(started),
+        function_error: None,
+        called: Some(called),
+    };
+    if !conversation.waits {
+        return Ok(answer(Vec::new(), "open".to_owned()));
+    }
+    loop {
+        match socket.next().await.map_err(|error| unanswered(&error))? {
+            Heard::Message(message) => {
+                so_far.messages += 1;
+                so_far.last.clone_from(&message);
+                let answer = answer(message, format!("message {}", so_far.messages));
+                if is_it(&answer) {
+                    return Ok(answer);
+                }
+            }
+            Heard::Closed(how) => {
+                let why = format!(
+                    "the server closed the WebSocket {how}, before the message that was expected; {}",
+                    so_far.spoken()
+                );
+                return Err((Outcome::Fail, why, true));
+            }
+        }
+    }
+}
+
+/// Asks a gRPC server how a service is.
+pub(crate) async fn by_grpc(
+    http: &HttpClient,
+    request: Request<Vec<u8>>,
+    service: &str,
+    limit: Duration,
+) -> Result<Answer, NoAnswer> {
+    let response = http.send_http2(request, limit).await.map_err(|error| {
+        let (outcome, why, worth_repeating) = unanswered(&error);
+        let hint = match error {
+            HttpError::Broken(_) => "; a gRPC server is asked by HTTP/2, which may not be what is spoken there",
+            _ => "",
+        };
+        (outcome, format!("{why}{hint}"), worth_repeating)
+    })?;
+    let status = status_in(&response, service).map_err(|why| (Outcome::Fail, why, true))?;
+    Ok(Answer {
+        status: None,
+        headers: HeaderMap::new(),
+        body: json!({ "status": status }).to_string().into_bytes(),
+        seal: Seal::of(response.certificate, http.clock()),
+        elapsed: response.elapsed,
+        function_error: None,
+        called: Some(status),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Tests of a request put together: tables of a check, and what is sent for it.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::template::Variables;
+
+fn prepared(check: Value, base: &str) -> Result<Prepared, Unable> {
+    let mut check: Check = serde_json::from_value(check).unwrap();
+    check.name = "c".to_owned();
+    let captured = BTreeMap::from([
+        ("id".to_owned(), json!("../a b/@x?y")),
+        ("next".to_owned(), json!("/orders/7?full=1")),
+        ("home".to_owned(), json!("http://host:81/orders/7")),
+        ("talk".to_owned(), json!("ws://host:81/ws/7")),
+        ("evil".to_owned(), json!("http://host:8123/steal")),
+        ("at".to_owned(), json!("@evil.example/")),
+        ("broken".to_owned(), json!("a\r\nx: y")),
+        ("n".to_owned(), json!(7)),
+    ]);
+    let (variables, promised) = (Variables::new(), BTreeMap::new());
+    prepare(&check, &Ok(base.to_owned()), Scope { variables: &variables, captured: &captured, promised: &promised })
+}
+
+#[track_caller]
+fn check_url(path: &str, expected_url: &str, expected_shown: &str) {
+    let Prepared::Http { request, shown } =
+        prepared(json!({ "name": "c", "get": path }), "http://user:pw@host:81/v1/").unwrap()
+    else {
+        panic!("not HTTP")
+    };
+    assert_eq!(request.uri().to_string(), expected_url);
+    assert_eq!(shown, format!("GET {expected_shown}"));
+}
+
+#[test]
+fn a_path_goes_below_the_base_and_values_are_one_part_of_it() {
+    check_url("/health", "http://user:pw@host:81/v1/health", "http://host:81/v1/health");
+    check_url("health", "http://user:pw@host:81/v1/health", "http://host:81/v1/health");
+    check_url("/a b/ü?q=c d", "http://user:pw@host:81/v1/a%20b/%C3%BC?q=c%20d", "http://host:81/v1/a b/ü?q=c d");
+    check_url(
+        "/o/{{ id }}/x",
+        "http://user:pw@host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
+        "http://host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
+    );
+    check_url("/o?token={{ n }}", "http://user:pw@host:81/v1/o?token=7", "http://host:81/v1/o?token={{ n }}");
+    check_url("{{ at }}", "http://user:pw@host:81/v1/@evil.example/", "http://host:81/v1/@evil.example/");
+    check_url("https://other.example/x?y=1", "https://other.example/x?y=1", "https://other.example/x?y=1");
+}
+
+#[test]
+fn a_captured_address_is_followed_on_the_same_host_only() {
+    let of = |path: &str, base: &str| match prepared(json!({ "name": "c", "get": path }), base) {
+        Ok(Prepared::Http { request, .. }) => request.uri().to_string(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(of("{{ next }}", "http://host:81"), "http://host:81/orders/7?full=1");
+    assert_eq!(of("{{ home }}", "http://host:81"), "http://host:81/orders/7");
+    assert!(of("{{ evil }}", "http://host:81").contains("leads to another host than `http://host:81`"));
+    assert!(of("http://{{ n }}.example/", "http://host").contains("takes its host from a reference"));
+}
+
+#[test]
+fn bodies_carry_their_content_type_and_values_of_their_own_type() {
+    let cases = [
+        (json!({ "json": { "id": "{{ n }}" } }), r#"{"id":7}"#, Some("application/json")),
+        (
+            json!({ "form": { "a b": "c&d=é", "n": "{{ n }}" } }),
+            "a+b=c%26d%3D%C3%A9&n=7",
+            Some("application/x-www-form-urlencoded"),
+        ),
+        (json!({ "body": "id={{ n }}" }), "id=7", None),
+        (
+            json!({ "json": 1, "headers": { "Content-Type": "application/vnd.x+json" } }),
+            "1",
+            Some("application/vnd.x+json"),
+        ),
+    ];
+    for (mut check, expected, content_type) in cases {
+        check["name"] = json!("c");
+        check["post"] = json!("/");
+        let Prepared::Http { request, .. } = prepared(check, "http://h").unwrap() else { panic!("not HTTP") };
+        assert_eq!(String::from_utf8(request.body().clone()).unwrap(), expected);
+        assert_eq!(request.headers().get("content-type").map(|value| value.to_str().unwrap()), content_type);
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_sent_says_why() {
+    let cases = [
+        (json!({ "post": "/", "json": 1, "body": "x" }), "give one of `json`, `body` and `form`"),
+        (
+            json!({ "get": "/", "headers": { "x": "{{ broken }}" } }),
+            "the header `x` has characters that no header may have",
+        ),
+        (json!({ "invoke": { "payload": 1 }, "json": 1 }), "an invocation takes its `payload` alone"),
+        (json!({ "websocket": "/", "form": { "a": "b" } }), "a WebSocket takes a message from `json` or `body`"),
+        (json!({ "grpc_health": {}, "body": "x" }), "it takes no `json`, `body` or `form`"),
+        (json!({}), "has 0 requests"),
+    ];
+    for (mut check, expected) in cases {
+        check["name"] = json!("c");
+        let Err(Unable::Wrong(why)) = prepared(check, "http://h") else { panic!("taken: {expected}") };
+        assert!(why.contains(expected), "{why}");
+    }
+}
+
+#[test]
+fn a_websocket_goes_to_the_same_hosts_as_http() {
+    let of = |path: &str, base: &str| match prepared(
+        json!({ "name": "c", "websocket": path, "json": { "n": "{{ n }}" } }),
+        base,
+    ) {
+        Ok(Prepared::WebSocket { request, message, shown }) => {
+            assert_eq!((request.method(), message.as_deref()), (&http::Method::GET, Some(r#"{"n":7}"#)));
+            (request.uri().to_string(), shown)
+        }
+        other => (format!("{other:?}"), String::new()),
+    };
+    let cases = [
+        ("/ws", "https://u:p@host/v1", "https://u:p@host/v1/ws", "websocket wss://host/v1/ws"),
+        ("/ws?token={{ n }}", "http://host:81", "http://host:81/ws?token=7", "websocket ws://host:81/ws?token={{ n }}"),
+        ("ws://other:82/a b", "http://host", "http://other:82/a%20b", "websocket ws://other:82/a b"),
+        ("wss://other", "http://host", "https://other/", "websocket wss://other/"),
+        ("https://other/ws", "http://host", "https://other/ws", "websocket wss://other/ws"),
+        ("{{ talk }}", "http://host:81", "http://host:81/ws/7", "websocket ws://host:81/ws/7"),
+    ];
+    for (path, base, url, shown) in cases {
+        assert_eq!(of(path, base), (url.to_owned(), shown.to_owned()), "{path}");
+    }
+    assert!(of("ws://{{ n }}.example/", "http://host").0.contains("takes its host from a reference"));
+    assert!(of("{{ talk }}", "http://host").0.contains("leads to another host than `http://host`"));
+}
+
+#[test]
+fn grpc_health_asks_the_standard_method_below_the_server() {
+    let of = |check: Value| match prepared(check, "http://host:81/") {
+        Ok(Prepared::GrpcHealth { request, service, shown }) => {
+            assert_eq!(
+                (request.method(), request.headers()["te"].to_str().unwrap()),
+                (&http::Method::POST, "trailers")
+            );
+            assert_eq!(request.headers()["content-type"], "application/grpc");
+            (request.uri().to_string(), service, shown)
+        }
+        other => (format!("{other:?}"), String::new(), String::new()),
+    };
+    let (url, service, shown) = of(json!({ "name": "c", "grpc_health": { "service": "chat.v1.{{ n }}" } }));
+    assert_eq!(url, "http://host:81/grpc.health.v1.Health/Check");
+    assert_eq!((service.as_str(), shown.as_str()), ("chat.v1.7", "gRPC health of `chat.v1.7` at http://host:81"));
+    let (url, _, shown) = of(json!({ "name": "c", "grpc_health": { "url": "https://grpc.example:50051/" } }));
+    assert_eq!(url, "https://grpc.example:50051/grpc.health.v1.Health/Check");
+    assert_eq!(shown, "gRPC health of https://grpc.example:50051");
+    let wrong = |url: &str| of(json!({ "name": "c", "grpc_health": { "url": url } })).0;
+    assert!(wrong("grpc.example:50051").contains("is no URL of a gRPC server; write `https://`"));
+    assert!(wrong("http://{{ n }}:1").contains("takes its host from a reference"));
+}
