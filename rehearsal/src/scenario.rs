@@ -335,7 +335,7 @@ impl Scenario {
         };
         let document = yaml::parse(text).map_err(|error| at(error.place, error.message.clone()))?;
         let scenario: Scenario = serde_path_to_error::deserialize(&document.value).map_err(|error| {
-            let place = document.nearest_place(&error.path().to_string());
+            let place = document.nearest_place(&yaml::Path::from(error.path()));
             at(place, error.into_inner().to_string())
         })?;
         Ok(scenario)

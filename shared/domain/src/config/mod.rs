@@ -2,15 +2,21 @@
 //! of files: the text comes from outside, so a broken one can be answered instead of thrown.
 
 mod check;
+mod explain;
 mod load;
+mod mend;
+mod path;
+mod review;
 mod service;
+mod strict;
 pub mod yaml;
 
 pub use check::{
     BodyExpectation, Capture, CertificateExpectation, Check, Expect, GrpcHealthRequest, InvokeRequest, MATCHER_WORDS,
     Method, REQUEST_WORDS, Request, Retries, Severity, StatusExpectation,
 };
-pub use load::{ConfigError, Problem, load};
+pub use load::{ConfigError, Problem, Remark, Reviewer, load, load_reviewed};
+pub use path::{Path, Step};
 pub use service::{
     AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef,
     Service, Slack,

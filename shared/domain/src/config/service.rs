@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::check::{Check, Severity};
+use super::explain::SECRET;
 use crate::deployment::GroupName;
 use crate::time::Span;
 
@@ -110,7 +111,17 @@ impl Serialize for SecretRef {
 
 impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        SecretRef::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+        struct Reference;
+        impl de::Visitor<'_> for Reference {
+            type Value = SecretRef;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(SECRET)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretRef, E> {
+                SecretRef::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Reference)
     }
 }
 

@@ -1,0 +1,132 @@
+//! What the types cannot rule out outside of the checks: names, groups, addresses, alarms. Pure; what stands inside a check is reviewed by
+//! the engine that runs it.
+
+use std::collections::BTreeSet;
+
+use super::load::Remark;
+use super::service::{Config, Service, Slack};
+use super::path::Path;
+use crate::text::bounded;
+
+/// Everything about the fleet that does not fit together; the remarks begin at the top.
+pub(super) fn review(config: &Config) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let top = Path::top();
+    if config.version != 1 {
+        let message = format!("version {} of the configuration is not known; write `version: 1`", config.version);
+        remarks.push(Remark::new(top.key("version"), message));
+    }
+    if let Some(slack) = &config.slack {
+        review_slack(slack, &top.key("slack"), &mut remarks);
+    }
+    let mut names = BTreeSet::new();
+    let mut groups = BTreeSet::new();
+    for (index, service) in config.services.iter().enumerate() {
+        let at = top.key("services").entry(index);
+        if !names.insert(service.name.as_str()) {
+            let message = format!("there are two services named `{}`; give each its own name", service.name);
+            remarks.push(Remark::new(at.key("name"), message));
+        }
+        if !groups.insert(&service.codedeploy) {
+            let message =
+                format!("the deployment group `{}` belongs to two services; a deployment is of one", service.codedeploy);
+            remarks.push(Remark::new(at.key("codedeploy"), message));
+        }
+        review_service(service, &at, &mut remarks);
+    }
+    remarks
+}
+
+fn review_slack(slack: &Slack, at: &Path, remarks: &mut Vec<Remark>) {
+    match (&slack.token, &slack.channel, &slack.webhook) {
+        (Some(_), Some(channel), None) => {
+            if channel.starts_with('#') {
+                let message = format!("`{}` is a channel's name; write its id, such as `C0DEPLOYS`", bounded(channel, 60));
+                remarks.push(Remark::new(at.key("channel"), message));
+            }
+        }
+        (None, None, Some(_)) => {}
+        (Some(_), None, None) => {
+            let message = "`token` needs a `channel`: the channel's id, such as `C0DEPLOYS`";
+            remarks.push(Remark::new(at.clone(), message));
+        }
+        (None, Some(_), None) => {
+            remarks.push(Remark::new(at.clone(), "`channel` needs a `token`: a reference to a bot token"));
+        }
+        _ => remarks.push(Remark::new(at.clone(), "give either `token` and `channel`, or `webhook`")),
+    }
+}
+
+fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
+    let group = at.key("codedeploy");
+    let texts = [
+        (at.key("name"), &service.name),
+        (at.key("environment"), &service.environment),
+        (group.key("application"), &service.codedeploy.application),
+        (group.key("deployment_group"), &service.codedeploy.deployment_group),
+    ];
+    for (path, text) in texts {
+        if text.trim().is_empty() {
+            remarks.push(Remark::new(path, "this is empty; write a name"));
+        }
+    }
+    let endpoints = [("test", &service.endpoints.test), ("production", &service.endpoints.production)];
+    for (key, url) in endpoints {
+        if let Some(wrong) = url.as_deref().and_then(not_a_base_url) {
+            remarks.push(Remark::new(at.key("endpoints").key(key), wrong));
+        }
+    }
+    let budgets = [
+        ("before_allow_traffic", service.before_allow_traffic.budget),
+        ("after_allow_traffic", service.after_allow_traffic.budget),
+    ];
+    for (block, budget) in budgets {
+        if budget.is_some_and(|budget| budget.0.is_zero()) {
+            let message = "a budget of nothing leaves no time for anything; leave it out to take what Lambda leaves";
+            remarks.push(Remark::new(at.key(block).key("budget"), message));
+        }
+    }
+    let mut alarms = BTreeSet::new();
+    for (index, alarm) in service.alarms.iter().enumerate() {
+        let here = at.key("alarms").entry(index).key("name");
+        if alarm.name.trim().is_empty() {
+            remarks.push(Remark::new(here, "this is empty; write the alarm's name in CloudWatch"));
+        } else if !alarms.insert(alarm.name.as_str()) {
+            let message = format!("the alarm `{}` stands here twice; keep one of the two entries", alarm.name);
+            remarks.push(Remark::new(here, message));
+        }
+    }
+}
+
+/// What is wrong with an address that checks are to go below.
+fn not_a_base_url(url: &str) -> Option<String> {
+    let shown = bounded(url, 120);
+    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+        return Some(match host.split(['/', ':']).next() {
+            Some(name) if name.contains('.') && !name.contains(char::is_whitespace) => {
+                format!("`{shown}` is not a URL; did you mean `https://{}`?", bounded(host, 120))
+            }
+            _ => format!("`{shown}` is not a URL; write `https://` and the host"),
+        });
+    };
+    if url.contains("{{") {
+        return Some(format!("`{shown}` holds a reference; an endpoint is taken as it stands"));
+    }
+    if let Some(wrong) = url.chars().find(|c| c.is_whitespace() || matches!(c, '?' | '#')) {
+        let what = if wrong.is_whitespace() { "a blank".to_owned() } else { format!("a `{wrong}`") };
+        return Some(format!("`{shown}` has {what} in it; the paths of checks go below an endpoint, so it ends with its path"));
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // An IPv6 address stands in brackets, with colons of its own.
+    let (name, port) = match host.rfind(']') {
+        Some(end) => host.split_at(end + 1),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    if name.is_empty() {
+        return Some(format!("`{shown}` has no host; write it behind `://`"));
+    }
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    (!is_port).then(|| format!("`{shown}` has no port from 1 to 65535 behind its host"))
+}
