@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::template::Variables;
+use crate::variables::{Given, Variables};
 
 fn expectation(expect: Value, is_invocation: bool) -> Result<Expectation, Unable> {
     let expect: Expect = serde_json::from_value(expect).unwrap();
-    let variables = Variables::from([("sha".to_owned(), Ok("abc".to_owned()))]);
+    let mut variables = Variables::from([("sha".to_owned(), Ok("abc".to_owned()))]);
+    variables.insert("env:KEY", Given::Sensitive("k-12345".into()));
     let (captured, promised) = (BTreeMap::new(), BTreeMap::new());
     let scope = Scope { variables: &variables, captured: &captured, promised: &promised };
     Expectation::read(&expect, scope, is_invocation)
@@ -26,6 +27,7 @@ fn answer(status: u16, body: &str) -> Answer {
         body: body.as_bytes().to_vec(),
         elapsed: Duration::from_millis(1500),
         function_error: None,
+        peer: None,
     }
 }
 
@@ -148,4 +150,28 @@ fn a_certificate_that_cannot_be_read_is_not_taken_for_a_good_one() {
         expectation(json!({ "certificate": { "valid_for": "14d" } }), false).unwrap().judge(&answer(200, ""));
     assert!(judgement.unmet.is_empty());
     assert_eq!(judgement.untold.len(), 1);
+}
+
+#[test]
+fn what_is_expected_and_seen_is_told_without_secrets() {
+    let mut seen = answer(200, r#"{"key": "k-12345", "password": "p", "user": {"name": "ada", "api_key": "x"}, "total_tokens": 7}"#);
+    seen.headers.insert("set-cookie", "sid=1; Path=/".parse().unwrap());
+    seen.headers.insert("x-key", "now k-12345".parse().unwrap());
+    seen.headers.insert("location", "/next?token=abc&page=2".parse().unwrap());
+    let cases: Vec<(Value, &str)> = vec![
+        (json!({ "json": { "$.key": { "ne": "{{ env:KEY }}" } } }), "$.key not \"***\" | $.key is \"***\""),
+        (json!({ "json": { "$.password": "q" } }), "$.password = *** | $.password is ***"),
+        (json!({ "json": { "$.user": 1 } }), r#"$.user = 1 | $.user is {"name":"ada","api_key":"***"}"#),
+        (json!({ "json": { "$.total_tokens": { "gt": 7 } } }), "$.total_tokens > 7 | $.total_tokens is 7"),
+        (json!({ "headers": { "set-cookie": "x" } }), "header `set-cookie` = *** | header `set-cookie` is ***"),
+        (json!({ "headers": { "x-key": "x" } }), "header `x-key` = \"x\" | header `x-key` is \"now ***\""),
+        (json!({ "body": { "contains": "<{{ env:KEY }}>" } }), "a body that contains `<***>` | another body"),
+        (json!({ "body": { "matches": "^{{ env:KEY }}" } }), "a body that matches /^***/ | another body"),
+    ];
+    for (expect, expected) in cases {
+        assert_eq!(told(expect.clone(), &seen), [expected], "{expect}");
+        assert!(!expectation(expect, false).unwrap().spoken().contains("12345"));
+    }
+    seen.status = Some(302);
+    assert_eq!(told(json!({}), &seen), ["status 2xx | status 302 to `/next?token=***&page=2`"]);
 }
