@@ -1,6 +1,7 @@
 //! An answer to a check's request, whatever carried it, and what is taken out of it: JSON, captured values, an excerpt. Knows
 //! nothing of what was expected.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clock::Clock;
@@ -13,6 +14,7 @@ use outbound::Certificate;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use crate::mask::Mask;
 use crate::matcher::regex;
 
 /// How much of a body a finding repeats, in characters.
@@ -35,6 +37,8 @@ pub(crate) struct Answer {
     pub(crate) function_error: Option<String>,
     /// What it is called where it is as expected, if not by its status.
     pub(crate) called: Option<String>,
+    /// The address that answered, when it is known.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// What is known of the server's certificate.
@@ -71,12 +75,12 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| format!("the body is not JSON ({error})"))
     }
 
-    /// The beginning of the body on one line.
-    pub(crate) fn excerpt(&self) -> String {
+    /// The beginning of the body on one line, without what `mask` hides.
+    pub(crate) fn excerpt(&self, mask: &Mask) -> String {
         if self.body.is_empty() {
             return "an empty body".to_owned();
         }
-        match line_of(&self.body) {
+        match line_of(&self.body, mask) {
             Some(line) => format!("body `{line}`"),
             None => format!("a body of {} bytes that are not text", self.body.len()),
         }
@@ -120,13 +124,13 @@ impl Answer {
 }
 
 /// The beginning of a text on one line; `None` when it is no text.
-pub(crate) fn line_of(bytes: &[u8]) -> Option<String> {
+pub(crate) fn line_of(bytes: &[u8], mask: &Mask) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
-    // Bounded first: a large body is not walked through for the sake of 300 characters.
-    let head: String = text.chars().take(EXCERPT * 4).collect();
-    let line = head.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Masked as it came, for a secret may have line breaks, and then bounded. A large body is not walked through for the sake of
+    // 300 characters.
+    let line = mask.head(text, EXCERPT).split_whitespace().collect::<Vec<_>>().join(" ");
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
-    Some(bounded(&line, EXCERPT))
+    Some(bounded(&mask.own(&line), EXCERPT))
 }
 
 /// How a captured value's source reads in a finding.
@@ -168,6 +172,7 @@ mod tests {
             elapsed: Duration::from_millis(5),
             function_error: None,
             called: None,
+            peer: None,
         }
     }
 
@@ -194,11 +199,14 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_one_bounded_line() {
-        assert_eq!(answer("a\n\t b").excerpt(), "body `a b`");
-        assert_eq!(answer("").excerpt(), "an empty body");
-        assert_eq!(answer(&"x".repeat(5000)).excerpt().chars().count(), "body ``".len() + EXCERPT);
+        let mut mask = Mask::default();
+        mask.hide("two\nlines");
+        assert_eq!(answer("a\n\t b").excerpt(&mask), "body `a b`");
+        assert_eq!(answer("a two\nlines b, two  lines").excerpt(&mask), "body `a *** b, ***`");
+        assert_eq!(answer("").excerpt(&mask), "an empty body");
+        assert_eq!(answer(&"x ".repeat(5000)).excerpt(&mask).chars().count(), "body ``".len() + EXCERPT);
         let mut binary = answer("x");
         binary.body = vec![0xff, 0xfe];
-        assert_eq!(binary.excerpt(), "a body of 2 bytes that are not text");
+        assert_eq!(binary.excerpt(&mask), "a body of 2 bytes that are not text");
     }
 }

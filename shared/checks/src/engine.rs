@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use domain::config::Check;
+use domain::config::{Check, Request};
 use domain::hook::{Finding, Outcome};
+use domain::time::spoken;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use outbound::HttpClient;
@@ -15,13 +16,17 @@ use serde_json::Value;
 
 use crate::expect::Expectation;
 use crate::invoke::Invoke;
+use crate::mask::Mask;
+use crate::observe::{Event, Watcher};
 use crate::plan::{Next, State, Step, WAITS_FOR_ITSELF, next, plan, promises};
-use crate::request::{Prepared, named, prepare};
-use crate::template::{Scope, Unable, Variables};
+use crate::request::{Prepared, has_scheme, named, prepare};
+use crate::template::{Scope, Unable};
 use crate::trial::{Ended, Progress, Trial, cancelled, not_sent, softened};
+use crate::variables::Variables;
 
-/// How many requests are in flight at most: enough for any block of checks, too few to be a load test.
-const AT_ONCE: usize = 16;
+/// How many requests are in flight at most. A block of checks, some fifty of them, is to take no longer than its slowest; far
+/// more at once would be a load test of the new version, and more than a small server's backlog holds.
+const AT_ONCE: usize = 64;
 
 /// The most that is kept of the budget for clean-ups, where there are any.
 const KEPT_FOR_CLEAN_UP: Duration = Duration::from_secs(10);
@@ -40,19 +45,34 @@ pub struct Suite<'a> {
 /// Runs the checks and tells of each how it came out, in the configuration's order. Takes no longer than `budget`: a check
 /// that has not finished by then is cancelled and inconclusive.
 pub async fn run(suite: &Suite<'_>, http: &HttpClient, invoker: &impl Invoke, budget: Duration) -> Vec<Finding> {
-    let mut run = Run::new(suite, invoker.target());
+    watched(suite, http, invoker, budget, &()).await
+}
+
+/// The same, with somebody who hears how it goes on and may end it early: what has not finished by then is cancelled and
+/// inconclusive, and the clean-ups still run.
+pub async fn watched(
+    suite: &Suite<'_>,
+    http: &HttpClient,
+    invoker: &impl Invoke,
+    budget: Duration,
+    watcher: &impl Watcher,
+) -> Vec<Finding> {
+    let mut run = Run::new(suite, invoker.target(), watcher);
     let cleans_up = run.steps.iter().any(|step| step.late);
     let kept = if cleans_up { KEPT_FOR_CLEAN_UP.min(budget / 4) } else { Duration::ZERO };
     let started = http.clock().now();
-    run.phase(http, invoker, false, budget.saturating_sub(kept)).await;
+    let over = format!("not finished within the budget of {}", spoken(budget));
+    run.phase(http, invoker, false, budget.saturating_sub(kept), &over).await;
     let spent = http.clock().now().since(started);
-    run.phase(http, invoker, true, budget.saturating_sub(spent)).await;
-    run.findings(budget)
+    run.phase(http, invoker, true, budget.saturating_sub(spent), &over).await;
+    run.ended.into_iter().flatten().map(|ended| ended.finding).collect()
 }
 
-struct Run<'a> {
+struct Run<'a, W> {
     suite: &'a Suite<'a>,
+    watcher: &'a W,
     version: Result<String, String>,
+    variables: Variables,
     steps: Vec<Step>,
     states: Vec<State>,
     ended: Vec<Option<Ended>>,
@@ -61,12 +81,27 @@ struct Run<'a> {
     captured: BTreeMap<String, Value>,
 }
 
-impl<'a> Run<'a> {
-    fn new(suite: &'a Suite<'a>, version: Result<String, String>) -> Self {
+impl<'a, W: Watcher> Run<'a, W> {
+    fn new(suite: &'a Suite<'a>, version: Result<String, String>, watcher: &'a W) -> Self {
         let count = suite.checks.len();
+        let mut variables = suite.variables.clone();
+        suite.base.iter().for_each(|base| variables.hide_credentials_of(base));
+        for check in suite.checks {
+            match check.request() {
+                Ok(Request::Http { path, .. } | Request::WebSocket { path }) if has_scheme(path) => {
+                    variables.hide_credentials_of(path);
+                }
+                Ok(Request::GrpcHealth(health)) => {
+                    health.url.iter().for_each(|url| variables.hide_credentials_of(url));
+                }
+                _ => {}
+            }
+        }
         Self {
             suite,
+            watcher,
             version,
+            variables,
             steps: plan(suite.checks),
             states: vec![State::Waiting; count],
             ended: vec![None; count],
@@ -77,39 +112,50 @@ impl<'a> Run<'a> {
     }
 
     /// Runs the checks of one phase until all have ended or the limit is reached; what still runs then is dropped.
-    async fn phase(&mut self, http: &HttpClient, invoker: &impl Invoke, late: bool, limit: Duration) {
+    async fn phase(&mut self, http: &HttpClient, invoker: &impl Invoke, late: bool, limit: Duration, over: &str) {
         if self.steps.iter().all(|step| step.late != late) {
             return;
         }
-        let progress = self.progress.clone();
+        let (progress, watcher) = (self.progress.clone(), self.watcher);
         let mut running = FuturesUnordered::new();
-        let mut deadline = pin!(http.clock().sleep(limit));
+        let stop = async {
+            // Clean-ups are what is left to do when somebody has ended the run.
+            if late { std::future::pending().await } else { watcher.stop().await }
+        };
+        let (deadline, stop) = (pin!(http.clock().sleep(limit)), pin!(stop));
+        let mut end = select(deadline, stop);
         loop {
             while running.len() < AT_ONCE
                 && let Some((index, trial)) = self.startable(late)
             {
                 let progress = &progress;
+                watcher.hear(Event::Begun { index });
                 running.push(async move {
                     let fallback = RefCell::default();
-                    let ended = trial.run(http, invoker, progress.get(index).unwrap_or(&fallback)).await;
-                    (index, ended)
+                    let retrying = |tried, observed: &str, pause| {
+                        watcher.hear(Event::Retrying { index, tried, observed, pause });
+                    };
+                    let progress = progress.get(index).unwrap_or(&fallback);
+                    (index, trial.run(http, invoker, progress, retrying).await)
                 });
             }
             if running.is_empty() {
                 break;
             }
-            match select(running.next(), deadline.as_mut()).await {
+            match select(running.next(), &mut end).await {
                 Either::Left((Some((index, ended)), _)) => self.end(index, ended),
                 Either::Left((None, _)) => break,
-                Either::Right(((), _)) => {
+                Either::Right((which, _)) => {
                     drop(running);
                     self.progress = progress;
-                    self.give_up_on(late, None);
+                    let why = if matches!(which, Either::Left(_)) { over } else { "the run was stopped" };
+                    self.give_up(late, |check, target, progress, mask| cancelled(check, target, progress, why, mask));
                     return;
                 }
             }
         }
-        self.give_up_on(late, Some(WAITS_FOR_ITSELF));
+        let circular = || Unable::Wrong(WAITS_FOR_ITSELF.to_owned());
+        self.give_up(late, |check, target, _, mask| not_sent(check, target, circular(), mask));
     }
 
     /// The next check that can be started; those that never can be are ended on the way.
@@ -133,8 +179,8 @@ impl<'a> Run<'a> {
                         Err(why) => why,
                     },
                 };
-                let target = self.target(check);
-                self.end(index, not_sent(check, &target, why));
+                let ended = not_sent(check, &self.target(check), why, self.variables.mask());
+                self.end(index, ended);
                 anything_ended = true;
             }
             if !anything_ended {
@@ -144,20 +190,29 @@ impl<'a> Run<'a> {
     }
 
     fn trial(&self, check: &'a Check) -> Result<Trial<'a>, Unable> {
-        let scope = Scope { variables: &self.suite.variables, captured: &self.captured, promised: &self.promised };
+        let scope = Scope { variables: &self.variables, captured: &self.captured, promised: &self.promised };
         let prepared = prepare(check, &self.suite.base, scope)?;
         let target = match &prepared {
             Prepared::Http { shown, .. } | Prepared::WebSocket { shown, .. } | Prepared::GrpcHealth { shown, .. } => {
-                shown.clone()
+                self.shown(shown)
             }
             Prepared::Invoke { .. } => format!("invoke {}", self.version.clone().map_err(Unable::CannotTell)?),
         };
         let expectation = Expectation::read(&check.expect, scope, prepared.kind())?;
-        Ok(Trial { check, prepared, expectation, target })
+        Ok(Trial { check, prepared, expectation, target, mask: self.variables.mask().clone() })
     }
 
     fn target(&self, check: &Check) -> String {
-        named(check, &self.suite.base, self.version.clone())
+        self.shown(&named(check, &self.suite.base, self.version.clone()))
+    }
+
+    /// A target without what must not be seen. What is written into a query tends to be a token.
+    fn shown(&self, target: &str) -> String {
+        let mask = self.variables.mask();
+        match target.split_once('?') {
+            Some((path, query)) => format!("{}?{}", mask.own(path), mask.outside(query, target.len())),
+            None => mask.own(target),
+        }
     }
 
     fn set(&mut self, index: usize, state: State) {
@@ -166,41 +221,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(&mut self, index: usize, ended: Ended) {
+    fn end(&mut self, index: usize, mut ended: Ended) {
+        // Softened only after this is decided: a warning has not passed in the eyes of a check that needs it.
         let passed = matches!(ended.finding.outcome, Outcome::Pass | Outcome::Degraded);
         self.set(index, if passed { State::Passed } else { State::NotPassed });
-        self.captured.extend(ended.captured.clone());
+        self.captured.extend(std::mem::take(&mut ended.captured));
+        if let Some(check) = self.suite.checks.get(index) {
+            ended.finding = softened(check, ended.finding);
+        }
+        self.watcher.hear(Event::Ended { index, finding: &ended.finding });
         if let Some(slot) = self.ended.get_mut(index) {
             *slot = Some(ended);
         }
     }
 
-    /// Closes what has not ended in a phase: for the given reason, or else because its time is up, which `findings` tells.
-    fn give_up_on(&mut self, late: bool, why: Option<&str>) {
+    /// Ends what has not ended in a phase.
+    fn give_up(&mut self, late: bool, as_what: impl Fn(&Check, &str, &Progress, &Mask) -> Ended) {
         for (index, check) in self.suite.checks.iter().enumerate() {
             let open = matches!(self.states.get(index), Some(State::Waiting | State::Running));
             if !open || self.steps.get(index).is_none_or(|step| step.late != late) {
                 continue;
             }
-            match why {
-                Some(why) => {
-                    let target = self.target(check);
-                    self.end(index, not_sent(check, &target, Unable::Wrong(why.to_owned())));
-                }
-                None => self.set(index, State::NotPassed),
-            }
+            let progress = self.progress.get(index).map(|progress| progress.borrow().clone()).unwrap_or_default();
+            let ended = as_what(check, &self.target(check), &progress, self.variables.mask());
+            self.end(index, ended);
         }
-    }
-
-    fn findings(mut self, budget: Duration) -> Vec<Finding> {
-        let mut findings = Vec::with_capacity(self.ended.len());
-        for ((check, ended), progress) in
-            self.suite.checks.iter().zip(std::mem::take(&mut self.ended)).zip(&self.progress)
-        {
-            let ended = ended.unwrap_or_else(|| cancelled(check, &self.target(check), &progress.borrow(), budget));
-            findings.push(softened(check, ended.finding));
-        }
-        findings
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use domain::config::{BodyExpectation, Expect};
 use domain::text::bounded;
 use domain::time::spoken;
+use http::HeaderMap;
 use http::header::HeaderName;
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
@@ -17,11 +18,15 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::{Answer, header_name, json_path};
 use crate::grpc::SERVING;
-use crate::matcher::{self, Matcher, regex};
+use crate::mask::{Mask, is_secret_name};
+use crate::matcher::{self, Matcher, Show, regex};
 use crate::request::Kind;
 use crate::template::{Scope, Unable, plain, render_value};
 
-use status::{StatusPattern, observed_status, patterns, spoken_status};
+use status::{StatusPattern, patterns, spoken_status};
+
+/// How much of a value is shown in an expectation or an observation, in characters.
+const SHOWN: usize = 120;
 
 /// What is expected, read and with its references replaced.
 #[derive(Debug)]
@@ -39,6 +44,8 @@ pub(crate) struct Expectation {
     certificate: Option<Duration>,
     /// Whether an answer of another status is no answer to the question: a WebSocket that was not opened carries no messages.
     status_decides: bool,
+    /// What must not be seen of what is said.
+    mask: Mask,
 }
 
 #[derive(Debug)]
@@ -107,6 +114,7 @@ impl Expectation {
             serving: kind == Kind::GrpcHealth && expect.json.is_empty() && expect.body.is_none(),
             certificate: expect.certificate.map(|wanted| wanted.valid_for.0),
             status_decides: kind == Kind::WebSocket,
+            mask: scope.variables.mask().clone(),
         })
     }
 
@@ -123,19 +131,60 @@ impl Expectation {
         judgement.unmet.is_empty()
     }
 
+    /// A text of our own, the configuration's words.
+    fn own(&self, text: &str) -> String {
+        bounded(&self.mask.own(text), SHOWN)
+    }
+
+    /// A matcher as it reads after the name of what it is about; of a password it is not said which.
+    fn wanted(&self, name: &str, matchers: &[Matcher]) -> String {
+        let texts: Vec<String> =
+            matchers.iter().map(|matcher| matcher.spoken(&|text| self.shown(name, text))).collect();
+        texts.join(" and ")
+    }
+
+    fn shown(&self, name: &str, value: &str) -> String {
+        if is_secret_name(name) { "***".to_owned() } else { self.mask.outside(value, SHOWN) }
+    }
+
     /// All of it in words, for a finding that has nothing better to say.
     pub(crate) fn spoken(&self) -> String {
         let mut parts = Vec::new();
         parts.extend(self.status.as_deref().map(spoken_status));
         parts.extend(self.latency.map(spoken_latency));
-        parts.extend(self.headers.iter().map(|(name, matchers)| spoken_all(&format!("header `{name}`"), matchers)));
-        parts.extend(self.contains.as_deref().map(spoken_contains));
-        parts.extend(self.matches.as_ref().map(spoken_matches));
+        parts.extend(
+            self.headers
+                .iter()
+                .map(|(name, matchers)| format!("header `{name}` {}", self.wanted(name.as_str(), matchers))),
+        );
+        parts.extend(self.contains.as_deref().map(|part| self.spoken_contains(part)));
+        parts.extend(self.matches.as_ref().map(|regex| self.spoken_matches(regex)));
         parts.extend(self.sha256.as_deref().map(spoken_sha256));
-        parts.extend(self.json.iter().map(|wanted| spoken_all(&wanted.text, &wanted.matchers)));
+        parts.extend(self.json.iter().map(|wanted| self.spoken_json(wanted)));
         parts.extend(self.serving.then(|| SERVING.to_owned()));
         parts.extend(self.certificate.map(certificate::spoken_certificate));
         if parts.is_empty() { "an answer".to_owned() } else { parts.join(", ") }
+    }
+
+    fn spoken_contains(&self, part: &str) -> String {
+        format!("a body that contains `{}`", self.own(part))
+    }
+
+    fn spoken_matches(&self, regex: &Regex) -> String {
+        format!("a body that matches /{}/", self.own(regex.as_str()))
+    }
+
+    fn spoken_json(&self, wanted: &JsonExpectation) -> String {
+        format!("{} {}", wanted.text, self.wanted(&wanted.text, &wanted.matchers))
+    }
+
+    /// A redirect is not followed, so where it would have led helps to see why it came.
+    fn observed_status(&self, status: u16, headers: &HeaderMap) -> String {
+        let to = headers.get(http::header::LOCATION).and_then(|to| to.to_str().ok());
+        match to.filter(|_| (300..400).contains(&status)) {
+            Some(to) => format!("status {status} to `{}`", self.mask.outside(to, SHOWN)),
+            None => format!("status {status}"),
+        }
     }
 
     /// Compares.
@@ -150,7 +199,7 @@ impl Expectation {
             && !patterns.iter().any(|pattern| pattern.includes(status))
         {
             judgement.show_body = true;
-            judgement.fail(spoken_status(patterns), observed_status(status, &answer.headers));
+            judgement.fail(spoken_status(patterns), self.observed_status(status, &answer.headers));
             if self.status_decides {
                 return judgement;
             }
@@ -163,7 +212,8 @@ impl Expectation {
             for matcher in matchers {
                 let value = value.as_deref().map(|text| as_operand(text, matcher));
                 if !matcher.holds(value.as_ref()) {
-                    judgement.compare(&format!("header `{name}`"), matcher, value.as_ref());
+                    let show = |text: &str| self.shown(name.as_str(), text);
+                    judgement.compare(&format!("header `{name}`"), matcher, value.as_ref(), &show);
                 }
             }
         }
@@ -183,11 +233,11 @@ impl Expectation {
         let text = String::from_utf8_lossy(&answer.body);
         if let Some(part) = self.contains.as_deref().filter(|part| !text.contains(*part)) {
             judgement.show_body = true;
-            judgement.fail(spoken_contains(part), "another body");
+            judgement.fail(self.spoken_contains(part), "another body");
         }
         if let Some(regex) = self.matches.as_ref().filter(|regex| !regex.is_match(&text)) {
             judgement.show_body = true;
-            judgement.fail(spoken_matches(regex), "another body");
+            judgement.fail(self.spoken_matches(regex), "another body");
         }
         if let Some(wanted) = &self.sha256 {
             let seen = hex(&Sha256::digest(&answer.body));
@@ -205,14 +255,14 @@ impl Expectation {
         let body = match answer.json() {
             Ok(body) => body,
             Err(why) => {
-                let expected: Vec<String> =
-                    self.json.iter().map(|wanted| spoken_all(&wanted.text, &wanted.matchers)).collect();
+                let expected: Vec<String> = self.json.iter().map(|wanted| self.spoken_json(wanted)).collect();
                 judgement.show_body = !answer.body.is_empty();
                 judgement.fail(expected.join(", "), why);
                 return;
             }
         };
         for wanted in &self.json {
+            let show = |text: &str| self.shown(&wanted.text, text);
             let nodes = wanted.path.query(&body).all();
             for matcher in &wanted.matchers {
                 match matcher {
@@ -220,19 +270,19 @@ impl Expectation {
                     Matcher::Length(of_length) if wanted.many => {
                         let count = Value::from(nodes.len());
                         if !of_length.iter().all(|matcher| matcher.holds(Some(&count))) {
-                            let expected = format!("{} {}", wanted.text, matcher.spoken());
+                            let expected = format!("{} {}", wanted.text, matcher.spoken(&show));
                             judgement.fail(expected, format!("{} has a length of {count}", wanted.text));
                         }
                     }
                     _ if nodes.is_empty() => {
                         if !matcher.holds(None) {
-                            judgement.compare(&wanted.text, matcher, None);
+                            judgement.compare(&wanted.text, matcher, None, &show);
                         }
                     }
                     // It must hold of every place that the path leads to.
                     _ => {
                         if let Some(wrong) = nodes.iter().find(|node| !matcher.holds(Some(node))) {
-                            judgement.compare(&wanted.text, matcher, Some(wrong));
+                            judgement.compare(&wanted.text, matcher, Some(wrong), &show);
                         }
                     }
                 }
@@ -246,8 +296,8 @@ impl Judgement {
         self.unmet.push(Unmet { expected: expected.into(), observed: observed.into() });
     }
 
-    fn compare(&mut self, what: &str, matcher: &Matcher, value: Option<&Value>) {
-        self.fail(format!("{what} {}", matcher.spoken()), format!("{what} {}", matcher.observed(value)));
+    fn compare(&mut self, what: &str, matcher: &Matcher, value: Option<&Value>, show: Show<'_>) {
+        self.fail(format!("{what} {}", matcher.spoken(show)), format!("{what} {}", matcher.observed(value, show)));
     }
 }
 
@@ -334,21 +384,8 @@ fn spoken_latency(limit: Duration) -> String {
     format!("an answer within {}", spoken(limit))
 }
 
-fn spoken_contains(part: &str) -> String {
-    format!("a body that contains `{}`", bounded(part, 120))
-}
-
-fn spoken_matches(regex: &Regex) -> String {
-    format!("a body that matches /{}/", bounded(regex.as_str(), 120))
-}
-
 fn spoken_sha256(digits: &str) -> String {
     format!("a body with sha256 {digits}")
-}
-
-fn spoken_all(what: &str, matchers: &[Matcher]) -> String {
-    let texts: Vec<String> = matchers.iter().map(Matcher::spoken).collect();
-    format!("{what} {}", texts.join(" and "))
 }
 
 #[cfg(test)]

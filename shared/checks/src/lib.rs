@@ -6,17 +6,24 @@
 //! verdicts: `greenlight check` can use it on a laptop as the hooks do on Lambda.
 
 mod answer;
+mod block;
 mod engine;
 mod expect;
 mod grpc;
 mod invoke;
+mod mask;
 mod matcher;
+mod observe;
 mod plan;
 mod probe;
 mod request;
 mod template;
 mod trial;
+mod variables;
 
-pub use engine::{Suite, run};
+pub use block::{needs_base, only, revealed, secrets};
+pub use engine::{Suite, run, watched};
 pub use invoke::{Invoke, NoVersion, Version};
-pub use template::Variables;
+pub use observe::{Event, Watcher};
+pub use request::without_secrets;
+pub use variables::{Given, Variables};

@@ -4,12 +4,12 @@
 use std::cmp::Ordering;
 
 use domain::config::MATCHER_WORDS;
-use domain::text::{bounded, nearest};
+use domain::text::nearest;
 use regex_lite::Regex;
 use serde_json::Value;
 
-/// How much of a value is shown in an expectation or an observation, in characters.
-const SHOWN: usize = 120;
+/// How a text of a value is shown: bounded, and without what must not be seen.
+pub(crate) type Show<'a> = &'a dyn Fn(&str) -> String;
 
 /// One thing that must hold of a value.
 #[derive(Clone, Debug)]
@@ -135,24 +135,26 @@ impl Matcher {
     }
 
     /// How it reads after the name of what is looked at: `= "abc"`, `>= 1`, `has a length >= 1`.
-    pub(crate) fn spoken(&self) -> String {
+    pub(crate) fn spoken(&self, show: Show<'_>) -> String {
+        let shown = |value: &Value| show(&value.to_string());
         match self {
             Matcher::Equal(wanted) => format!("= {}", shown(wanted)),
             Matcher::NotEqual(unwanted) => format!("not {}", shown(unwanted)),
             Matcher::Compare(comparison, bound) => format!("{} {}", comparison.sign(), shown(bound)),
-            Matcher::Matches(regex) => format!("matches /{}/", bounded(regex.as_str(), SHOWN)),
+            Matcher::Matches(regex) => format!("matches /{}/", show(regex.as_str())),
             Matcher::Contains(part) => format!("contains {}", shown(part)),
             Matcher::Exists(true) => "exists".to_owned(),
             Matcher::Exists(false) => "does not exist".to_owned(),
             Matcher::Length(of_length) => {
-                let lengths: Vec<String> = of_length.iter().map(Matcher::spoken).collect();
+                let lengths: Vec<String> = of_length.iter().map(|matcher| matcher.spoken(show)).collect();
                 format!("has a length {}", lengths.join(" and "))
             }
         }
     }
 
     /// How what was seen reads: the value, or its length where that is what counts.
-    pub(crate) fn observed(&self, value: Option<&Value>) -> String {
+    pub(crate) fn observed(&self, value: Option<&Value>, show: Show<'_>) -> String {
+        let shown = |value: &Value| show(&value.to_string());
         match (self, value) {
             (_, None) => "is not there".to_owned(),
             (Matcher::Length(_), Some(value)) => match length(value) {
@@ -162,11 +164,6 @@ impl Matcher {
             (_, Some(value)) => format!("is {}", shown(value)),
         }
     }
-}
-
-/// A value as it stands in a finding.
-pub(crate) fn shown(value: &Value) -> String {
-    bounded(&value.to_string(), SHOWN)
 }
 
 fn length(value: &Value) -> Option<usize> {

@@ -24,11 +24,11 @@ pub(crate) enum State {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Step {
     /// The checks that it needs, in the configuration's order.
-    needs: Vec<usize>,
+    pub(crate) needs: Vec<usize>,
     /// Names in `needs` that no check has.
     unknown: Vec<String>,
     /// Runs after the others, whatever became of them.
-    always: bool,
+    pub(crate) always: bool,
     /// Whether it belongs to the second phase: a clean-up, or a check that waits for one.
     pub(crate) late: bool,
 }
@@ -86,7 +86,7 @@ fn giver(checks: &[Check], index: usize, name: &str) -> Option<usize> {
 }
 
 /// Every text of a check in which a reference may stand.
-fn texts(check: &Check) -> Vec<&str> {
+pub(crate) fn texts(check: &Check) -> Vec<&str> {
     let mut texts: Vec<&str> = Vec::new();
     match check.request() {
         Ok(Request::Http { path, .. } | Request::WebSocket { path }) => texts.push(path),

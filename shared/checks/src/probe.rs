@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::answer::{Answer, Seal, line_of};
 use crate::grpc::status_in;
+use crate::mask::Mask;
 use crate::trial::{NoAnswer, unanswered};
 
 /// A WebSocket to be opened.
@@ -32,8 +33,8 @@ struct SoFar {
 }
 
 impl SoFar {
-    fn spoken(&self) -> String {
-        match (self.messages, line_of(&self.last)) {
+    fn spoken(&self, mask: &Mask) -> String {
+        match (self.messages, line_of(&self.last, mask)) {
             (0, _) => "no message came".to_owned(),
             (messages, Some(last)) => format!("{} came, the last: `{last}`", count(messages, "message")),
             (messages, None) => {
@@ -49,9 +50,10 @@ pub(crate) async fn by_websocket(
     conversation: Conversation,
     is_it: impl Fn(&Answer) -> bool,
     limit: Duration,
+    mask: &Mask,
 ) -> Result<Answer, NoAnswer> {
     let (mut socket, mut so_far) = (None, SoFar::default());
-    let talk = converse(http, conversation, is_it, &mut socket, &mut so_far);
+    let talk = converse(http, conversation, is_it, &mut socket, &mut so_far, mask);
     let outcome = http.clock().timeout(limit, talk).await;
     if let Some(socket) = socket {
         socket.close().await;
@@ -61,7 +63,7 @@ pub(crate) async fn by_websocket(
         let why = match so_far {
             SoFar { is_open: false, .. } => HttpError::Timeout(limit).to_string(),
             SoFar { messages: 0, .. } => format!("open, but no message came within {within}"),
-            so_far => format!("open, but no message as expected within {within}; {}", so_far.spoken()),
+            so_far => format!("open, but no message as expected within {within}; {}", so_far.spoken(mask)),
         };
         Err((Outcome::Fail, why, true))
     })
@@ -73,6 +75,7 @@ async fn converse(
     is_it: impl Fn(&Answer) -> bool,
     kept: &mut Option<WebSocket>,
     so_far: &mut SoFar,
+    mask: &Mask,
 ) -> Result<Answer, NoAnswer> {
     let clock = http.clock();
     let started = clock.now();
@@ -87,6 +90,7 @@ async fn converse(
                 elapsed: response.elapsed,
                 function_error: None,
                 called: None,
+                peer: response.peer,
             });
         }
     };
@@ -95,7 +99,7 @@ async fn converse(
         socket.send(message).await.map_err(|error| unanswered(&error))?;
     }
     let seal = Seal::of(socket.certificate.clone(), clock);
-    let headers = socket.headers.clone();
+    let (headers, peer) = (socket.headers.clone(), socket.peer);
     let answer = |body: Vec<u8>, called: String| Answer {
         status: Some(101),
         headers: headers.clone(),
@@ -104,6 +108,7 @@ async fn converse(
         elapsed: clock.now().since(started),
         function_error: None,
         called: Some(called),
+        peer,
     };
     if !conversation.waits {
         return Ok(answer(Vec::new(), "open".to_owned()));
@@ -121,7 +126,7 @@ async fn converse(
             Heard::Closed(how) => {
                 let why = format!(
                     "the server closed the WebSocket {how}, before the message that was expected; {}",
-                    so_far.spoken()
+                    so_far.spoken(mask)
                 );
                 return Err((Outcome::Fail, why, true));
             }
@@ -153,6 +158,7 @@ pub(crate) async fn by_grpc(
         elapsed: response.elapsed,
         function_error: None,
         called: Some(status),
+        peer: response.peer,
     })
 }
 

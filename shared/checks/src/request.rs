@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, utf
 
 use crate::answer::header_name;
 use crate::grpc;
+use crate::mask::Mask;
 use crate::template::{Scope, Unable, plain, references, render, render_value, sole_reference};
 
 /// What is sent, and how a finding names it.
@@ -53,7 +54,7 @@ impl Prepared {
 }
 
 /// RFC 3986's unreserved characters stay; everything else in a value is encoded.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// What must not stand in a URL as it is; `%` stays, as the configuration may hold what is already encoded.
 const NOT_IN_A_URL: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
@@ -173,7 +174,8 @@ struct Address {
 /// The schemes of a URL: with TLS, without it. Those of a WebSocket (RFC 6455 §3) lead to the same places as those of HTTP.
 const SCHEMES: [[&str; 2]; 2] = [["https://", "http://"], ["wss://", "ws://"]];
 
-fn has_scheme(path: &str) -> bool {
+/// Whether a path is a whole URL.
+pub(crate) fn has_scheme(path: &str) -> bool {
     SCHEMES.iter().flatten().any(|scheme| path.starts_with(scheme))
 }
 
@@ -213,7 +215,7 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
     };
     let component = |value: &str| utf8_percent_encode(value, COMPONENT).to_string();
     let rendered = if sole_reference(rest).is_some() {
-        below(&origin, &plain(rest, scope)?)?
+        below(&origin, &plain(rest, scope)?, scope.variables.mask())?
     } else {
         rooted(&render(rest, scope, component)?)
     };
@@ -237,7 +239,7 @@ fn rooted(rest: &str) -> String {
 }
 
 /// A captured path or URL, such as the one in a `location` header: it is followed on the same host only.
-fn below(origin: &str, value: &str) -> Result<String, Unable> {
+fn below(origin: &str, value: &str, mask: &Mask) -> Result<String, Unable> {
     let of_http = |url: &str| with_scheme(url, ["https://", "http://"]);
     let (plain_value, plain_origin) = (of_http(value), of_http(origin));
     let same_host =
@@ -246,7 +248,7 @@ fn below(origin: &str, value: &str) -> Result<String, Unable> {
         Some(rest) => Ok(rooted(rest)),
         None if value.contains("://") || value.starts_with("//") => Err(Unable::Wrong(format!(
             "`{}` leads to another host than `{}`; a value from an answer is only followed on the same host",
-            domain::text::bounded(value, 120),
+            mask.outside(value, 120),
             without_secrets(origin)
         ))),
         None => Ok(rooted(value)),
@@ -254,7 +256,7 @@ fn below(origin: &str, value: &str) -> Result<String, Unable> {
 }
 
 /// The URL without the user and the password that may stand before its host.
-fn without_secrets(url: &str) -> String {
+pub fn without_secrets(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let host = authority.rsplit('@').next().unwrap_or(authority);

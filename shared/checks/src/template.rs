@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::config::SecretRef;
 use domain::text::nearest;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
-/// What a check may refer to by `{{ name }}`: the value, or a sentence that says why it is not known and what to do about it.
-pub type Variables = BTreeMap<String, Result<String, String>>;
+use crate::variables::{Given, Variables};
 
 /// What is known when a check starts.
 #[derive(Clone, Copy)]
@@ -31,6 +32,10 @@ pub(crate) enum Unable {
 
 impl Scope<'_> {
     fn resolve(&self, name: &str) -> Result<Value, Unable> {
+        if is_secret(name) {
+            // Never a captured value, whatever that is called: what an answer says is no secret of ours.
+            return self.given(name).unwrap_or_else(|| Err(Unable::Wrong(no_secret(name))));
+        }
         if let Some(value) = self.captured.get(name) {
             return Ok(value.clone());
         }
@@ -39,18 +44,25 @@ impl Scope<'_> {
                 "the value of `{{{{ {name} }}}}` was not captured by the check `{by}`"
             )));
         }
-        match self.variables.get(name) {
-            Some(Ok(value)) => Ok(Value::String(value.clone())),
-            Some(Err(why)) => Err(Unable::Wrong(format!("`{{{{ {name} }}}}` has no value: {why}"))),
-            None => {
-                let known = || self.variables.keys().chain(self.promised.keys()).map(String::as_str);
-                let hint = match nearest(name, known()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
-                };
-                Err(Unable::Wrong(format!("`{{{{ {name} }}}}` refers to nothing; {hint}")))
-            }
-        }
+        self.given(name).unwrap_or_else(|| {
+            let known = || self.variables.names().chain(self.promised.keys().map(String::as_str));
+            let hint = match nearest(name, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            Err(Unable::Wrong(format!("`{{{{ {name} }}}}` refers to nothing; {hint}")))
+        })
+    }
+
+    /// What was given under this name, if anything was.
+    fn given(&self, name: &str) -> Option<Result<Value, Unable>> {
+        let without = |why: &str| format!("`{{{{ {name} }}}}` has no value: {why}");
+        Some(match self.variables.get(name)? {
+            Given::Plain(value) => Ok(Value::String(value.clone())),
+            Given::Sensitive(secret) => Ok(Value::String(secret.expose_secret().to_owned())),
+            Given::Missing(why) => Err(Unable::Wrong(without(why))),
+            Given::Unread(why) => Err(Unable::CannotTell(without(why))),
+        })
     }
 }
 
@@ -81,8 +93,24 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// Whether it refers to a secret or to the environment, rightly spelt or not.
+fn is_secret(name: &str) -> bool {
+    name.starts_with("secret:") || name.starts_with("env:")
+}
+
+fn no_secret(name: &str) -> String {
+    match SecretRef::parse(name) {
+        Ok(_) => format!("`{{{{ {name} }}}}` has no value: nobody has read it"),
+        Err(_) => format!(
+            "`{{{{ {name} }}}}` names no secret; write `{{{{ secret:<name>#<key> }}}}` (Secrets Manager) or `{{{{ env:<NAME> }}}}`"
+        ),
+    }
+}
+
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ':'))
+    let of_a_secret = |c: char| matches!(c, '/' | '#' | '@' | '+' | '=' | ',') && is_secret(name);
+    !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ':') || of_a_secret(c))
 }
 
 /// The names that a text refers to, in order.
@@ -160,12 +188,18 @@ mod tests {
     use super::*;
 
     fn with_scope<T>(use_it: impl FnOnce(Scope<'_>) -> T) -> T {
-        let variables = Variables::from([
+        let mut variables = Variables::from([
             ("deployment.id".to_owned(), Ok("d-1".to_owned())),
             ("revision.git_sha".to_owned(), Err("the description has no `git_sha=`".to_owned())),
         ]);
-        let captured = BTreeMap::from([("number".to_owned(), json!(7)), ("word".to_owned(), json!("a/b"))]);
-        let promised = BTreeMap::from([("number", "one"), ("word", "one"), ("later", "two")])
+        variables.insert("env:USER", Given::Sensitive("smoke".into()));
+        variables.insert("secret:app/k#key", Given::Unread("throttled".into()));
+        let captured = BTreeMap::from([
+            ("number".to_owned(), json!(7)),
+            ("word".to_owned(), json!("a/b")),
+            ("env:USER".to_owned(), json!("somebody else")),
+        ]);
+        let promised = BTreeMap::from([("number", "one"), ("word", "one"), ("later", "two"), ("env:USER", "two")])
             .into_iter()
             .map(|(name, by)| (name.to_owned(), by.to_owned()))
             .collect();
@@ -180,6 +214,8 @@ mod tests {
             ("{{\"a\":1}} and {{", "{{\"a\":1}} and {{"),
             ("{{{ number }}}", "{7}"),
             ("ü{{ word }}ü", "üa/bü"),
+            ("{{env:USER}}", "smoke"),
+            ("{{ a/b }}", "{{ a/b }}"),
         ];
         for (text, expected) in cases {
             assert_eq!(with_scope(|scope| plain(text, scope)).unwrap(), expected, "{text}");
@@ -203,9 +239,20 @@ mod tests {
             ),
             ("{{ later }}", Unable::CannotTell("the value of `{{ later }}` was not captured by the check `two`".into())),
             (
+                "{{ secret:app/k#key }}",
+                Unable::CannotTell("`{{ secret:app/k#key }}` has no value: throttled".into()),
+            ),
+            (
+                "{{ secret:app }}",
+                Unable::Wrong(
+                    "`{{ secret:app }}` names no secret; write `{{ secret:<name>#<key> }}` (Secrets Manager) or `{{ env:<NAME> }}`"
+                        .into(),
+                ),
+            ),
+            (
                 "{{ zzzzzzzzzz }}",
                 Unable::Wrong(
-                    "`{{ zzzzzzzzzz }}` refers to nothing; known here: deployment.id, revision.git_sha, later, number, word"
+                    "`{{ zzzzzzzzzz }}` refers to nothing; known here: deployment.id, env:USER, revision.git_sha, secret:app/k#key, env:USER, later, number, word"
                         .into(),
                 ),
             ),

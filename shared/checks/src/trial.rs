@@ -9,13 +9,13 @@ use domain::config::{Capture, Check, Retries, Severity};
 use domain::hook::{Finding, Outcome};
 use domain::ports::PortError;
 use domain::text::bounded;
-use domain::time::spoken;
 use outbound::{HttpClient, HttpError};
 use serde_json::Value;
 
 use crate::answer::{Answer, Seal, source_of};
 use crate::expect::{Expectation, Judgement, Unmet};
 use crate::invoke::Invoke;
+use crate::mask::Mask;
 use crate::probe::{Conversation, by_grpc, by_websocket};
 use crate::request::Prepared;
 use crate::template::Unable;
@@ -52,8 +52,10 @@ pub(crate) struct Trial<'a> {
     pub(crate) check: &'a Check,
     pub(crate) prepared: Prepared,
     pub(crate) expectation: Expectation,
-    /// What the finding is about.
+    /// What the finding is about, masked.
     pub(crate) target: String,
+    /// What must not be seen of what is said.
+    pub(crate) mask: Mask,
 }
 
 /// What one try came to.
@@ -62,14 +64,23 @@ struct Try {
     expected: String,
     observed: String,
     elapsed: Duration,
+    /// Who answered, when it is known.
+    peer: Option<String>,
     /// Whether another try could come out differently.
     worth_repeating: bool,
     captured: BTreeMap<String, Value>,
 }
 
 impl Trial<'_> {
-    /// Tries, and tries again as often as the check says, with a growing pause.
-    pub(crate) async fn run(&self, http: &HttpClient, invoker: &impl Invoke, progress: &RefCell<Progress>) -> Ended {
+    /// Tries, and tries again as often as the check says, with a growing pause. `retrying` hears of each try that another
+    /// follows: its number, what it saw, and the pause.
+    pub(crate) async fn run(
+        &self,
+        http: &HttpClient,
+        invoker: &impl Invoke,
+        progress: &RefCell<Progress>,
+        retrying: impl Fn(u32, &str, Duration),
+    ) -> Ended {
         let (tries, mut pause) = match self.check.retries {
             None => (1, PAUSE),
             Some(Retries::Times(times)) => (times.saturating_add(1), PAUSE),
@@ -83,6 +94,7 @@ impl Trial<'_> {
             if one.outcome.is_acceptable() || number >= tries || !one.worth_repeating {
                 return self.ended(one, number, before);
             }
+            retrying(number, &bounded(&one.observed, TEXT), pause);
             http.clock().sleep(pause).await;
             pause = pause.saturating_mul(2);
             number += 1;
@@ -103,7 +115,7 @@ impl Trial<'_> {
             expected: bounded(&one.expected, TEXT),
             observed: bounded(&observed, TEXT),
             target: bounded(&self.target, TARGET),
-            peer: None,
+            peer: one.peer,
             tries,
             duration_ms: Some(u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX)),
         };
@@ -122,24 +134,29 @@ impl Trial<'_> {
                     message: message.clone(),
                     waits: takes_some || self.expectation.wants_a_message(),
                 };
-                by_websocket(http, conversation, |answer| self.expectation.is_met_by(answer), limit).await
+                by_websocket(http, conversation, |answer| self.expectation.is_met_by(answer), limit, &self.mask).await
             }
             Prepared::GrpcHealth { request, service, .. } => {
                 by_grpc(http, http::Request::clone(request), service, limit).await
             }
             Prepared::Invoke { payload } => by_invocation(http.clock(), invoker, payload, limit).await,
         };
-        match answer {
+        let mut one = match answer {
             Ok(answer) => self.judge(&answer),
             Err((outcome, why, worth_repeating)) => Try {
                 outcome,
                 expected: self.expectation.spoken(),
                 observed: why,
                 elapsed: http.clock().now().since(started),
+                peer: None,
                 worth_repeating,
                 captured: BTreeMap::new(),
             },
-        }
+        };
+        // Whatever words it came in: from here on nobody sees a known secret.
+        one.expected = self.mask.own(&one.expected);
+        one.observed = self.mask.own(&one.observed);
+        one
     }
 
     fn judge(&self, answer: &Answer) -> Try {
@@ -157,6 +174,7 @@ impl Trial<'_> {
             expected,
             observed,
             elapsed: answer.elapsed,
+            peer: answer.peer.map(|peer| peer.to_string()),
             worth_repeating: outcome == Outcome::Fail,
             captured,
         }
@@ -168,7 +186,6 @@ impl Trial<'_> {
             ([], []) => {
                 let of_status = || answer.status.map(|status| format!("status {status}"));
                 let seen = answer.called.clone().or_else(of_status).unwrap_or_else(|| "an answer".to_owned());
-                let seen = format!("{seen} in {}", spoken(answer.elapsed));
                 return (Outcome::Pass, self.expectation.spoken(), seen);
             }
             ([], untold) => (Outcome::Inconclusive, untold),
@@ -177,7 +194,7 @@ impl Trial<'_> {
         let mut observed = join(list, |unmet| &unmet.observed);
         if judgement.show_body {
             observed.push_str(", ");
-            observed.push_str(&answer.excerpt());
+            observed.push_str(&answer.excerpt(&self.mask));
         }
         (outcome, join(list, |unmet| &unmet.expected), observed)
     }
@@ -204,6 +221,7 @@ async fn by_http(http: &HttpClient, request: http::Request<Vec<u8>>, limit: Dura
             elapsed: response.elapsed,
             function_error: None,
             called: None,
+            peer: response.peer,
         }),
         Err(error) => Err(unanswered(&error)),
     }
@@ -225,6 +243,7 @@ async fn by_invocation(
             elapsed: clock.now().since(started),
             function_error: invoked.function_error,
             called: None,
+            peer: None,
         }),
         // That the version could not be asked says nothing about how it would have answered.
         Ok(Err(error)) => Err((Outcome::Inconclusive, error.to_string(), matches!(error, PortError::Transient { .. }))),
@@ -232,8 +251,8 @@ async fn by_invocation(
     }
 }
 
-/// The finding of a check that was never sent.
-pub(crate) fn not_sent(check: &Check, target: &str, why: Unable) -> Ended {
+/// The finding of a check that was never sent. `target` is masked already.
+pub(crate) fn not_sent(check: &Check, target: &str, why: Unable, mask: &Mask) -> Ended {
     let (outcome, observed) = match why {
         Unable::Wrong(why) => (Outcome::Fail, why),
         Unable::CannotTell(why) => (Outcome::Inconclusive, why),
@@ -242,7 +261,7 @@ pub(crate) fn not_sent(check: &Check, target: &str, why: Unable) -> Ended {
         name: check.name.clone(),
         outcome,
         expected: String::new(),
-        observed: bounded(&observed, TEXT),
+        observed: bounded(&mask.own(&observed), TEXT),
         target: bounded(target, TARGET),
         peer: None,
         tries: 0,
@@ -251,15 +270,14 @@ pub(crate) fn not_sent(check: &Check, target: &str, why: Unable) -> Ended {
     Ended { finding, captured: BTreeMap::new() }
 }
 
-/// The finding of a check that the budget ran out for.
-pub(crate) fn cancelled(check: &Check, target: &str, progress: &Progress, budget: Duration) -> Ended {
+/// The finding of a check that was cancelled; `why` says by what.
+pub(crate) fn cancelled(check: &Check, target: &str, progress: &Progress, why: &str, mask: &Mask) -> Ended {
     let how_far = match (progress.tries, &progress.last) {
         (0, _) => "not begun".to_owned(),
         (tries, None) => format!("cancelled during try {tries}"),
         (tries, Some(last)) => format!("cancelled at try {tries}, the last answer was: {last}"),
     };
-    let why = format!("not finished within the budget of {}; {how_far}", spoken(budget));
-    let mut ended = not_sent(check, target, Unable::CannotTell(why));
+    let mut ended = not_sent(check, target, Unable::CannotTell(format!("{why}; {how_far}")), mask);
     ended.finding.tries = progress.tries;
     ended
 }

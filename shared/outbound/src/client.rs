@@ -1,6 +1,7 @@
 //! The one HTTP client: built when first needed, ring for TLS, one connection pool, every request under a time limit on the [`Clock`].
 //! HTTP/1.1 for everything but gRPC, which HTTP/2 is made for. Knows nothing of what is asked or answered.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use clock::{Clock, REQUEST_HEADER, RequestInFlight};
 use domain::text::root_cause;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
+use hyper_util::client::proxy::matcher::Matcher;
+use percent_encoding::percent_decode_str;
 
 use crate::tls::{Authorities, Certificate};
 
@@ -28,6 +31,8 @@ struct Inner {
     authorities: OnceLock<Authorities>,
     http1: OnceLock<reqwest::Client>,
     http2: OnceLock<reqwest::Client>,
+    /// Which URLs go through a proxy: the rules of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` that the client itself keeps.
+    proxies: OnceLock<Matcher>,
 }
 
 /// A whole answer.
@@ -43,8 +48,8 @@ pub struct HttpResponse {
     pub trailers: HeaderMap,
     /// From the request's start to the body's end.
     pub elapsed: Duration,
-    /// The address that answered, when it is known.
-    pub peer: Option<std::net::SocketAddr>,
+    /// The address that answered, when it is known: behind an HTTP proxy it is not.
+    pub peer: Option<SocketAddr>,
     /// The server's certificate.
     pub certificate: Certificate,
 }
@@ -126,8 +131,8 @@ impl HttpClient {
         let started = self.clock.now();
         let in_flight = self.clock.request();
         let exchange = async {
-            let response = self.execute(client?, request, &in_flight).await?;
-            self.whole(response).await
+            let begun = self.execute(client?, request, &in_flight).await?;
+            self.whole(begun).await
         };
         let outcome = self.clock.timeout(limit, exchange).await.map_err(|_| HttpError::Timeout(limit))?;
         drop(in_flight);
@@ -141,22 +146,25 @@ impl HttpClient {
         client: &reqwest::Client,
         request: http::Request<Vec<u8>>,
         in_flight: &RequestInFlight,
-    ) -> Result<reqwest::Response, HttpError> {
+    ) -> Result<Begun, HttpError> {
+        let is_direct = self.inner.proxies.get_or_init(Matcher::from_env).intercept(request.uri()).is_none();
         let mut request =
             reqwest::Request::try_from(request).map_err(|error| HttpError::Malformed(root_cause(&error)))?;
         if let Some(id) = in_flight.id() {
             request.headers_mut().insert(REQUEST_HEADER, HeaderValue::from(id));
         }
-        client.execute(request).await.map_err(|error| self.classify(&error))
+        let request = authorized(client, request)?;
+        let response = client.execute(request).await.map_err(|error| self.classify(&error, is_direct))?;
+        Ok(Begun { response, is_direct })
     }
 
     /// Reads an answer to its end.
-    pub(crate) async fn whole(&self, response: reqwest::Response) -> Result<Whole, HttpError> {
-        let head = Head::of(&response);
-        let mut stream = http::Response::<reqwest::Body>::from(response).into_body();
+    pub(crate) async fn whole(&self, begun: Begun) -> Result<Whole, HttpError> {
+        let (head, is_direct) = (Head::of(&begun), begun.is_direct);
+        let mut stream = http::Response::<reqwest::Body>::from(begun.response).into_body();
         let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
         while let Some(frame) = stream.frame().await {
-            match frame.map_err(|error| self.classify(&error))?.into_data() {
+            match frame.map_err(|error| self.classify(&error, is_direct))?.into_data() {
                 Ok(chunk) if body.len() + chunk.len() > LONGEST_BODY => return Err(HttpError::TooLong),
                 Ok(chunk) => body.extend_from_slice(&chunk),
                 Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
@@ -197,10 +205,16 @@ impl HttpClient {
         self.inner.authorities.get_or_init(|| Authorities::read(self.inner.file.as_deref()))
     }
 
-    pub(crate) fn classify(&self, error: &reqwest::Error) -> HttpError {
+    pub(crate) fn classify(&self, error: &reqwest::Error, is_direct: bool) -> HttpError {
         let of_tls = self.authorities().why(error);
         if error.is_connect() || of_tls.is_some() {
-            HttpError::Connect(of_tls.unwrap_or_else(|| root_cause(error)))
+            // The address of a proxy would only mislead.
+            let at = refused_at(error).filter(|_| is_direct);
+            let cause = || match at {
+                Some(address) => format!("{} at {address}", root_cause(error)),
+                None => root_cause(error),
+            };
+            HttpError::Connect(of_tls.unwrap_or_else(cause))
         } else if error.is_builder() {
             HttpError::Malformed(root_cause(error))
         } else {
@@ -209,12 +223,37 @@ impl HttpClient {
     }
 }
 
+/// A request whose URL carries a user and a password, with these as Basic authentication (RFC 7617) unless it brings its own.
+fn authorized(client: &reqwest::Client, mut request: reqwest::Request) -> Result<reqwest::Request, HttpError> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (decoded(request.url().username()), request.url().password().map(decoded));
+    if user.is_empty() && password.is_none() {
+        return Ok(request);
+    }
+    // A URL that has credentials can also lose them.
+    let _ = request.url_mut().set_username("");
+    let _ = request.url_mut().set_password(None);
+    if request.headers().contains_key(http::header::AUTHORIZATION) {
+        return Ok(request);
+    }
+    let builder = reqwest::RequestBuilder::from_parts(client.clone(), request).basic_auth(user, password);
+    builder.build().map_err(|error| HttpError::Malformed(root_cause(&error)))
+}
+
+/// An answer whose head has come.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) response: reqwest::Response,
+    /// Whether it came without a proxy.
+    pub(crate) is_direct: bool,
+}
+
 /// What is known of an answer before its body.
 #[derive(Debug)]
 pub(crate) struct Head {
     status: u16,
     pub(crate) headers: HeaderMap,
-    pub(crate) peer: Option<std::net::SocketAddr>,
+    pub(crate) peer: Option<SocketAddr>,
     pub(crate) certificate: Certificate,
 }
 
@@ -227,11 +266,12 @@ pub(crate) struct Whole {
 }
 
 impl Head {
-    pub(crate) fn of(response: &reqwest::Response) -> Self {
+    pub(crate) fn of(begun: &Begun) -> Self {
+        let Begun { response, is_direct } = begun;
         Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            peer: response.remote_addr(),
+            peer: response.remote_addr().filter(|_| *is_direct),
             certificate: Certificate::of(response.extensions()),
         }
     }
@@ -242,11 +282,45 @@ impl Head {
     }
 }
 
+/// The address that a connection was tried to. The connector's error carries it and shows it in its debug form alone.
+fn refused_at(error: &reqwest::Error) -> Option<SocketAddr> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.is::<std::io::Error>() {
+            return None;
+        }
+        let told = format!("{error:?}");
+        let mut words = told.split([' ', ',', '(', ')']);
+        if let Some(address) = words.find_map(|word| word.parse().ok()) {
+            return Some(address);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use testkit::http::{Reply, Server};
 
     use super::*;
+
+    #[test]
+    fn who_answered_or_refused_is_told() {
+        testkit::run(async {
+            let (server, http) = (Server::start(|_| Reply::new(200, "")).await, HttpClient::new(Clock::system()));
+            let get = |url: &str| http::Request::get(url).body(Vec::new()).unwrap();
+            let limit = Duration::from_secs(20);
+            let answer = http.send(get(&server.url), limit).await.unwrap();
+            assert_eq!(answer.peer.map(|peer| format!("http://{peer}")), Some(server.url));
+            let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            let refused = http.send(get(&format!("http://{closed}")), limit).await.unwrap_err().to_string();
+            assert!(refused.starts_with("no connection: ") && refused.ends_with(&format!(" at {closed}")), "{refused}");
+            // RFC 6761: a name below `invalid` never resolves.
+            let unknown = http.send(get("http://name.invalid"), limit).await.unwrap_err().to_string();
+            assert!(unknown.starts_with("no connection: ") && !unknown.contains(" at "), "{unknown}");
+        });
+    }
 
     #[test]
     fn an_answer_is_read_as_a_whole_or_not_at_all() {

@@ -71,13 +71,13 @@ impl HttpClient {
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         let value = HeaderValue::from_str(&key).map_err(|error| HttpError::Malformed(error.to_string()))?;
         headers.insert(SEC_WEBSOCKET_KEY, value);
-        let response = self.execute(self.http1()?, request, &in_flight).await?;
-        if response.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
-            let Whole { head, body, trailers } = self.whole(response).await?;
+        let begun = self.execute(self.http1()?, request, &in_flight).await?;
+        if begun.response.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
+            let Whole { head, body, trailers } = self.whole(begun).await?;
             let elapsed = self.clock().now().since(started);
             return Ok(Opened::Refused(Box::new(head.response(body, trailers, elapsed))));
         }
-        let head = crate::client::Head::of(&response);
+        let head = crate::client::Head::of(&begun);
         let accepted = head.headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
         if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
             return Err(HttpError::Broken(
@@ -85,7 +85,8 @@ impl HttpClient {
                     .to_owned(),
             ));
         }
-        let upgraded = response.upgrade().await.map_err(|error| self.classify(&error))?;
+        let is_direct = begun.is_direct;
+        let upgraded = begun.response.upgrade().await.map_err(|error| self.classify(&error, is_direct))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(LONGEST_BODY))
             .max_frame_size(Some(LONGEST_BODY))

@@ -10,6 +10,9 @@ use testkit::http::{Reply, Server};
 use super::*;
 use crate::invoke::{NoVersion, Version};
 
+mod running;
+mod secrets;
+
 const BUDGET: Duration = Duration::from_secs(20);
 
 fn checks(list: Value) -> Vec<Check> {
@@ -59,20 +62,6 @@ fn checks_are_told_in_the_configurations_order_with_what_was_expected_and_seen()
         assert!(findings[2].observed.chars().count() < 330);
         assert_eq!((findings[2].tries, findings[2].duration_ms.is_some()), (1, true));
         assert_eq!(findings[3].observed, "status 302 to `/login`, an empty body");
-    });
-}
-
-#[test]
-fn independent_checks_run_at_once_and_at_most_sixteen_of_them() {
-    testkit::run(async {
-        let server = Server::start(|_| Reply::new(200, "").after(Duration::from_millis(200))).await;
-        let list = (0..20).map(|n| json!({ "name": format!("c{n}"), "get": format!("/{n}") })).collect();
-        let clock = Clock::system();
-        let started = clock.now();
-        let findings = run_at(&server.url, list, &no_version(), BUDGET).await;
-        let took = clock.now().since(started);
-        assert!(findings.iter().all(|finding| finding.outcome == Outcome::Pass), "{findings:?}");
-        assert!(took >= Duration::from_millis(395) && took < Duration::from_secs(3), "{took:?}");
     });
 }
 

@@ -1,8 +1,6 @@
 //! The status of an answer: which are expected, and which one came. Pure.
 
 use domain::config::StatusExpectation;
-use domain::text::bounded;
-use http::HeaderMap;
 
 /// One status or a class of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +60,4 @@ pub(super) fn spoken_status(patterns: &[StatusPattern]) -> String {
     }
     let texts: Vec<String> = patterns.iter().map(|pattern| pattern.text()).collect();
     format!("status {}", texts.join(" or "))
-}
-
-/// A redirect is not followed, so where it would have led helps to see why it came.
-pub(super) fn observed_status(status: u16, headers: &HeaderMap) -> String {
-    match headers.get(http::header::LOCATION).and_then(|to| to.to_str().ok()).filter(|_| (300..400).contains(&status)) {
-        Some(to) => format!("status {status} to `{}`", bounded(to, 120)),
-        None => format!("status {status}"),
-    }
 }

@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::*;
 use crate::answer::Seal;
-use crate::template::Variables;
+use crate::variables::{Given, Variables};
 
 fn expectation(expect: Value, kind: Kind) -> Result<Expectation, Unable> {
     let expect: Expect = serde_json::from_value(expect).unwrap();
-    let variables = Variables::from([("sha".to_owned(), Ok("abc".to_owned()))]);
+    let mut variables = Variables::from([("sha".to_owned(), Ok("abc".to_owned()))]);
+    variables.insert("env:KEY", Given::Sensitive("k-12345".into()));
     let (captured, promised) = (BTreeMap::new(), BTreeMap::new());
     let scope = Scope { variables: &variables, captured: &captured, promised: &promised };
     Expectation::read(&expect, scope, kind)
@@ -31,6 +32,7 @@ fn answer(status: u16, body: &str) -> Answer {
         elapsed: Duration::from_millis(1500),
         function_error: None,
         called: None,
+        peer: None,
     }
 }
 
@@ -205,4 +207,31 @@ fn a_grpc_server_is_to_serve_unless_something_else_is_expected() {
     assert!(of(json!({ "json": { "$.status": "NOT_SERVING" } }), "NOT_SERVING").is_empty());
     assert_eq!(of(json!({ "body": { "contains": "NOT" } }), "SERVING"), ["a body that contains `NOT` | another body"]);
     assert!(matches!(expectation(json!({ "status": 200 }), Kind::GrpcHealth), Err(Unable::Wrong(_))));
+}
+
+#[test]
+fn what_is_expected_and_seen_is_told_without_secrets() {
+    let mut seen = answer(
+        200,
+        r#"{"key": "k-12345", "password": "p", "user": {"name": "ada", "api_key": "x"}, "total_tokens": 7}"#,
+    );
+    seen.headers.insert("set-cookie", "sid=1; Path=/".parse().unwrap());
+    seen.headers.insert("x-key", "now k-12345".parse().unwrap());
+    seen.headers.insert("location", "/next?token=abc&page=2".parse().unwrap());
+    let cases: Vec<(Value, &str)> = vec![
+        (json!({ "json": { "$.key": { "ne": "{{ env:KEY }}" } } }), "$.key not \"***\" | $.key is \"***\""),
+        (json!({ "json": { "$.password": "q" } }), "$.password = *** | $.password is ***"),
+        (json!({ "json": { "$.user": 1 } }), r#"$.user = 1 | $.user is {"name":"ada","api_key":"***"}"#),
+        (json!({ "json": { "$.total_tokens": { "gt": 7 } } }), "$.total_tokens > 7 | $.total_tokens is 7"),
+        (json!({ "headers": { "set-cookie": "x" } }), "header `set-cookie` = *** | header `set-cookie` is ***"),
+        (json!({ "headers": { "x-key": "x" } }), "header `x-key` = \"x\" | header `x-key` is \"now ***\""),
+        (json!({ "body": { "contains": "<{{ env:KEY }}>" } }), "a body that contains `<***>` | another body"),
+        (json!({ "body": { "matches": "^{{ env:KEY }}" } }), "a body that matches /^***/ | another body"),
+    ];
+    for (expect, expected) in cases {
+        assert_eq!(told(expect.clone(), &seen), [expected], "{expect}");
+        assert!(!expectation(expect, Kind::Http).unwrap().spoken().contains("12345"));
+    }
+    seen.status = Some(302);
+    assert_eq!(told(json!({}), &seen), ["status 2xx | status 302 to `/next?token=***&page=2`"]);
 }

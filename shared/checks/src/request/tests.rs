@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::template::Variables;
+use crate::variables::Variables;
 
 fn prepared(check: Value, base: &str) -> Result<Prepared, Unable> {
     let mut check: Check = serde_json::from_value(check).unwrap();

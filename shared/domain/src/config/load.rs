@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::check::Check;
 use super::mend::{self, MOST};
+use super::path::{Path, Step};
 use super::review::review;
 use super::service::Config;
-use super::path::{Path, Step};
 use super::yaml::{self, Document, Place};
 
 /// One thing that is wrong.

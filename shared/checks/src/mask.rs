@@ -1,0 +1,196 @@
+//! What must not be shown, and texts without it. Secrets that are known are found by their text, in every form in which an
+//! answer is likely to repeat them; what comes from outside is also looked through for what is called like a secret or looks
+//! like one (`patterns`). Pure; knows nothing of where a secret comes from or where a text goes.
+//!
+//! A text is masked before it is cut: half a secret is found by nobody afterwards.
+
+mod patterns;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use domain::text::bounded;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+pub(crate) use patterns::is_secret_name;
+
+/// What stands in the place of a secret.
+const HIDDEN: &str = "***";
+/// The shortest secret that is looked for, in characters: shorter ones stand in every other word.
+const SHORTEST: usize = 4;
+
+/// The secrets that are known, each in its several forms.
+#[derive(Clone, Default)]
+pub(crate) struct Mask(Arc<BTreeSet<String>>);
+
+impl fmt::Debug for Mask {
+    /// Shows none of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Mask").field(&self.0.len()).finish()
+    }
+}
+
+impl Mask {
+    /// Hides a value: as it is, and as URLs, forms, JSON, HTML and Base64 write it.
+    pub(crate) fn hide(&mut self, secret: &str) {
+        let texts = Arc::make_mut(&mut self.0);
+        for form in forms(secret) {
+            if form.chars().count() >= SHORTEST {
+                texts.insert(form);
+            }
+        }
+    }
+
+    /// Hides the user and the password of a URL; together also as Basic authentication writes them (RFC 7617).
+    pub(crate) fn hide_credentials_of(&mut self, url: &str) {
+        let Some((_, rest)) = url.split_once("://") else { return };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let Some((credentials, _)) = authority.rsplit_once('@') else { return };
+        let decoded = percent_decode_str(credentials).decode_utf8_lossy().into_owned();
+        self.hide(credentials);
+        self.hide(&decoded);
+        // Alone, a user's name is no secret; it would only take words out of messages.
+        for text in [credentials, &decoded] {
+            if let Some((_, password)) = text.split_once(':') {
+                self.hide(password);
+            }
+        }
+    }
+
+    /// A text of our own, without any known secret.
+    pub(crate) fn own(&self, text: &str) -> String {
+        self.without_known(text, false)
+    }
+
+    /// A text from outside, masked and then cut to at most `limit` characters. A long one is not looked through beyond what may be
+    /// shown of it.
+    pub(crate) fn outside(&self, text: &str, limit: usize) -> String {
+        bounded(&self.head(text, limit), limit)
+    }
+
+    /// The beginning of a text from outside, masked: enough of it for `limit` characters to be shown.
+    pub(crate) fn head(&self, text: &str, limit: usize) -> String {
+        let end = text.char_indices().nth(limit.saturating_mul(4)).map_or(text.len(), |(at, _)| at);
+        let head = text.get(..end).unwrap_or(text);
+        let is_cut = end < text.len();
+        let known = self.without_known(head, is_cut);
+        let looked_through = redacted(&known, patterns::spans(&known));
+        let mut masked = self.without_known(&looked_through, false);
+        if is_cut && masked.chars().count() <= limit {
+            // So much was hidden that the cut itself may come to be seen: half a token has no pattern.
+            masked.truncate(masked.trim_end_matches(|c: char| !c.is_whitespace() && c != '"').len());
+            masked.push('…');
+        }
+        masked
+    }
+
+    /// Takes out every known secret, and again whatever taking one out may have put together.
+    fn without_known(&self, text: &str, is_cut: bool) -> String {
+        let mut text = text.to_owned();
+        loop {
+            let spans = self.known_in(&text, is_cut);
+            if spans.is_empty() {
+                return text;
+            }
+            // Each span is longer than what it is replaced by, so this ends.
+            text = redacted(&text, spans);
+        }
+    }
+
+    fn known_in(&self, text: &str, is_cut: bool) -> Vec<Range<usize>> {
+        let mut spans = Vec::new();
+        for secret in self.0.iter() {
+            let mut from = 0;
+            while let Some(at) = text.get(from..).and_then(|rest| rest.find(secret.as_str())).map(|at| at + from) {
+                spans.push(at..at + secret.len());
+                from = at + secret.chars().next().map_or(1, char::len_utf8);
+            }
+            let begun = secret.char_indices().skip(SHORTEST).map(|(at, _)| at).filter_map(|at| secret.get(..at));
+            if let Some(part) = begun.filter(|part| is_cut && text.ends_with(part)).last() {
+                spans.push(text.len() - part.len()..text.len());
+            }
+        }
+        spans
+    }
+}
+
+/// The forms in which a value is likely to be repeated.
+fn forms(secret: &str) -> Vec<String> {
+    let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let component = utf8_percent_encode(secret, crate::request::COMPONENT).to_string();
+    let json = |text: &str| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+    };
+    let escaped = json(secret);
+    let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let mut forms = vec![
+        secret.to_owned(),
+        secret.trim().to_owned(),
+        secret.split_whitespace().collect::<Vec<_>>().join(" "),
+        encoded.replace("%20", "+"),
+        component.replace("%20", "+"),
+        json(&escaped),
+        escaped.replace('/', "\\/"),
+        ascii(&escaped),
+        html.replace('\'', "&#39;"),
+        html.replace('\'', "&#x27;"),
+        html,
+        STANDARD_NO_PAD.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+        escaped,
+    ];
+    // Either spelling of the digits is right (RFC 3986, 2.1).
+    forms.extend([&encoded, &component].map(|text| lower_digits(text)));
+    forms.extend([encoded, component]);
+    forms
+}
+
+/// JSON as some servers write it, with nothing but ASCII in it.
+fn ascii(json: &str) -> String {
+    let mut text = String::new();
+    for c in json.chars() {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// Percent-encoding with lower-case digits.
+fn lower_digits(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at(part.len().min(2));
+        text.push('%');
+        text.push_str(&digits.to_ascii_lowercase());
+        text.push_str(rest);
+    }
+    text
+}
+
+/// The text with each span hidden; those that overlap are one.
+fn redacted(text: &str, mut spans: Vec<Range<usize>>) -> String {
+    spans.sort_by_key(|span| (span.start, span.end));
+    let (mut out, mut at, mut hidden_to) = (String::new(), 0, None);
+    for span in spans {
+        if hidden_to.is_none_or(|end| span.start >= end) {
+            out.push_str(text.get(at..span.start).unwrap_or_default());
+            out.push_str(HIDDEN);
+        }
+        at = at.max(span.end);
+        hidden_to = Some(at);
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+#[cfg(test)]
+mod tests;

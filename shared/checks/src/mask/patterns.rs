@@ -1,0 +1,197 @@
+//! What is called like a secret, or looks like one, in a text that somebody else wrote. Knows nothing of the secrets that are known.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use regex_lite::Regex;
+
+/// A name that is one of a secret. Its parts may be joined in any of the usual ways: `api_key`, `apiKey`, `x-api-key`.
+const NAME: &str = r"(?:[a-z0-9_.\-]*(?:passw(?:or)?d|passphrase|secret|token|api[_\-]?key|access[_\-]?key|private[_\-]?key|authorization|cookie|session|credential|signature|jwt)[a-z0-9_.\-]*|\b(?:pwd|pass|otp|pin|sid|auth)\b)";
+
+struct Patterns {
+    name: Regex,
+    member: Regex,
+    element: Regex,
+    bearer: Regex,
+    basic: Regex,
+    json_web_token: Regex,
+    access_key: Regex,
+    credentials: Regex,
+}
+
+/// Every expression is a constant, so that either all of them are there, as a test sees to, or none ever was.
+fn patterns() -> Option<&'static Patterns> {
+    static PATTERNS: OnceLock<Option<Patterns>> = OnceLock::new();
+    let read = || {
+        let regex = |text: &str| Regex::new(&format!("(?is){text}")).ok();
+        Some(Patterns {
+            name: regex(NAME)?,
+            // A name, `:` or `=`, and a value: in escaped quotes (JSON within JSON), in quotes, a list or map, or bare.
+            member: regex(&format!(
+                r#"({NAME})(?:\\*["'])?\s*[:=]\s*(?:\\+"((?:[^"\\]|\\+[^"\\]|\\\\\\")*)|"((?:[^"\\]|\\.)*)|'([^']*)|([\[{{])|([^\s&,;"'<>\]}}\\]+))"#
+            ))?,
+            element: regex(&format!(r"<{NAME}(?:\s[^>]*)?>([^<]+)"))?,
+            bearer: regex(r"\bbearer\s+([a-z0-9._~+/=\-]+)")?,
+            basic: regex(r"\bbasic\s+([a-z0-9+/_\-]{4,}=*)")?,
+            // A JSON Web Token's header begins with `{"` (RFC 7519), which is `eyJ` in Base64.
+            json_web_token: Regex::new(r"eyJ[A-Za-z0-9_\-]{4,}\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?").ok()?,
+            // The beginnings of AWS's keys ("Unique identifiers", IAM user guide).
+            access_key: Regex::new(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}").ok()?,
+            credentials: regex(r#"://([^/\s@"']+:[^/\s@"']*)@"#)?,
+        })
+    };
+    PATTERNS.get_or_init(read).as_ref()
+}
+
+/// Whether a value of this name is not to be shown: a header, or a JSONPath with such a member in it. What counts tokens
+/// (`total_tokens`) is none.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    patterns().is_none_or(|patterns| patterns.name.find_iter(name).any(|found| !counts(found.as_str())))
+}
+
+fn counts(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("tokens")
+}
+
+/// Where in a text something stands that is to be hidden.
+pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
+    let Some(patterns) = patterns() else { return std::iter::once(0..text.len()).collect() };
+    let mut spans = Vec::new();
+    for found in patterns.member.captures_iter(text) {
+        let Some(name) = found.get(1) else { continue };
+        let before = text.get(..name.start()).unwrap_or_default();
+        // A reference of ours names a secret and is none.
+        let is_reference = before.trim_end().ends_with("{{");
+        let quoted = found.get(2).or(found.get(3)).or(found.get(4)).map(|value| value.range());
+        let nested = found.get(5).map(|open| open.start()..closed(text, open.start()));
+        let bare = found.get(6).map(|value| bare(text, name.as_str(), value.range()));
+        let Some(span) = quoted.or(nested).or(bare).filter(|_| !is_reference) else { continue };
+        let value = text.get(span.clone()).unwrap_or_default();
+        if !says_nothing(name.as_str(), value) {
+            spans.push(span);
+        }
+    }
+    for (pattern, group) in
+        [(&patterns.element, 1), (&patterns.json_web_token, 0), (&patterns.access_key, 0), (&patterns.credentials, 1)]
+    {
+        spans.extend(pattern.captures_iter(text).filter_map(|found| found.get(group)).map(|found| found.range()));
+    }
+    let basic = patterns.basic.captures_iter(text).filter_map(|found| found.get(1));
+    spans.extend(basic.filter(|found| is_user_and_password(found.as_str())).map(|found| found.range()));
+    // `Bearer realm="…"` asks for a token and has none.
+    let asks = |end: usize| {
+        text.get(..end).is_some_and(|to| to.ends_with('=')) && text.get(end..).is_some_and(|from| from.starts_with('"'))
+    };
+    let bearer = patterns.bearer.captures_iter(text).filter_map(|found| found.get(1));
+    spans.extend(bearer.map(|found| found.range()).filter(|span| !asks(span.end)));
+    spans
+}
+
+/// A value without quotes: a word; of a header that holds several parts, the rest of its line.
+fn bare(text: &str, name: &str, value: Range<usize>) -> Range<usize> {
+    let name = name.to_ascii_lowercase();
+    if !(name.ends_with("cookie") || name.ends_with("authorization")) {
+        return value;
+    }
+    let rest = text.get(value.start..).unwrap_or_default();
+    value.start..value.start + rest.find(['\r', '\n', '"', '<']).unwrap_or(rest.len())
+}
+
+/// The end of a list or map that opens at `from`; the end of the text where it is not closed.
+fn closed(text: &str, from: usize) -> usize {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for (at, c) in text.get(from..).unwrap_or_default().char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => is_text = !is_text,
+            '[' | '{' if !is_text => depth += 1,
+            ']' | '}' if !is_text => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return from + at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// A value that nobody has to hide: that there is none, a number of tokens, or one of our references.
+fn says_nothing(name: &str, value: &str) -> bool {
+    let is_number = || value.parse::<f64>().is_ok();
+    matches!(value, "" | "null" | "true" | "false" | "[]" | "{}")
+        || value.starts_with("{{")
+        || (counts(name) && is_number())
+}
+
+fn is_user_and_password(text: &str) -> bool {
+    let lenient = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let decoded = GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(text);
+    decoded.is_ok_and(|bytes| bytes.contains(&b':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::Mask;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(Mask::default().outside(text, 1000), expected);
+    }
+
+    #[test]
+    fn every_expression_is_one() {
+        assert!(patterns().is_some());
+    }
+
+    #[test]
+    fn members_and_fields_that_are_called_like_a_secret_lose_their_value() {
+        check(r#"{"user":"ada","password":"hunter2","n":1}"#, r#"{"user":"ada","password":"***","n":1}"#);
+        check(r#"{"apiKey": "a\"b", "x": 1}"#, r#"{"apiKey": "***", "x": 1}"#);
+        check(r#"{"session":{"id":"s-1","of":["}"]},"n":1}"#, r#"{"session":***,"n":1}"#);
+        check(r#"{"pin":1234,"otp": 99}"#, r#"{"pin":***,"otp": ***}"#);
+        check(r#""{\"access_token\":\"abc\\\"d\",\"n\":1}""#, r#""{\"access_token\":\"***\",\"n\":1}""#);
+        check("user=ada&passwd=hunter2&x=1", "user=ada&passwd=***&x=1");
+        check("/login?api_key=k-1&next=/", "/login?api_key=***&next=/");
+        check("client_secret = 'abc' rest", "client_secret = '***' rest");
+        check("<password>hunter2</password>", "<password>***</password>");
+        check("cookie: a=1; b=2\nx: y", "cookie: ***\nx: y");
+        check("Set-Cookie: sid=1; Path=/; HttpOnly", "Set-Cookie: ***");
+        check("{\"password\":\"never clo", "{\"password\":\"***");
+        check("Authorization: Basic dXNlcjpwYXNz", "Authorization: ***");
+    }
+
+    #[test]
+    fn tokens_are_known_by_their_form() {
+        check("with Bearer abc.DEF-1~ sent", "with Bearer *** sent");
+        check("with Basic dXNlcjpwYXNz sent", "with Basic *** sent");
+        check("at eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c!", "at ***!");
+        check("key AKIAIOSFODNN7EXAMPLE.", "key ***.");
+        check("to https://ada:hunter2@host/x", "to https://***@host/x");
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for text in [
+            r#"{"usage":{"total_tokens": 57},"token":null,"sessions":[],"secret":"","auth":true}"#,
+            "unexpected token < in JSON",
+            "the basic plan is free",
+            r#"WWW-Authenticate: Bearer realm="x""#,
+            "https://host:8443/a@b",
+            "GET /x?key={{ secret:greenlight#token }}",
+            "passing spinach: authority",
+        ] {
+            check(text, text);
+        }
+        assert!(is_secret_name("Set-Cookie") && is_secret_name("$.user['password']") && is_secret_name("x-api-key"));
+        assert!(!is_secret_name("$.usage.total_tokens") && !is_secret_name("x-build"));
+    }
+}
