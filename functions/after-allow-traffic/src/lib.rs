@@ -79,7 +79,7 @@ where
     let block = &case.service.after_allow_traffic;
     let budget = window.for_checks(block.budget.map(|span| span.0));
     let findings = case
-        .run_checks(&block.checks, Traffic::Production, &ports.http, &ports.balancer, &ports.versions, budget)
+        .run_checks(&block.checks, Ok(Traffic::Production), &ports.http, &ports.balancer, &ports.versions, budget)
         .await;
     case.conclude(findings, "after_allow_traffic")
 }

@@ -12,8 +12,8 @@ use clock::Clock;
 use domain::alarm::{AlarmFact, AlarmState};
 use domain::config::{Config, load};
 use domain::deployment::{
-    Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, Platform, Revision, Status, Target, TaskSet,
-    TaskSetLabel,
+    AppSpec, Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, Platform, Revision, Status, Target,
+    TaskSet, TaskSetLabel,
 };
 use domain::events::Notice;
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, Stopped};
@@ -80,6 +80,8 @@ pub(crate) fn deployment(id: &str) -> Deployment {
             task_definition: Some("arn:aws:ecs:us-east-1:1:task-definition/orchestrator:42".to_owned()),
             ..Revision::default()
         },
+        app_spec: AppSpec::None,
+        is_first: false,
     }
 }
 

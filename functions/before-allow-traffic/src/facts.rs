@@ -4,16 +4,20 @@
 use std::time::Duration;
 
 use clock::Clock;
-use domain::alarm::AlarmReading;
+use domain::alarm::{AlarmReading, GroupAlarms};
 use domain::config::{AlarmAction, Severity};
-use domain::deployment::{EcsTarget, LambdaTarget, Platform, Target, TaskSet};
-use domain::ports::{Alarms, LoadBalancer, PortError, TargetHealth, Task, Tasks, VersionState, Versions};
+use domain::deployment::{EcsTarget, GroupName, LambdaTarget, Platform, Target, TaskSet};
+use domain::ports::{
+    Alarms, AliasState, DefinedContainer, DeploymentGroups, LoadBalancer, PortError, ProvisionedConcurrency,
+    TargetHealth, Task, Tasks, VersionState, Versions,
+};
 use domain::time::Timestamp;
 use futures_util::future::{join, join3};
 use hook::Case;
 use hook::patience::patiently;
 
 use crate::Ports;
+use crate::decide::{AFTER_INSTALL, Routed, routed};
 
 /// How long one throttled reading is tried at most.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -30,23 +34,33 @@ pub struct Wanted {
     pub targets_healthy: Option<Severity>,
     /// What runs is what the revision names.
     pub image_matches_revision: Option<Severity>,
+    /// The test listener leads to the new version.
+    pub test_listener_routed: Option<Severity>,
+    /// The alias stands still.
+    pub alias_not_shifting: Option<Severity>,
+    /// Provisioned concurrency is there.
+    pub provisioned_concurrency_ready: Option<Severity>,
     /// The alarms are quiet.
     pub alarms_quiet: Option<Severity>,
-    /// The alarms that would roll the deployment back.
+    /// The configuration's alarms that would roll the deployment back.
     pub alarms: Vec<String>,
 }
 
 impl Wanted {
-    /// What the configuration requires, as far as it applies: a Lambda version has neither targets nor images, and without
-    /// alarms there is none to be quiet.
+    /// What the configuration requires, as far as it applies: a Lambda version has neither targets nor images nor a test listener, an
+    /// ECS service has no alias, and before the test listener is moved it leads to the old version, as it should.
     pub fn of(case: &Case<'_>) -> Self {
         let require = &case.service.before_allow_traffic.require;
-        let is_lambda = match &case.target {
-            Ok(target) => matches!(target, Target::Lambda(_)),
-            Err(_) => case.platform == Some(Platform::Lambda),
+        let platform = match &case.target {
+            Ok(Target::Lambda(_)) => Some(Platform::Lambda),
+            Ok(Target::Ecs(_)) => Some(Platform::Ecs),
+            Err(_) => case.platform,
         };
-        let on_ecs = |severity: Option<Severity>| severity.filter(|_| !is_lambda);
-        let alarms: Vec<String> = case
+        let on_ecs = |severity: Option<Severity>| severity.filter(|_| platform != Some(Platform::Lambda));
+        let on_lambda = |severity: Option<Severity>| severity.filter(|_| platform == Some(Platform::Lambda));
+        let has_test_listener = case.routes.as_ref().is_some_and(|routes| routes.test_listener.is_some());
+        let is_early = matches!(case.lifecycle_event.as_deref(), Some("BeforeInstall" | AFTER_INSTALL));
+        let alarms = case
             .service
             .alarms
             .iter()
@@ -57,7 +71,10 @@ impl Wanted {
             tasks_running: require.tasks_running,
             targets_healthy: on_ecs(require.targets_healthy),
             image_matches_revision: on_ecs(require.image_matches_revision),
-            alarms_quiet: require.alarms_quiet.filter(|_| !alarms.is_empty()),
+            test_listener_routed: on_ecs(require.test_listener_routed).filter(|_| has_test_listener && !is_early),
+            alias_not_shifting: on_lambda(require.alias_not_shifting),
+            provisioned_concurrency_ready: on_lambda(require.provisioned_concurrency_ready),
+            alarms_quiet: require.alarms_quiet,
             alarms,
         }
     }
@@ -68,8 +85,10 @@ impl Wanted {
 pub struct Facts {
     /// About the new version itself.
     pub version: VersionFacts,
-    /// About the alarms; empty when they are not wanted.
-    pub alarms: Reading<Vec<AlarmReading>>,
+    /// Where the test listener leads; `None` when that is not wanted.
+    pub routed: Option<Routed>,
+    /// About the alarms.
+    pub alarms: AlarmFacts,
 }
 
 /// The facts that each platform has.
@@ -92,8 +111,8 @@ pub struct EcsFacts {
     pub tasks: Reading<Vec<Task>>,
     /// The task definition that it runs.
     pub definition: Reading<String>,
-    /// The images that the task definition names.
-    pub images: Reading<Vec<String>>,
+    /// The containers that the task definition names.
+    pub containers: Reading<Vec<DefinedContainer>>,
     /// The targets in its target group.
     pub health: Reading<Vec<TargetHealth>>,
 }
@@ -101,21 +120,54 @@ pub struct EcsFacts {
 /// The facts about a Lambda version.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LambdaFacts {
-    /// The function and the version, `name:2`.
-    pub name: String,
-    /// Its state.
+    /// The function.
+    pub function: String,
+    /// The alias that is to be shifted.
+    pub alias_name: String,
+    /// The version that has the traffic, as CodeDeploy tells it; empty when it does not.
+    pub current: String,
+    /// The version that is to have it.
+    pub target: String,
+    /// The new version's state.
     pub state: Reading<VersionState>,
+    /// Where the alias leads.
+    pub shares: Reading<AliasState>,
+    /// The new version's provisioned concurrency, if it has any.
+    pub provisioned: Reading<Option<ProvisionedConcurrency>>,
 }
 
-/// Reads what is wanted, within `limit`.
+impl LambdaFacts {
+    /// `name:2`
+    pub fn version(&self) -> String {
+        format!("{}:{}", self.function, self.target)
+    }
+
+    /// `name:live`
+    pub fn alias(&self) -> String {
+        format!("{}:{}", self.function, self.alias_name)
+    }
+}
+
+/// The facts about the alarms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlarmFacts {
+    /// The alarms on the deployment group, which CodeDeploy itself watches.
+    pub group: Reading<GroupAlarms>,
+    /// The states of these and of the configuration's.
+    pub readings: Reading<Vec<AlarmReading>>,
+}
+
+/// Reads what is wanted, within `limit`, where the test listener leads excepted.
 pub async fn read<C, T, B, V, A, O>(
     ports: &Ports<C, T, B, V, A, O>,
+    group: &GroupName,
     target: &Reading<Target>,
     wanted: &Wanted,
     clock: &Clock,
     limit: Duration,
 ) -> Facts
 where
+    C: DeploymentGroups,
     T: Tasks,
     B: LoadBalancer,
     V: Versions,
@@ -131,9 +183,35 @@ where
             Err(why) => VersionFacts::Unknown(why.clone()),
         }
     };
-    let alarms = reader.read(wanted.alarms_quiet.is_some(), async || ports.alarms.read(&wanted.alarms).await);
-    let (version, alarms) = join(version, alarms).await;
-    Facts { version, alarms }
+    let (version, alarms) = join(version, read_alarms(ports, group, wanted, &reader)).await;
+    Facts { version, routed: None, alarms }
+}
+
+/// Reads where the test listener leads and what that means; `None` when it is not wanted. It is read once and before anything else,
+/// since the checks may only be sent through a listener that leads to the new version.
+pub async fn read_routed(
+    case: &Case<'_>,
+    wanted: &Wanted,
+    balancer: &impl LoadBalancer,
+    clock: &Clock,
+) -> Option<Routed> {
+    wanted.test_listener_routed?;
+    let listener = case.routes.as_ref()?.test_listener.as_ref()?;
+    let replacement = match &case.target {
+        Ok(Target::Ecs(target)) => target.replacement().ok_or("CodeDeploy names no replacement task set"),
+        Ok(Target::Lambda(_)) => return None,
+        Err(why) => Err(why.as_str()),
+    };
+    let actions = patiently(clock, PATIENCE, async || balancer.listener_actions(listener).await).await;
+    Some(routed(replacement, actions.as_deref()))
+}
+
+/// The task definition that the replacement task set runs, where the AppSpec does not tell: what a check may refer to and a message shows.
+pub async fn read_definition(case: &Case<'_>, tasks: &impl Tasks, clock: &Clock) -> Option<String> {
+    let (None, Ok(Target::Ecs(target))) = (&case.revision.task_definition, &case.target) else { return None };
+    let set = target.replacement()?;
+    let attempt = async || tasks.definition_of_task_set(&target.cluster, &target.service, &set.id).await;
+    patiently(clock, PATIENCE, attempt).await.ok()
 }
 
 struct Reader<'a> {
@@ -153,6 +231,24 @@ impl Reader<'_> {
     }
 }
 
+async fn read_alarms<C: DeploymentGroups, T, B, V, A: Alarms, O>(
+    ports: &Ports<C, T, B, V, A, O>,
+    group: &GroupName,
+    wanted: &Wanted,
+    reader: &Reader<'_>,
+) -> AlarmFacts {
+    let is_wanted = wanted.alarms_quiet.is_some();
+    let group = reader.read(is_wanted, async || ports.codedeploy.alarms(group).await).await;
+    let mut names = wanted.alarms.clone();
+    let watched = group.iter().filter(|group| group.enabled).flat_map(|group| &group.names);
+    names.extend(watched.filter(|name| !wanted.alarms.contains(name)).cloned());
+    let readings = match names.as_slice() {
+        [] => Ok(Vec::new()),
+        names => reader.read(is_wanted, async || ports.alarms.read(names).await).await,
+    };
+    AlarmFacts { group, readings }
+}
+
 async fn read_ecs(
     tasks: &impl Tasks,
     balancer: &impl LoadBalancer,
@@ -167,17 +263,17 @@ async fn read_ecs(
         ));
     };
     let (cluster, service, set) = (target.cluster.as_str(), target.service.as_str(), task_set.id.as_str());
-    let wants_image = wanted.image_matches_revision.is_some();
-    let of_task_set = reader
-        .read(wanted.tasks_running.is_some() || wants_image, async || tasks.of_task_set(cluster, service, set).await);
+    // Both facts need all three: which containers have a health check stands in the definition.
+    let wants_tasks = wanted.tasks_running.is_some() || wanted.image_matches_revision.is_some();
+    let of_task_set = reader.read(wants_tasks, async || tasks.of_task_set(cluster, service, set).await);
     let definition = async {
         let definition =
-            reader.read(wants_image, async || tasks.definition_of_task_set(cluster, service, set).await).await;
-        let images = match &definition {
-            Ok(definition) => reader.read(true, async || tasks.images_of_definition(definition).await).await,
+            reader.read(wants_tasks, async || tasks.definition_of_task_set(cluster, service, set).await).await;
+        let containers = match &definition {
+            Ok(definition) => reader.read(true, async || tasks.containers_of_definition(definition).await).await,
             Err(why) => Err(why.clone()),
         };
-        (definition, images)
+        (definition, containers)
     };
     let health = async {
         match &task_set.target_group {
@@ -187,8 +283,8 @@ async fn read_ecs(
             None => Err("CodeDeploy names no target group for the replacement task set".to_owned()),
         }
     };
-    let (of_task_set, (definition, images), health) = join3(of_task_set, definition, health).await;
-    VersionFacts::Ecs(EcsFacts { task_set: task_set.clone(), tasks: of_task_set, definition, images, health })
+    let (of_task_set, (definition, containers), health) = join3(of_task_set, definition, health).await;
+    VersionFacts::Ecs(EcsFacts { task_set: task_set.clone(), tasks: of_task_set, definition, containers, health })
 }
 
 async fn read_lambda(
@@ -197,7 +293,19 @@ async fn read_lambda(
     wanted: &Wanted,
     reader: &Reader<'_>,
 ) -> LambdaFacts {
-    let state = reader
-        .read(wanted.tasks_running.is_some(), async || versions.state(&target.function, &target.target_version).await);
-    LambdaFacts { name: format!("{}:{}", target.function, target.target_version), state: state.await }
+    let (function, version, alias) = (target.function.as_str(), target.target_version.as_str(), target.alias.as_str());
+    let state = reader.read(wanted.tasks_running.is_some(), async || versions.state(function, version).await);
+    let shares = reader.read(wanted.alias_not_shifting.is_some(), async || versions.alias(function, alias).await);
+    let is_wanted = wanted.provisioned_concurrency_ready.is_some();
+    let provisioned = reader.read(is_wanted, async || versions.provisioned_concurrency(function, version).await);
+    let (state, shares, provisioned) = join3(state, shares, provisioned).await;
+    LambdaFacts {
+        function: function.to_owned(),
+        alias_name: alias.to_owned(),
+        current: target.current_version.clone(),
+        target: version.to_owned(),
+        state,
+        shares,
+        provisioned,
+    }
 }

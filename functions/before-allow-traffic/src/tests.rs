@@ -1,11 +1,11 @@
 //! Tests of the whole hook with recording fakes and a local HTTP server.
 
 use clock::Clock;
-use domain::deployment::Target;
+use domain::deployment::{AppSpec, Deployment, Target, TaskSetLabel};
 use domain::hook::Verdict;
 use domain::ports::{Invoked, VersionState};
 use serde_json::json;
-use testkit::build::{self, DEFINITION, IMAGE, target_health, task};
+use testkit::build::{self, DEFINITION, container, leads_to, target_health, task};
 use testkit::fakes::{Balancer, Bus, CloudWatch, CodeDeploy, Ecs, Lambda, Script, denied};
 use testkit::http::{Reply, Server};
 
@@ -31,12 +31,13 @@ fn function(url: &str, more: &str) -> Fakes {
             codedeploy: CodeDeploy::with(build::deployment(), target),
             tasks: Ecs {
                 tasks: Script::always(vec![task("a"), task("b")]),
-                images: Script::always(vec![IMAGE.to_owned()]),
+                containers: Script::always(vec![container()]),
                 definitions: Script::always(DEFINITION.to_owned()),
             },
             balancer: Balancer {
                 urls: Script::always(url.to_owned()),
                 health: Script::always(vec![target_health("10.0.0.1", "healthy", None)]),
+                actions: Script::always(leads_to("green-tg")),
                 ..Balancer::default()
             },
             versions: Lambda::default(),
@@ -77,11 +78,12 @@ fn a_healthy_new_version_may_have_the_traffic() {
         let server = healthy().await;
         let function = function(&server.url, CHECKS);
         let summary = answered(&function).await;
-        assert_eq!((&summary["verdict"], &summary["reason"]), (&json!("Succeeded"), &json!("all 5 checks passed")));
+        assert_eq!((&summary["verdict"], &summary["reason"]), (&json!("Succeeded"), &json!("all 6 checks passed")));
         assert_eq!(function.ports.codedeploy.verdicts(), [Verdict::Succeeded]);
         assert_eq!(*function.ports.balancer.listeners.borrow(), ["arn:test"]);
         let names: Vec<String> = found(&function).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["tasks_running", "targets_healthy", "image_matches_revision", "health", "build"]);
+        let facts = ["tasks_running", "targets_healthy", "image_matches_revision", "test_listener_routed"];
+        assert_eq!(names, [&facts[..], &["health", "build"]].concat());
     });
 }
 
@@ -94,9 +96,10 @@ fn every_fact_and_every_check_is_told_although_the_first_failed() {
         let summary = answered(&function).await;
         assert_eq!(summary["verdict"], json!("Failed"));
         let reason = summary["reason"].as_str().unwrap();
-        assert!(reason.starts_with("3 of 5 checks failed; the first: `targets_healthy` inconclusive: "), "{reason}");
+        assert!(reason.starts_with("3 of 6 checks failed; the first: `targets_healthy` inconclusive: "), "{reason}");
         let outcomes: Vec<Outcome> = found(&function).into_iter().map(|(_, outcome)| outcome).collect();
-        assert_eq!(outcomes, [Outcome::Pass, Outcome::Inconclusive, Outcome::Pass, Outcome::Fail, Outcome::Fail]);
+        let (pass, fail) = (Outcome::Pass, Outcome::Fail);
+        assert_eq!(outcomes, [pass, Outcome::Inconclusive, pass, pass, fail, fail]);
     });
 }
 
@@ -124,6 +127,85 @@ fn at_after_install_the_old_version_is_not_asked_in_the_new_ones_name() {
         assert_eq!(summary["verdict"], json!("Succeeded"));
         assert!(server.seen().is_empty());
         assert_eq!(found(&function).last(), Some(&("checks".to_owned(), Outcome::Degraded)));
+        let verdict = &function.ports.outbox.verdicts()[0];
+        let told = &verdict.findings.last().unwrap().observed;
+        assert!(told.ends_with("; they belong to the later hook"), "{told}");
+    });
+}
+
+#[test]
+fn checks_that_no_hook_would_ever_send_are_told_as_such() {
+    testkit::run(async {
+        let mut function = function("http://unused", CHECKS);
+        function.ports.codedeploy.targets = Script::always(Target::Ecs(build::ecs_target("AfterInstall")));
+        let hooks = vec![("AfterInstall".to_owned(), "hook".to_owned())];
+        let deployment = Deployment { app_spec: AppSpec::Read { hooks }, ..build::deployment() };
+        function.ports.codedeploy.deployments = Script::always(deployment);
+        answered(&function).await;
+        let verdict = &function.ports.outbox.verdicts()[0];
+        let told = &verdict.findings.last().unwrap().observed;
+        assert!(told.contains("no later hook is in the AppSpec, so they are never sent"), "{told}");
+    });
+}
+
+#[test]
+fn a_test_listener_that_leads_to_the_old_version_is_never_asked_in_the_new_ones_name() {
+    testkit::run(async {
+        let server = healthy().await;
+        let mut function = function(&server.url, CHECKS);
+        function.ports.balancer.actions = Script::always(leads_to("blue-tg"));
+        let summary = answered(&function).await;
+        assert_eq!(summary["verdict"], json!("Failed"));
+        assert!(server.seen().is_empty());
+        let verdict = &function.ports.outbox.verdicts()[0];
+        let routed = &verdict.findings[3];
+        assert_eq!((routed.name.as_str(), routed.outcome), ("test_listener_routed", Outcome::Fail));
+        assert!(routed.observed.contains("leads to `blue-tg`"), "{}", routed.observed);
+        for check in &verdict.findings[4..] {
+            assert_eq!(check.outcome, Outcome::Inconclusive);
+            assert!(
+                check.observed.starts_with("not sent: that the test listener leads to the new version is not proven")
+            );
+        }
+    });
+}
+
+#[test]
+fn an_endpoint_of_the_configuration_or_a_mere_warning_lets_the_checks_be_sent() {
+    for more in ["require: { test_listener_routed: warn },", "require: { test_listener_routed: false },"] {
+        testkit::run(async {
+            let server = healthy().await;
+            let checks = CHECKS.replace(
+                "before_allow_traffic:\n",
+                &format!("before_allow_traffic:\n      {}\n", more.trim_end_matches(',')),
+            );
+            let mut function = function(&server.url, &checks);
+            function.ports.balancer.actions = Script::always(leads_to("blue-tg"));
+            assert_eq!(answered(&function).await["verdict"], json!("Succeeded"), "{more}");
+            assert_eq!(server.seen().len(), 2);
+        });
+    }
+    testkit::run(async {
+        let server = healthy().await;
+        let mut function = function("http://unused", &format!("    endpoints: {{ test: '{}' }}{CHECKS}", server.url));
+        function.ports.balancer.actions = Script::always(leads_to("blue-tg"));
+        assert_eq!(answered(&function).await["verdict"], json!("Failed"));
+        assert_eq!(server.seen().len(), 2, "whether it is the listener cannot be told, so it is asked");
+    });
+}
+
+#[test]
+fn a_revision_in_s3_is_taken_from_ecs_and_shown() {
+    testkit::run(async {
+        let server = healthy().await;
+        let mut function = function(&server.url, CHECKS);
+        let mut deployment = Deployment { app_spec: AppSpec::Elsewhere("S3".to_owned()), ..build::deployment() };
+        deployment.revision.task_definition = None;
+        function.ports.codedeploy.deployments = Script::always(deployment);
+        assert_eq!(answered(&function).await["verdict"], json!("Succeeded"));
+        let verdict = &function.ports.outbox.verdicts()[0];
+        assert_eq!(verdict.revision.task_definition.as_deref(), Some(DEFINITION));
+        assert!(verdict.findings[2].observed.ends_with("as the AppSpec lies in S3, which is not read"));
     });
 }
 
@@ -142,6 +224,8 @@ fn a_lambda_version_is_invoked_itself_and_only_rollback_alarms_are_read() {
         let active = VersionState { state: "Active".into(), last_update: "Successful".into(), reason: None };
         function.ports.versions = Lambda {
             states: Script::always(active),
+            aliases: Script::always(build::alias()),
+            provisioned: Script::always(None),
             answers: Script::always(Invoked { payload: r#"{"statusCode": 200}"#.into(), function_error: None }),
             ..Lambda::default()
         };
@@ -158,6 +242,7 @@ fn a_lambda_version_is_invoked_itself_and_only_rollback_alarms_are_read() {
             found(&function),
             [
                 ("tasks_running".to_owned(), Outcome::Pass),
+                ("alias_not_shifting".to_owned(), Outcome::Pass),
                 ("alarms_quiet".to_owned(), Outcome::Inconclusive),
                 ("answers".to_owned(), Outcome::Pass)
             ]
@@ -173,11 +258,11 @@ fn a_check_that_hangs_leaves_the_other_findings_and_the_answer_intact() {
         let summary = answered(&function).await;
         assert_eq!(summary["reported"], json!(true));
         let verdict = &function.ports.outbox.verdicts()[0];
-        assert_eq!(verdict.findings.len(), 5);
+        assert_eq!(verdict.findings.len(), 6);
         assert!(
-            verdict.findings[3].observed.starts_with("not finished within the budget of "),
+            verdict.findings[4].observed.starts_with("not finished within the budget of "),
             "{:?}",
-            verdict.findings[3]
+            verdict.findings[4]
         );
     });
 }
@@ -185,7 +270,7 @@ fn a_check_that_hangs_leaves_the_other_findings_and_the_answer_intact() {
 #[test]
 fn nothing_to_look_at_is_said_and_is_no_failure() {
     testkit::run(async {
-        let off = "    before_allow_traffic: { require: { tasks_running: false, targets_healthy: false, image_matches_revision: false } }\n";
+        let off = "    before_allow_traffic: { require: { tasks_running: false, targets_healthy: false, image_matches_revision: false, test_listener_routed: false } }\n";
         let function = function("http://unused", off);
         let summary = answered(&function).await;
         assert_eq!(summary["verdict"], json!("Succeeded"));
@@ -194,4 +279,51 @@ fn nothing_to_look_at_is_said_and_is_no_failure() {
             "{summary}"
         );
     });
+}
+
+/// The hook on a deployment whose target comes out like this, with only the facts looked at: the verdict, what was said of the
+/// tasks, and how long it took in virtual time.
+fn settling(running: &[i64], seconds: u64) -> (Value, String, Duration) {
+    let clock = testkit::clock();
+    let mut function = function("http://unused", "");
+    function.ports.http = HttpClient::new(clock.clone());
+    let target = |running: &i64| {
+        let mut target = build::ecs_target("BeforeAllowTraffic");
+        let set = target.task_sets.iter_mut().find(|set| set.label == Some(TaskSetLabel::Green)).unwrap();
+        (set.running, set.pending) = (*running, 2 - *running);
+        Ok(Target::Ecs(target))
+    };
+    function.ports.codedeploy.targets = Script::of(running.iter().map(target));
+    let arrived = clock.now();
+    let deadline = arrived.plus(Duration::from_secs(seconds));
+    let invocation = Invocation { payload: build::hook_payload(), request_id: "r".to_owned(), arrived, deadline };
+    let summary = testkit::run_on(&clock, handle(&function, &invocation)).unwrap();
+    let verdict = function.ports.outbox.verdicts().remove(0);
+    (summary["verdict"].clone(), verdict.findings[0].observed.clone(), clock.now().since(arrived))
+}
+
+#[test]
+fn tasks_that_are_still_starting_are_waited_for() {
+    let (verdict, seen, took) = settling(&[0, 1, 1, 2], 300);
+    assert_eq!((verdict, seen.as_str()), (json!("Succeeded"), "2 of 2 tasks running, 0 pending"));
+    assert_eq!(took, 3 * LOOK_AGAIN);
+}
+
+#[test]
+fn tasks_that_never_run_are_given_up_after_half_of_the_time_and_three_minutes_at_most() {
+    let (verdict, seen, took) = settling(&[1], 300);
+    assert_eq!((verdict, seen.as_str()), (json!("Failed"), "1 of 2 tasks running, 1 pending"));
+    // Half of the 294.5 s that 300 s leave for the work; the last look is the one before the time is up.
+    assert_eq!(took, Duration::from_secs(145));
+    assert_eq!(settling(&[1], 900).2, Duration::from_secs(175));
+}
+
+#[test]
+fn a_budget_that_is_too_short_to_wait_is_answered_with_what_is_seen() {
+    let (verdict, seen, took) = settling(&[1, 2], 16);
+    assert_eq!((verdict, seen.as_str()), (json!("Succeeded"), "2 of 2 tasks running, 0 pending"));
+    assert_eq!(took, LOOK_AGAIN);
+    let (verdict, seen, took) = settling(&[1, 2], 14);
+    assert_eq!((verdict, seen.as_str()), (json!("Failed"), "1 of 2 tasks running, 1 pending"));
+    assert_eq!(took, Duration::ZERO);
 }

@@ -14,7 +14,7 @@ use domain::deployment::{Deployment, Target};
 use domain::events::HookVerdict;
 use domain::hook::{Conclusion, HookEvent, Verdict};
 use domain::ports::{Deployments, HookReporter, Outbox, Reported};
-use hook::codedeploy::gather::let_through;
+use hook::codedeploy::gather::{remark, unchecked};
 use hook::codedeploy::payload::{Decoded, decode};
 use hook::codedeploy::report::{report, tell};
 use runtime::Invocation;
@@ -38,10 +38,11 @@ pub struct Function<C, O> {
     pub clock: Clock,
 }
 
-/// How long the answer may wait for the deployment's record, which only says whether it is a rollback.
+/// How long the answer may wait for the deployment's record, which only says whether the deployment is to be let through.
 const FOR_THE_RECORD: Duration = Duration::from_secs(3);
 
-/// Answers for a hook that did not: `Failed`, or `Succeeded` where it would hold up a rollback.
+/// Answers for a hook that did not: `Failed`, or `Succeeded` for what the hook would have let through unchecked: a rollback, and a
+/// deployment whose description asks for it.
 ///
 /// # Errors
 /// When the payload does not say whom to answer for, or CodeDeploy does not take the answer. Then Lambda invokes the watchdog
@@ -60,10 +61,10 @@ where
     let limit = FOR_THE_RECORD.min(left / 4);
     let known = clock.timeout(limit, function.codedeploy.deployment(&event.deployment)).await;
     let deployment = known.ok().and_then(Result::ok);
-    let conclusion = match deployment.as_ref().filter(|deployment| deployment.is_rollback()) {
-        Some(rollback) => let_through(rollback),
-        None => Conclusion::bare(Verdict::Failed, record.reason()),
-    };
+    let conclusion = deployment.as_ref().and_then(unchecked).unwrap_or_else(|| {
+        let remark = deployment.as_ref().and_then(remark).map(|remark| format!(". {remark}"));
+        Conclusion::bare(Verdict::Failed, record.reason() + &remark.unwrap_or_default())
+    });
 
     let reported = report(&function.codedeploy, clock, &event, conclusion.verdict, invocation.deadline)
         .await

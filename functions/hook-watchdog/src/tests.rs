@@ -74,6 +74,27 @@ fn a_rollback_is_never_held_up() {
 }
 
 #[test]
+fn the_emergency_lane_holds_when_the_hook_crashes_and_without_a_reason_it_does_not() {
+    let described = |description: &str| {
+        let mut function = function();
+        let deployment = Deployment { description: description.to_owned(), ..build::deployment() };
+        function.codedeploy.deployments = Script::always(deployment);
+        handled(&function, record(&build::hook_payload())).unwrap();
+        let told = function.outbox.verdicts().remove(0);
+        (function.codedeploy.verdicts(), told.skipped, told.reason)
+    };
+    let (verdicts, skipped, reason) = described("git_sha=abc by=ada [greenlight skip: INC-42, the fix itself]");
+    assert_eq!((verdicts, skipped.as_deref()), (vec![Verdict::Succeeded], Some("INC-42, the fix itself")));
+    assert_eq!(
+        reason,
+        "let through UNCHECKED: `ada` asked for it in the deployment's description, because: INC-42, the fix itself"
+    );
+    let (verdicts, skipped, reason) = described("[greenlight skip]");
+    assert_eq!((verdicts, skipped), (vec![Verdict::Failed], None));
+    assert!(reason.starts_with(REASON) && reason.ends_with("write `[greenlight skip: why]`"), "{reason}");
+}
+
+#[test]
 fn without_the_deployments_record_it_is_answered_all_the_same() {
     let mut function = function();
     function.codedeploy.deployments = Script::failing(denied("`GetDeployment`"));

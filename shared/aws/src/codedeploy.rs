@@ -1,6 +1,7 @@
 //! CodeDeploy: reports how hooks ended, reads deployments and their targets, stops deployments. Knows nothing of why.
 
 mod record;
+mod weight;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +12,10 @@ use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
 use aws_sdk_codedeploy::primitives::DateTime;
 use aws_sdk_codedeploy::types::{DeploymentStatus, LifecycleEventStatus, RevisionLocation, TimeRange};
-use domain::deployment::{Deployment, DeploymentId, GroupName, Revision, Status, Target};
+use domain::alarm::GroupAlarms;
+use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Revision, Status, Target};
 use domain::hook::{HookEvent, Verdict};
-use domain::ports::{DeploymentStopper, Deployments, HookReporter, PortError, Reported, Stopped};
+use domain::ports::{DeploymentGroups, DeploymentStopper, Deployments, HookReporter, PortError, Reported, Stopped};
 use domain::time::Timestamp;
 
 use crate::error::Attempt;
@@ -35,8 +37,11 @@ const REMEMBERED_REVISIONS: usize = 64;
 pub struct CodeDeploy {
     client: Lazy<Client>,
     /// What a deployment deploys never changes, so a deployment that is polled costs one call each time.
-    revisions: Arc<Mutex<BTreeMap<DeploymentId, Revision>>>,
+    revisions: Arc<Mutex<BTreeMap<DeploymentId, Spoken>>>,
 }
+
+/// What an AppSpec says is deployed, and what became of reading it.
+type Spoken = (Revision, AppSpec);
 
 fn about<'a>(operation: &'static str, id: &'a DeploymentId) -> Attempt<'a> {
     Attempt { operation, noun: "deployment", name: &id.0 }
@@ -48,41 +53,37 @@ impl CodeDeploy {
     }
 
     /// What the AppSpec says is deployed. `GetDeployment` leaves its text out ("`appSpecContent.content` is always null", API
-    /// reference), so it takes another call; where that does not help, the deployment's target tells the rest.
-    async fn revision(&self, id: &DeploymentId, application: &str, location: &RevisionLocation) -> Revision {
+    /// reference), so it takes another call; where that does not help, the deployment's target and ECS tell the rest.
+    async fn revision(&self, id: &DeploymentId, application: &str, location: &RevisionLocation) -> Spoken {
         if let Some(known) = self.lock().get(id) {
             return known.clone();
         }
-        let read = match record::app_spec(location) {
-            Some(text) => Ok(Some(text.to_owned())),
-            None if record::is_elsewhere(location) => Ok(None),
-            None => self.app_spec_text(application, location).await,
+        if let Some(place) = record::elsewhere(location) {
+            tracing::info!(deployment.id = %id, place, "the AppSpec is not read: the deployment's target and ECS tell what is deployed");
+            return (Revision::default(), AppSpec::Elsewhere(place.to_owned()));
+        }
+        let text = match record::app_spec(location) {
+            Some(text) => Ok(text.to_owned()),
+            None => self.app_spec_text(application, location).await.map_err(|error| error.to_string()),
         };
-        let revision = match read {
-            Ok(Some(text)) => domain::appspec::revision(&text).map_err(|error| error.to_string()),
-            Ok(None) => {
-                tracing::debug!(deployment.id = %id, "the revision has no AppSpec text");
-                return Revision::default();
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        match revision {
-            Ok(revision) => {
+        match text.and_then(|text| domain::appspec::read(&text).map_err(|error| error.to_string())) {
+            Ok(contents) => {
+                let spoken = (contents.revision, AppSpec::Read { hooks: contents.hooks });
                 let mut revisions = self.lock();
                 if revisions.len() >= REMEMBERED_REVISIONS {
                     revisions.clear();
                 }
-                revisions.insert(id.clone(), revision.clone());
-                revision
+                revisions.insert(id.clone(), spoken.clone());
+                spoken
             }
             Err(error) => {
                 tracing::warn!(deployment.id = %id, error, "what is deployed could not be told from the AppSpec");
-                Revision::default()
+                (Revision::default(), AppSpec::Unreadable(error))
             }
         }
     }
 
-    async fn app_spec_text(&self, application: &str, location: &RevisionLocation) -> Result<Option<String>, PortError> {
+    async fn app_spec_text(&self, application: &str, location: &RevisionLocation) -> Result<String, PortError> {
         let attempt = Attempt { operation: "GetApplicationRevision", noun: "application", name: application };
         let limits = time_limits(REVISION_ATTEMPT, REVISION_LIMIT);
         let output = self
@@ -96,10 +97,11 @@ impl CodeDeploy {
             .send()
             .await
             .map_err(|error| attempt.failed(&error))?;
-        Ok(output.revision().and_then(record::app_spec).map(str::to_owned))
+        let text = output.revision().and_then(record::app_spec);
+        text.map(str::to_owned).ok_or_else(|| attempt.permanent("the revision has no AppSpec text"))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Revision>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Spoken>> {
         self.revisions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,7 +157,8 @@ impl Deployments for CodeDeploy {
         let info = output.deployment_info().ok_or_else(|| attempt.not_found("no `deploymentInfo`"))?;
         let mut deployment = record::deployment(id, info);
         if let Some(location) = info.revision() {
-            deployment.revision = self.revision(id, &deployment.group.application, location).await;
+            (deployment.revision, deployment.app_spec) =
+                self.revision(id, &deployment.group.application, location).await;
         }
         deployment.revision.git_sha = deployment.described("git_sha").map(str::to_owned);
         Ok(deployment)
@@ -172,10 +175,16 @@ impl Deployments for CodeDeploy {
             return Err(none.not_found("no target ids"));
         };
         let attempt = about("BatchGetDeploymentTargets", id);
+        let weight = weight::Told::default();
         let call = client.batch_get_deployment_targets().deployment_id(&id.0).target_ids(target_id);
+        let call = call.customize().interceptor(weight.clone());
         let output = call.send().await.map_err(|error| attempt.failed(&error))?;
         let target = output.deployment_targets().first().ok_or_else(|| attempt.not_found("no targets"))?;
-        record::target(target).map_err(|detail| attempt.permanent(detail))
+        let mut target = record::target(target).map_err(|detail| attempt.permanent(detail))?;
+        if let (Target::Lambda(lambda), false) = (&mut target, weight.is_told()) {
+            lambda.target_version_weight = None;
+        }
+        Ok(target)
     }
 
     async fn list(
@@ -198,6 +207,18 @@ impl Deployments for CodeDeploy {
                 return Ok(ids);
             }
         }
+    }
+}
+
+impl DeploymentGroups for CodeDeploy {
+    async fn alarms(&self, group: &GroupName) -> Result<GroupAlarms, PortError> {
+        let name = group.to_string();
+        let attempt = Attempt { operation: "GetDeploymentGroup", noun: "deployment group", name: &name };
+        let call = self.client.get(attempt)?.get_deployment_group();
+        let call = call.application_name(&group.application).deployment_group_name(&group.deployment_group);
+        let output = call.send().await.map_err(|error| attempt.failed(&error))?;
+        let info = output.deployment_group_info().ok_or_else(|| attempt.not_found("no `deploymentGroupInfo`"))?;
+        Ok(info.alarm_configuration().map(record::group_alarms).unwrap_or_default())
     }
 }
 

@@ -1,10 +1,10 @@
-//! ECS: the tasks of a task set and the images that they run. Knows nothing of what they should be.
+//! ECS: the tasks of a task set, their containers and the images that they run. Knows nothing of what they should be.
 
 use std::sync::Arc;
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{DesiredStatus, Failure, Task as WireTask};
-use domain::ports::{PortError, Task, Tasks};
+use aws_sdk_ecs::types::{Container as WireContainer, DesiredStatus, Failure, HealthStatus, Task as WireTask};
+use domain::ports::{Container, DefinedContainer, PortError, Task, Tasks};
 
 use crate::error::Attempt;
 use crate::settings::{Lazy, Settings};
@@ -59,13 +59,19 @@ impl Tasks for EcsTasks {
         Ok(tasks)
     }
 
-    async fn images_of_definition(&self, task_definition: &str) -> Result<Vec<String>, PortError> {
+    async fn containers_of_definition(&self, task_definition: &str) -> Result<Vec<DefinedContainer>, PortError> {
         let attempt = Attempt { operation: "DescribeTaskDefinition", noun: "task definition", name: task_definition };
         let call = self.client.get(attempt)?.describe_task_definition().task_definition(task_definition);
         let output = call.send().await.map_err(|error| attempt.failed(&error))?;
         let definition = output.task_definition().ok_or_else(|| attempt.not_found("no `taskDefinition`"))?;
-        let images = definition.container_definitions().iter().filter_map(|container| container.image());
-        Ok(images.map(str::to_owned).collect())
+        let containers = definition.container_definitions().iter().map(|container| DefinedContainer {
+            name: container.name().unwrap_or_default().to_owned(),
+            image: container.image().unwrap_or_default().to_owned(),
+            // "If the `essential` parameter is omitted, the container is assumed to be essential" (ECS API reference).
+            is_essential: container.essential().unwrap_or(true),
+            has_health_check: container.health_check().is_some(),
+        });
+        Ok(containers.collect())
     }
 
     async fn definition_of_task_set(&self, cluster: &str, service: &str, task_set: &str) -> Result<String, PortError> {
@@ -91,10 +97,29 @@ fn task_of(task: &WireTask) -> Task {
     Task {
         id: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
         status: task.last_status().unwrap_or_default().to_owned(),
-        health: task.health_status().map_or("UNKNOWN", |health| health.as_str()).to_owned(),
-        stopped_reason: task.stopped_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
-        images: task.containers().iter().filter_map(|container| container.image()).map(str::to_owned).collect(),
+        health: health_of(task.health_status()),
+        stopped_reason: told(task.stopped_reason()),
+        containers: task.containers().iter().map(container_of).collect(),
     }
+}
+
+fn container_of(container: &WireContainer) -> Container {
+    Container {
+        name: container.name().unwrap_or_default().to_owned(),
+        image: container.image().unwrap_or_default().to_owned(),
+        digest: told(container.image_digest()),
+        health: health_of(container.health_status()),
+        exit_code: container.exit_code(),
+        reason: told(container.reason()),
+    }
+}
+
+fn health_of(status: Option<&HealthStatus>) -> String {
+    status.map_or("UNKNOWN", HealthStatus::as_str).to_owned()
+}
+
+fn told(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -105,7 +130,10 @@ mod tests {
     #[tokio::test]
     async fn the_tasks_of_the_other_task_set_are_left_out() {
         let describe = r#"{"tasks":[
-            {"taskArn":"arn:aws:ecs:us-east-1:1:task/shop/aaa","startedBy":"ecs-svc/2","lastStatus":"RUNNING","healthStatus":"HEALTHY","containers":[{"image":"repo/shop:2"}]},
+            {"taskArn":"arn:aws:ecs:us-east-1:1:task/shop/aaa","startedBy":"ecs-svc/2","lastStatus":"STOPPED","healthStatus":"UNKNOWN",
+             "stoppedReason":"Essential container in task exited","stopCode":"EssentialContainerExited","containers":[
+                {"name":"web","image":"repo/shop:2","imageDigest":"sha256:abc","exitCode":137,"healthStatus":"UNHEALTHY",
+                 "reason":"OutOfMemoryError: Container killed due to memory usage"},{"name":"proxy"}]},
             {"taskArn":"arn:aws:ecs:us-east-1:1:task/shop/bbb","startedBy":"ecs-svc/1","lastStatus":"RUNNING"}],"failures":[]}"#;
         let (aws, server) = serve(vec![
             Canned::ok(r#"{"taskArns":["arn:aws:ecs:us-east-1:1:task/shop/aaa"],"nextToken":"more"}"#),
@@ -116,13 +144,35 @@ mod tests {
         let tasks = aws.ecs().of_task_set("shop", "web", "ecs-svc/2").await.unwrap();
         let expected = Task {
             id: "aaa".to_owned(),
-            status: "RUNNING".to_owned(),
-            health: "HEALTHY".to_owned(),
-            stopped_reason: None,
-            images: vec!["repo/shop:2".to_owned()],
+            status: "STOPPED".to_owned(),
+            health: "UNKNOWN".to_owned(),
+            stopped_reason: Some("Essential container in task exited".to_owned()),
+            containers: vec![
+                Container {
+                    name: "web".to_owned(),
+                    image: "repo/shop:2".to_owned(),
+                    digest: Some("sha256:abc".to_owned()),
+                    health: "UNHEALTHY".to_owned(),
+                    exit_code: Some(137),
+                    reason: Some("OutOfMemoryError: Container killed due to memory usage".to_owned()),
+                },
+                Container { name: "proxy".to_owned(), health: "UNKNOWN".to_owned(), ..Container::default() },
+            ],
         };
         assert_eq!(tasks, [expected]);
         assert!(server.request(2).body.contains(r#""desiredStatus":"STOPPED""#));
+    }
+
+    #[tokio::test]
+    async fn a_definitions_containers_are_essential_unless_it_says_otherwise() {
+        let definition = r#"{"taskDefinition":{"containerDefinitions":[
+            {"name":"web","image":"repo/shop@sha256:abc","healthCheck":{"command":["CMD-SHELL","true"]}},
+            {"name":"logs","image":"fluent-bit:2","essential":false}]}}"#;
+        let (aws, _) = serve(vec![Canned::ok(definition)]);
+        let containers = aws.ecs().containers_of_definition("shop:2").await.unwrap();
+        let seen: Vec<_> =
+            containers.iter().map(|one| (one.image.as_str(), one.is_essential, one.has_health_check)).collect();
+        assert_eq!(seen, [("repo/shop@sha256:abc", true, true), ("fluent-bit:2", false, false)]);
     }
 
     #[tokio::test]

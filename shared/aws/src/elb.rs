@@ -1,10 +1,12 @@
-//! Elastic Load Balancing: where a listener answers and how the targets of a target group are. Knows nothing of deployments.
+//! Elastic Load Balancing: where a listener answers, where it leads, and how the targets of a target group are. Knows nothing of deployments.
 
 use std::sync::Arc;
 
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetHealthReasonEnum};
-use domain::ports::{LoadBalancer, PortError, TargetHealth};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, Listener, ProtocolEnum, Rule, RuleCondition, TargetHealthReasonEnum,
+};
+use domain::ports::{ListenerAction, LoadBalancer, PortError, TargetHealth};
 
 use crate::error::Attempt;
 use crate::settings::{Lazy, Settings};
@@ -19,15 +21,19 @@ impl LoadBalancers {
     pub(crate) fn new(settings: &Arc<Settings>) -> Self {
         Self { client: Lazy::new(settings, "ELASTIC_LOAD_BALANCING_V2", Client::new) }
     }
+
+    async fn listener(&self, arn: &str) -> Result<Listener, PortError> {
+        let attempt = Attempt { operation: "DescribeListeners", noun: "listener", name: arn };
+        let call = self.client.get(attempt)?.describe_listeners().listener_arns(arn);
+        let output = call.send().await.map_err(|error| attempt.failed(&error))?;
+        output.listeners.unwrap_or_default().into_iter().next().ok_or_else(|| attempt.not_found("no listeners"))
+    }
 }
 
 impl LoadBalancer for LoadBalancers {
     async fn listener_url(&self, listener_arn: &str) -> Result<String, PortError> {
         let attempt = Attempt { operation: "DescribeListeners", noun: "listener", name: listener_arn };
-        let client = self.client.get(attempt)?;
-        let call = client.describe_listeners().listener_arns(listener_arn);
-        let output = call.send().await.map_err(|error| attempt.failed(&error))?;
-        let listener = output.listeners().first().ok_or_else(|| attempt.not_found("no listeners"))?;
+        let listener = self.listener(listener_arn).await?;
         let scheme = match listener.protocol() {
             Some(ProtocolEnum::Https | ProtocolEnum::Tls) => "https",
             _ => "http",
@@ -36,11 +42,37 @@ impl LoadBalancer for LoadBalancers {
         let balancer = listener.load_balancer_arn().unwrap_or_default();
 
         let attempt = Attempt { operation: "DescribeLoadBalancers", noun: "load balancer", name: balancer };
-        let call = client.describe_load_balancers().load_balancer_arns(balancer);
+        let call = self.client.get(attempt)?.describe_load_balancers().load_balancer_arns(balancer);
         let output = call.send().await.map_err(|error| attempt.failed(&error))?;
         let balancer = output.load_balancers().first().ok_or_else(|| attempt.not_found("no load balancers"))?;
         let host = balancer.dns_name().ok_or_else(|| attempt.permanent("the load balancer has no DNS name"))?;
         Ok(format!("{scheme}://{host}:{port}"))
+    }
+
+    /// The default action stands with the listener, the rest takes `DescribeRules`, which lists the default once more. Only an
+    /// Application Load Balancer's listener has rules (Elastic Load Balancing API reference), so no other is asked for them.
+    async fn listener_actions(&self, listener_arn: &str) -> Result<Vec<ListenerAction>, PortError> {
+        let listener = self.listener(listener_arn).await?;
+        let default = listener.default_actions().iter();
+        let mut actions: Vec<ListenerAction> =
+            default.filter_map(|action| routing("the default action".to_owned(), action)).collect();
+        if !matches!(listener.protocol(), Some(ProtocolEnum::Http | ProtocolEnum::Https)) {
+            return Ok(actions);
+        }
+        let attempt = Attempt { operation: "DescribeRules", noun: "listener", name: listener_arn };
+        let client = self.client.get(attempt)?;
+        let mut marker = None;
+        loop {
+            let call = client.describe_rules().listener_arn(listener_arn).set_marker(marker);
+            let page = call.send().await.map_err(|error| attempt.failed(&error))?;
+            for rule in page.rules().iter().filter(|rule| rule.is_default() != Some(true)) {
+                actions.extend(rule.actions().iter().filter_map(|action| routing(spoken(rule), action)));
+            }
+            marker = page.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
+            if marker.is_none() {
+                return Ok(actions);
+            }
+        }
     }
 
     async fn target_health(&self, target_group: &str) -> Result<Vec<TargetHealth>, PortError> {
@@ -73,6 +105,42 @@ impl LoadBalancer for LoadBalancers {
     }
 }
 
+/// An action that decides where a request goes; `None` for one that only looks at who sends it. Once CodeDeploy manages a
+/// listener it is a weighted forward and `TargetGroupArn` is absent (seen by a third party).
+fn routing(of: String, action: &Action) -> Option<ListenerAction> {
+    let kind = action.r#type().map(ActionTypeEnum::as_str).unwrap_or_default();
+    if kind.starts_with("authenticate-") || kind == "jwt-validation" {
+        return None;
+    }
+    let weighted = action.forward_config().map(|config| config.target_groups()).unwrap_or_default();
+    let mut forwards: Vec<(String, i32)> = weighted
+        .iter()
+        // "If you specify only one target group, its weight is 1" by default (API reference, `TargetGroupTuple`).
+        .filter_map(|tuple| Some((group_name(tuple.target_group_arn()?), tuple.weight().unwrap_or(1))))
+        .collect();
+    if forwards.is_empty() {
+        forwards.extend(action.target_group_arn().map(|arn| (group_name(arn), 1)));
+    }
+    Some(ListenerAction { of, kind: kind.to_owned(), forwards })
+}
+
+/// The name in a target group's ARN, `…:targetgroup/<name>/<id>`.
+fn group_name(arn: &str) -> String {
+    arn.split('/').nth(1).unwrap_or(arn).to_owned()
+}
+
+fn spoken(rule: &Rule) -> String {
+    let conditions: Vec<String> = rule.conditions().iter().map(condition).collect();
+    format!("the rule {} ({})", rule.priority().unwrap_or("without a priority"), conditions.join(", "))
+}
+
+fn condition(condition: &RuleCondition) -> String {
+    let hosts = condition.host_header_config().map(|config| config.values());
+    let paths = condition.path_pattern_config().map(|config| config.values());
+    let values = hosts.or(paths).filter(|values| !values.is_empty()).unwrap_or_else(|| condition.values());
+    format!("{} {}", condition.field().unwrap_or("a condition"), values.join(" or ")).trim_end().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +153,50 @@ mod tests {
         let (aws, server) = serve(vec![Canned::ok(listeners), Canned::ok(balancers)]);
         assert_eq!(aws.elb().listener_url("arn:l").await.unwrap(), "https://my-alb.elb.amazonaws.com:8443");
         assert!(server.request(1).body.contains("LoadBalancerArns.member.1=arn%3Ab"));
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_codedeploy_manages_is_read_with_its_weights_and_its_rules() {
+        // The form of the API reference's sample answers; that `TargetGroupArn` is missing and the weights stand in `ForwardConfig` was
+        // seen by a third party on a listener that CodeDeploy manages.
+        let arn = |name: &str| format!("arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/{name}/73e2d6bc24d8a067");
+        let tuple = |name: &str, weight: u8| {
+            format!("<member><TargetGroupArn>{}</TargetGroupArn><Weight>{weight}</Weight></member>", arn(name))
+        };
+        let listeners = format!(
+            "<DescribeListenersResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\"><DescribeListenersResult><Listeners><member><ListenerArn>arn:l</ListenerArn><Protocol>HTTP</Protocol><Port>8443</Port><DefaultActions><member><Type>authenticate-oidc</Type><Order>1</Order></member><member><Type>forward</Type><ForwardConfig><TargetGroups>{}{}</TargetGroups></ForwardConfig></member></DefaultActions></member></Listeners></DescribeListenersResult></DescribeListenersResponse>",
+            tuple("blue", 0),
+            tuple("green", 100)
+        );
+        let rules = format!(
+            "<DescribeRulesResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\"><DescribeRulesResult><Rules><member><IsDefault>false</IsDefault><Priority>10</Priority><Conditions><member><Field>path-pattern</Field><Values><member>/admin/*</member></Values></member></Conditions><Actions><member><Type>forward</Type><TargetGroupArn>{}</TargetGroupArn></member></Actions></member><member><IsDefault>true</IsDefault><Priority>default</Priority><Actions><member><Type>forward</Type><TargetGroupArn>{}</TargetGroupArn></member></Actions></member></Rules></DescribeRulesResult></DescribeRulesResponse>",
+            arn("blue"),
+            arn("green")
+        );
+        let (aws, server) = serve(vec![Canned::ok(listeners), Canned::ok(rules)]);
+        let actions = aws.elb().listener_actions("arn:l").await.unwrap();
+        let action = |of: &str, forwards: &[(&str, i32)]| ListenerAction {
+            of: of.to_owned(),
+            kind: "forward".to_owned(),
+            forwards: forwards.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
+        };
+        assert_eq!(
+            actions,
+            [
+                action("the default action", &[("blue", 0), ("green", 100)]),
+                action("the rule 10 (path-pattern /admin/*)", &[("blue", 1)]),
+            ]
+        );
+        assert!(server.request(1).body.contains("Action=DescribeRules"));
+    }
+
+    #[tokio::test]
+    async fn a_network_load_balancers_listener_is_not_asked_for_rules() {
+        let listeners = "<DescribeListenersResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\"><DescribeListenersResult><Listeners><member><Protocol>TCP</Protocol><DefaultActions><member><Type>forward</Type><TargetGroupArn>arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/green/1</TargetGroupArn></member></DefaultActions></member></Listeners></DescribeListenersResult></DescribeListenersResponse>";
+        let (aws, server) = serve(vec![Canned::ok(listeners)]);
+        let actions = aws.elb().listener_actions("arn:l").await.unwrap();
+        assert_eq!(actions.iter().flat_map(|action| &action.forwards).collect::<Vec<_>>(), [&("green".to_owned(), 1)]);
+        assert_eq!(server.count(), 1);
     }
 
     #[tokio::test]

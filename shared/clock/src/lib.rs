@@ -5,6 +5,7 @@
 //! in flight are counted here too ([`Clock::request`]), because virtual time may only move on when a process has nothing left to do but
 //! wait. Knows nothing of AWS, of HTTP or of what is being waited for.
 
+mod idle;
 mod rehearsal;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use domain::time::Timestamp;
 use futures_util::future::{Either, select};
 
+use idle::IdleClock;
 use rehearsal::RehearsalClock;
 
 /// The environment variable that names the rehearsal's clock, `host:port/sandbox`. Never set on AWS.
@@ -33,6 +35,7 @@ pub struct Clock(Kind);
 enum Kind {
     System,
     Rehearsal(RehearsalClock),
+    Idle(IdleClock),
 }
 
 /// A time limit was reached.
@@ -43,6 +46,12 @@ impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
         Self(Kind::System)
+    }
+
+    /// A clock for tests: it stands at `start` and moves on by itself, to the earliest wait, whenever the process has nothing left to do but
+    /// wait and no request is in flight. So an hour passes in no time, and every run takes the same course.
+    pub fn idle(start: Timestamp) -> Self {
+        Self(Kind::Idle(IdleClock::new(start)))
     }
 
     /// The system's clock, or the rehearsal's when `address` (the value of [`REHEARSAL_CLOCK`]) is given.
@@ -74,6 +83,7 @@ impl Clock {
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
             Kind::Rehearsal(clock) => clock.now(),
+            Kind::Idle(clock) => clock.now(),
         }
     }
 
@@ -83,6 +93,7 @@ impl Clock {
         match &self.0 {
             Kind::System => tokio::time::sleep(span).await,
             Kind::Rehearsal(clock) => clock.sleep(span).await,
+            Kind::Idle(clock) => clock.sleep(span).await,
         }
     }
 
@@ -102,8 +113,12 @@ impl Clock {
     /// Marks the beginning of a request to the outside; its end is the drop of what is returned.
     pub fn request(&self) -> RequestInFlight {
         RequestInFlight(match &self.0 {
-            Kind::System => None,
-            Kind::Rehearsal(clock) => Some((clock.clone(), clock.begin_request())),
+            Kind::System => InFlight::Uncounted,
+            Kind::Rehearsal(clock) => InFlight::Rehearsed(clock.clone(), clock.begin_request()),
+            Kind::Idle(clock) => {
+                clock.begin_request();
+                InFlight::Counted(clock.clone())
+            }
         })
     }
 
@@ -127,25 +142,47 @@ impl Clock {
                 });
                 Ok(builder.build()?.block_on(Watched { main: Box::pin(main), ready }))
             }
+            Kind::Idle(clock) => {
+                let ready = Arc::new(AtomicBool::new(true));
+                let (clock, parked) = (clock.clone(), Arc::clone(&ready));
+                builder.on_thread_park(move || {
+                    if !parked.load(Ordering::SeqCst) {
+                        clock.parked();
+                    }
+                });
+                Ok(builder.build()?.block_on(Watched { main: Box::pin(main), ready }))
+            }
         }
     }
 }
 
 /// A request to the outside that has not ended yet.
 #[derive(Debug)]
-pub struct RequestInFlight(Option<(RehearsalClock, u64)>);
+pub struct RequestInFlight(InFlight);
+
+#[derive(Debug)]
+enum InFlight {
+    Uncounted,
+    Rehearsed(RehearsalClock, u64),
+    Counted(IdleClock),
+}
 
 impl RequestInFlight {
     /// Its number, which the request must carry in the header [`REQUEST_HEADER`]; only in a rehearsal.
     pub fn id(&self) -> Option<u64> {
-        self.0.as_ref().map(|(_, id)| *id)
+        match &self.0 {
+            InFlight::Rehearsed(_, id) => Some(*id),
+            InFlight::Uncounted | InFlight::Counted(_) => None,
+        }
     }
 }
 
 impl Drop for RequestInFlight {
     fn drop(&mut self) {
-        if let Some((clock, id)) = &self.0 {
-            clock.end_request(*id);
+        match &self.0 {
+            InFlight::Uncounted => {}
+            InFlight::Rehearsed(clock, id) => clock.end_request(*id),
+            InFlight::Counted(clock) => clock.end_request(),
         }
     }
 }

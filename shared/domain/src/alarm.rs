@@ -71,3 +71,17 @@ pub struct AlarmReading {
     /// Since when.
     pub since: Option<Timestamp>,
 }
+
+/// So many alarms CodeDeploy takes for a deployment group ("Limits", CodeDeploy user guide).
+pub const MOST_GROUP_ALARMS: usize = 10;
+
+/// The alarms on a deployment group, which CodeDeploy watches during a deployment (`alarmConfiguration`, CodeDeploy API reference).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupAlarms {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Whether CodeDeploy looks at them at all.
+    pub enabled: bool,
+    /// Whether a deployment goes on when CodeDeploy cannot read their states.
+    pub ignores_poll_failure: bool,
+}

@@ -177,6 +177,49 @@ pub struct Deployment {
     pub routes: Option<TrafficRoutes>,
     /// What is deployed.
     pub revision: Revision,
+    /// What became of reading its AppSpec.
+    #[serde(default)]
+    pub app_spec: AppSpec,
+    /// Whether CodeDeploy names no revision that was deployed to the group before this one.
+    #[serde(default)]
+    pub is_first: bool,
+}
+
+/// What became of reading a deployment's AppSpec.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AppSpec {
+    /// The deployment names no revision.
+    #[default]
+    None,
+    /// It was read.
+    Read {
+        /// Its hooks, lifecycle event and function (a name or an ARN), in order.
+        hooks: Vec<(String, String)>,
+    },
+    /// It lies where CodeDeploy's API does not show it: `S3`, `GitHub`.
+    Elsewhere(String),
+    /// It could not be read; and why.
+    Unreadable(String),
+}
+
+impl AppSpec {
+    /// Why nothing is known from it, as it reads after a comma; `None` when it was read.
+    pub fn unknown(&self) -> Option<String> {
+        match self {
+            AppSpec::Read { .. } => None,
+            AppSpec::None => Some("the deployment names no revision".to_owned()),
+            AppSpec::Elsewhere(place) => Some(format!("the AppSpec lies in {place}, which is not read")),
+            AppSpec::Unreadable(why) => Some(format!("the AppSpec could not be read: {why}")),
+        }
+    }
+
+    /// The lifecycle events that have a hook; `None` when that is not known.
+    pub fn hooked_events(&self) -> Option<impl Iterator<Item = &str>> {
+        match self {
+            AppSpec::Read { hooks } => Some(hooks.iter().map(|(event, _)| event.as_str())),
+            _ => None,
+        }
+    }
 }
 
 /// Who created a deployment that only restores what was there before (`deploymentInfo.creator`, CodeDeploy API reference).
@@ -274,12 +317,38 @@ pub struct EcsTarget {
 impl EcsTarget {
     /// The task set that this deployment brings in (`taskSetLabel` `Green`).
     pub fn replacement(&self) -> Option<&TaskSet> {
-        self.task_sets.iter().find(|set| set.label == Some(TaskSetLabel::Green))
+        self.labelled(TaskSetLabel::Green)
     }
 
     /// The task set that was there before (`taskSetLabel` `Blue`).
     pub fn original(&self) -> Option<&TaskSet> {
-        self.task_sets.iter().find(|set| set.label == Some(TaskSetLabel::Blue))
+        self.labelled(TaskSetLabel::Blue)
+    }
+
+    /// Answers from before labels existed have none (the tutorial "Creating a service using a blue/green deployment" of the ECS
+    /// developer guide). Then the set with the status `PRIMARY` is the one that serves production, which tells the two apart
+    /// before the shift and after it; during the shift it is left open.
+    fn labelled(&self, label: TaskSetLabel) -> Option<&TaskSet> {
+        if self.task_sets.iter().any(|set| set.label.is_some()) {
+            return self.task_sets.iter().find(|set| set.label == Some(label));
+        }
+        let [one, other] = self.task_sets.as_slice() else { return None };
+        let (primary, secondary) = match (one.status.as_str(), other.status.as_str()) {
+            ("PRIMARY", "PRIMARY") => return None,
+            ("PRIMARY", _) => (one, other),
+            (_, "PRIMARY") => (other, one),
+            _ => return None,
+        };
+        let shift = self.lifecycle_events.iter().find(|event| event.name == "AllowTraffic");
+        match (shift.map(|event| event.status.as_str()), label) {
+            (None | Some("Pending" | "Skipped"), TaskSetLabel::Blue) | (Some("Succeeded"), TaskSetLabel::Green) => {
+                Some(primary)
+            }
+            (None | Some("Pending" | "Skipped"), TaskSetLabel::Green) | (Some("Succeeded"), TaskSetLabel::Blue) => {
+                Some(secondary)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -324,7 +393,7 @@ pub struct LambdaTarget {
     pub current_version: String,
     /// The version that is to have it.
     pub target_version: String,
-    /// Traffic on the target version; whether 0 to 1 or 0 to 100 is not documented.
+    /// Traffic on the target version, where CodeDeploy tells; whether 0 to 1 or 0 to 100 is not documented.
     pub target_version_weight: Option<f64>,
     /// The lifecycle events, in order.
     pub lifecycle_events: Vec<LifecycleEvent>,
@@ -347,6 +416,36 @@ mod tests {
             assert!(Deployment { creator: creator.to_owned(), ..own.clone() }.is_rollback());
         }
         assert!(Deployment { rolls_back: Some(DeploymentId("d-1".to_owned())), ..own }.is_rollback());
+    }
+
+    #[test]
+    fn without_labels_the_two_task_sets_are_told_apart_by_who_serves() {
+        // The answer of the ECS developer guide's tutorial, which has no `taskSetLabel`, and what it looked like before the shift.
+        let set = |id: &str, status: &str| TaskSet {
+            id: id.to_owned(),
+            label: None,
+            desired: 1,
+            pending: 0,
+            running: 1,
+            status: status.to_owned(),
+            traffic_weight: if status == "PRIMARY" { 100.0 } else { 0.0 },
+            target_group: None,
+        };
+        let target = |sets: [(&str, &str); 2], shift: &str| EcsTarget {
+            cluster: "tutorial-bluegreen-app".to_owned(),
+            service: "service-bluegreen".to_owned(),
+            lifecycle_events: vec![LifecycleEvent { name: "AllowTraffic".to_owned(), status: shift.to_owned() }],
+            task_sets: sets.iter().map(|(id, status)| set(id, status)).collect(),
+        };
+        let ids = |target: &EcsTarget| {
+            (target.original().map(|set| set.id.clone()), target.replacement().map(|set| set.id.clone()))
+        };
+        let both = || (Some("old".to_owned()), Some("new".to_owned()));
+        assert_eq!(ids(&target([("old", "PRIMARY"), ("new", "ACTIVE")], "Pending")), both());
+        assert_eq!(ids(&target([("new", "ACTIVE"), ("old", "PRIMARY")], "Pending")), both());
+        assert_eq!(ids(&target([("old", "ACTIVE"), ("new", "PRIMARY")], "Succeeded")), both());
+        assert_eq!(ids(&target([("old", "PRIMARY"), ("new", "ACTIVE")], "InProgress")), (None, None));
+        assert_eq!(ids(&target([("old", "ACTIVE"), ("new", "ACTIVE")], "Pending")), (None, None));
     }
 
     #[test]

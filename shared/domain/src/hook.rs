@@ -195,7 +195,8 @@ impl Conclusion {
 
 /// How much time a hook has: the invocation's deadline shared out between the checks and the answer.
 ///
-/// Reporting comes first in the order of importance and last in time, so what it was measured to cost is kept free.
+/// Reporting comes first in the order of importance and last in time, so what it was measured to cost is kept free: in general
+/// ([`REPORT_RESERVE`]), and by this very invocation, whose calls to CodeDeploy may show that it has a bad hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// For gathering facts and running checks.
@@ -208,10 +209,23 @@ pub struct Budget {
 /// retries (measured on the Rust client), so twice the longest that was seen, and room for the event that explains.
 pub const REPORT_RESERVE: Duration = Duration::from_secs(5);
 
+/// The most that is kept free. CodeDeploy that is slower than this allows for is a case for the watchdog.
+pub const LONGEST_RESERVE: Duration = Duration::from_secs(15);
+
+/// So many times as long as the slowest call to CodeDeploy is kept free for the report: it may be throttled twice, waited for between,
+/// and succeed at the third try.
+const CALLS_PER_REPORT: u32 = 4;
+
 impl Budget {
     /// Shares out what is left until the deadline. Where less than twice the reserve is left, half of it goes to each.
     pub fn from_remaining(remaining: Duration) -> Self {
-        let reserve = REPORT_RESERVE.min(remaining / 2);
+        Self::from_measured(remaining, Duration::ZERO)
+    }
+
+    /// The same, when the slowest call to CodeDeploy so far took `slowest`, the SDK's own retries included.
+    pub fn from_measured(remaining: Duration, slowest: Duration) -> Self {
+        let wanted = slowest.saturating_mul(CALLS_PER_REPORT).clamp(REPORT_RESERVE, LONGEST_RESERVE);
+        let reserve = wanted.min(remaining / 2);
         Self { checks: remaining.saturating_sub(reserve), reserve }
     }
 }
@@ -247,6 +261,18 @@ mod tests {
             assert_eq!(budget.checks + budget.reserve, remaining);
             assert!(budget.reserve >= (remaining / 2).min(REPORT_RESERVE));
         }
+    }
+
+    #[test]
+    fn a_slow_codedeploy_is_given_more_room_for_the_report_and_a_fast_one_no_less() {
+        let reserve = |remaining, slowest_ms| {
+            let slowest = Duration::from_millis(slowest_ms);
+            Budget::from_measured(Duration::from_secs(remaining), slowest).reserve
+        };
+        assert_eq!(reserve(300, 40), REPORT_RESERVE);
+        assert_eq!(reserve(300, 2500), Duration::from_secs(10));
+        assert_eq!(reserve(300, 20_000), LONGEST_RESERVE);
+        assert_eq!(reserve(20, 20_000), Duration::from_secs(10));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod appspec;
 pub mod config;
 pub mod deployment;
+pub mod emergency;
 pub mod events;
 pub mod hook;
 pub mod lease;

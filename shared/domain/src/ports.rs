@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::alarm::AlarmReading;
+use crate::alarm::{AlarmReading, GroupAlarms};
 use crate::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
 use crate::events::Notice;
 use crate::hook::{HookEvent, Verdict};
@@ -96,6 +96,12 @@ pub trait Deployments {
     ) -> Result<Vec<DeploymentId>, PortError>;
 }
 
+/// CodeDeploy's deployment groups.
+pub trait DeploymentGroups {
+    /// The alarms that CodeDeploy itself watches during the group's deployments.
+    async fn alarms(&self, group: &GroupName) -> Result<GroupAlarms, PortError>;
+}
+
 /// Stops deployments.
 pub trait DeploymentStopper {
     /// Stops a deployment and lets CodeDeploy roll it back.
@@ -109,20 +115,57 @@ pub struct Task {
     pub id: String,
     /// `RUNNING`, `STOPPED`, …
     pub status: String,
-    /// `HEALTHY`, `UNHEALTHY` or `UNKNOWN`.
+    /// `HEALTHY`, `UNHEALTHY` or `UNKNOWN`; of its essential containers together.
     pub health: String,
-    /// Why it stopped.
+    /// Why it stopped; text from outside.
     pub stopped_reason: Option<String>,
-    /// The images of its containers.
-    pub images: Vec<String>,
+    /// Its containers, those included that ECS adds to what the task definition names.
+    pub containers: Vec<Container>,
+}
+
+impl Task {
+    /// Whether it runs no longer, or is on its way there: the steps after `RUNNING` (ECS developer guide, "Task lifecycle").
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.as_str(), "DEACTIVATING" | "STOPPING" | "DEPROVISIONING" | "STOPPED" | "DELETED")
+    }
+}
+
+/// One container of a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Its name in the task definition, or the name that AWS gave to one that it added.
+    pub name: String,
+    /// The image, as ECS tells it: as the task definition names it, or resolved to a digest.
+    pub image: String,
+    /// The digest of the image that runs, `sha256:…`; absent where ECS does not tell.
+    pub digest: Option<String>,
+    /// `HEALTHY`, `UNHEALTHY` or `UNKNOWN`; the last also where the container has no health check.
+    pub health: String,
+    /// How its process ended.
+    pub exit_code: Option<i32>,
+    /// Why ECS ended it or could not start it; text from outside.
+    pub reason: Option<String>,
+}
+
+/// One container that a task definition names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefinedContainer {
+    /// Its name.
+    pub name: String,
+    /// Its image: by tag, by digest or by neither.
+    pub image: String,
+    /// Whether the task ends when this container does.
+    pub is_essential: bool,
+    /// Whether ECS looks after its health.
+    pub has_health_check: bool,
 }
 
 /// What ECS knows of the new version.
 pub trait Tasks {
     /// The tasks of a task set, running and lately stopped.
     async fn of_task_set(&self, cluster: &str, service: &str, task_set: &str) -> Result<Vec<Task>, PortError>;
-    /// The images that a task definition names.
-    async fn images_of_definition(&self, task_definition: &str) -> Result<Vec<String>, PortError>;
+    /// The containers that a task definition names.
+    async fn containers_of_definition(&self, task_definition: &str) -> Result<Vec<DefinedContainer>, PortError>;
     /// The task definition that a task set runs.
     async fn definition_of_task_set(&self, cluster: &str, service: &str, task_set: &str) -> Result<String, PortError>;
 }
@@ -138,10 +181,23 @@ pub struct TargetHealth {
     pub reason: Option<String>,
 }
 
+/// What a listener does with a request: its default action, or one of its rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerAction {
+    /// Which requests, in words: `the default action`, `the rule 10 (path-pattern /api/*)`.
+    pub of: String,
+    /// The action's type: `forward`, `fixed-response`, `redirect`, …
+    pub kind: String,
+    /// Where a `forward` leads: the names of target groups, and their weights. A group of weight 0 gets nothing.
+    pub forwards: Vec<(String, i32)>,
+}
+
 /// The load balancer.
 pub trait LoadBalancer {
     /// The base URL of a listener: `http://name.elb.amazonaws.com:8443`.
     async fn listener_url(&self, listener_arn: &str) -> Result<String, PortError>;
+    /// What a listener does: its default action and its rules.
+    async fn listener_actions(&self, listener_arn: &str) -> Result<Vec<ListenerAction>, PortError>;
     /// The targets of a target group, by its name.
     async fn target_health(&self, target_group: &str) -> Result<Vec<TargetHealth>, PortError>;
 }
@@ -166,10 +222,40 @@ pub struct Invoked {
     pub function_error: Option<String>,
 }
 
+/// Where an alias of a function leads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AliasState {
+    /// The version that it names.
+    pub version: String,
+    /// Other versions that get a share of its traffic, 0 to 1.
+    pub shares: Vec<(String, f64)>,
+}
+
+/// The provisioned concurrency of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvisionedConcurrency {
+    /// `IN_PROGRESS`, `READY` or `FAILED`.
+    pub status: String,
+    /// Why it failed; text from outside.
+    pub reason: Option<String>,
+    /// How many instances were asked for.
+    pub requested: i32,
+    /// How many are ready.
+    pub available: i32,
+}
+
 /// The versions of a Lambda function.
 pub trait Versions {
     /// The state of one version.
     async fn state(&self, function: &str, version: &str) -> Result<VersionState, PortError>;
+    /// Where an alias leads.
+    async fn alias(&self, function: &str, alias: &str) -> Result<AliasState, PortError>;
+    /// The provisioned concurrency of one version; `None` where none is configured for it.
+    async fn provisioned_concurrency(
+        &self,
+        function: &str,
+        version: &str,
+    ) -> Result<Option<ProvisionedConcurrency>, PortError>;
     /// Invokes one version and waits for its answer.
     async fn invoke(&self, function: &str, version: &str, payload: &[u8]) -> Result<Invoked, PortError>;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checks::{Suite, Variables, Version};
 use domain::config::{Check, Request, Service};
-use domain::deployment::{DeploymentId, GroupName, Platform, Revision, Target, TrafficRoutes};
+use domain::deployment::{AppSpec, DeploymentId, GroupName, Platform, Revision, Target, TrafficRoutes};
 use domain::hook::{Conclusion, Finding, Verdict};
 use domain::ports::{LoadBalancer, Versions};
 use outbound::HttpClient;
@@ -23,6 +23,10 @@ pub struct Case<'c> {
     pub platform: Option<Platform>,
     /// What is deployed.
     pub revision: Revision,
+    /// What became of reading its AppSpec.
+    pub app_spec: AppSpec,
+    /// Whether CodeDeploy knows of no revision that was deployed to the group before.
+    pub is_first: bool,
     /// The listeners and target groups of an ECS deployment.
     pub routes: Option<TrafficRoutes>,
     /// The deployment's target; or why it could not be read.
@@ -52,24 +56,24 @@ impl Case<'_> {
                 "the deployment's description has no `git_sha=…`; let the pipeline write it when it creates the deployment \
                  (`--description git_sha=$COMMIT`)",
             ),
-            maybe(
-                "revision.task_definition",
-                &self.revision.task_definition,
-                "the deployment's AppSpec names no task definition",
-            ),
-            maybe(
-                "revision.lambda_version",
-                &self.revision.lambda_version,
-                "the deployment's AppSpec names no Lambda version",
-            ),
+            maybe("revision.task_definition", &self.revision.task_definition, &self.untold("task definition")),
+            maybe("revision.lambda_version", &self.revision.lambda_version, &self.untold("Lambda version")),
         ])
     }
 
-    /// Runs checks on the new version: requests go where `traffic` is served, `invoke` goes to the target version itself.
+    fn untold(&self, what: &str) -> String {
+        match self.app_spec.unknown() {
+            Some(why) => format!("which {what} is deployed is not known here: {why}"),
+            None => format!("the deployment's AppSpec names no {what}"),
+        }
+    }
+
+    /// Runs checks on the new version: requests go where `traffic` is served, or nowhere for the reason given in its place; `invoke` goes
+    /// to the target version itself.
     pub async fn run_checks(
         &self,
         checks: &[Check],
-        traffic: Traffic,
+        traffic: Result<Traffic, String>,
         http: &HttpClient,
         balancer: &impl LoadBalancer,
         versions: &impl Versions,
@@ -80,11 +84,13 @@ impl Case<'_> {
         }
         let clock = http.clock();
         let started = clock.now();
-        let base = if checks.iter().any(needs_base) {
-            let late = || Err(format!("the address of the {traffic} listener could not be read in time"));
-            clock.timeout(budget, base_url(balancer, self, traffic)).await.unwrap_or_else(|_| late())
-        } else {
-            Err("no check needs a base URL".to_owned())
+        let base = match traffic {
+            _ if !checks.iter().any(needs_base) => Err("no check needs a base URL".to_owned()),
+            Err(why) => Err(why),
+            Ok(traffic) => {
+                let late = || Err(format!("the address of the {traffic} listener could not be read in time"));
+                clock.timeout(budget, base_url(balancer, self, traffic)).await.unwrap_or_else(|_| late())
+            }
         };
         let suite = Suite { checks, base, variables: self.variables() };
         let version = Version { versions, of: self.target_version() };

@@ -82,6 +82,8 @@ mod tests {
             group: deployment.group,
             platform: deployment.platform,
             revision: deployment.revision,
+            app_spec: deployment.app_spec,
+            is_first: deployment.is_first,
             routes: deployment.routes,
             target: Ok(Target::Ecs(build::ecs_target("BeforeAllowTraffic"))),
             lifecycle_event: None,

@@ -4,11 +4,15 @@
 //! It needs `panic = "unwind"` in the release profile; under `abort` nothing here would run.
 
 use std::any::Any;
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use clock::Clock;
-use domain::hook::{Conclusion, Verdict};
+use domain::hook::{Budget, Conclusion, Verdict};
 use domain::text::bounded;
 use domain::time::{Timestamp, spoken};
 use futures_util::FutureExt;
@@ -16,22 +20,39 @@ use futures_util::FutureExt;
 use crate::notes::Notes;
 
 /// The longest reason, in characters: it is read in a message, not in a log.
-const REASON: usize = 1500;
+pub const REASON: usize = 1500;
 
 /// What is kept of the work's time so that findings that are already there are not lost to the guard's own limit.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The time that the work has.
-#[derive(Clone, Debug)]
+/// The time that the work has: until the deadline, but for what is kept free for the answer. It becomes shorter when the calls to
+/// CodeDeploy show that the answer may take longer than usual.
+#[derive(Debug)]
 pub struct Window {
     clock: Clock,
-    by: Timestamp,
+    begun: Timestamp,
+    all: Duration,
+    slowest: Cell<Duration>,
 }
 
 impl Window {
-    /// From now until `limit` has passed.
-    pub fn new(clock: &Clock, limit: Duration) -> Self {
-        Self { clock: clock.clone(), by: clock.now().plus(limit) }
+    /// From now until the deadline, but for the reserve.
+    pub fn before(clock: &Clock, deadline: Timestamp) -> Self {
+        let begun = clock.now();
+        Self { clock: clock.clone(), begun, all: deadline.since(begun), slowest: Cell::default() }
+    }
+
+    /// When it closes, as far as is known now.
+    fn by(&self) -> Timestamp {
+        self.begun.plus(Budget::from_measured(self.all, self.slowest.get()).checks)
+    }
+
+    /// Makes a call to CodeDeploy and notes how long it took, well or not: so long the report may take, too.
+    pub async fn timed<F: Future>(&self, call: F) -> F::Output {
+        let started = self.clock.now();
+        let output = call.await;
+        self.slowest.set(self.slowest.get().max(self.clock.now().since(started)));
+        output
     }
 
     /// The clock it runs on.
@@ -41,7 +62,7 @@ impl Window {
 
     /// What is left.
     pub fn left(&self) -> Duration {
-        self.by.since(self.clock.now())
+        self.by().since(self.clock.now())
     }
 
     /// What facts and checks may take together: what is left but for a margin, and no more than the configuration grants.
@@ -58,13 +79,12 @@ pub async fn conclude(
     notes: &Notes,
     work: impl AsyncFnOnce() -> anyhow::Result<Conclusion>,
 ) -> Conclusion {
-    let limit = window.left();
     // Boxed, as it is as large as everything that a hook does: what wraps it stays small.
     let guarded = AssertUnwindSafe(Box::pin(async move { work().await })).catch_unwind();
-    let mut conclusion = match window.clock.timeout(limit, guarded).await {
-        Ok(Ok(Ok(conclusion))) => conclusion,
-        Ok(Ok(Err(error))) => Conclusion::bare(Verdict::Failed, format!("{error:#}")),
-        Ok(Err(panic)) => Conclusion::bare(
+    let mut conclusion = match within(window, guarded).await {
+        Some(Ok(Ok(conclusion))) => conclusion,
+        Some(Ok(Err(error))) => Conclusion::bare(Verdict::Failed, format!("{error:#}")),
+        Some(Err(panic)) => Conclusion::bare(
             Verdict::Failed,
             format!(
                 "the hook broke while {}: `{}`; this is a defect of Greenlight, the function's log has more",
@@ -72,13 +92,35 @@ pub async fn conclude(
                 panic_text(panic.as_ref())
             ),
         ),
-        Err(_) => Conclusion::bare(
+        None => Conclusion::bare(
             Verdict::Failed,
-            format!("the hook was not finished within {}, while {}", spoken(limit), doing(notes)),
+            format!(
+                "the hook was not finished within {}, while {}",
+                spoken(window.by().since(window.begun)),
+                doing(notes)
+            ),
         ),
     };
     conclusion.reason = bounded(&conclusion.reason, REASON);
     conclusion
+}
+
+/// Runs `work` until the window closes; then it is dropped. The window may move while the work goes on.
+async fn within<F: Future>(window: &Window, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let mut by = window.by();
+    let mut closing = Box::pin(window.clock.sleep(window.left()));
+    poll_fn(|context| {
+        if let Poll::Ready(output) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        if window.by() != by {
+            by = window.by();
+            closing = Box::pin(window.clock.sleep(window.left()));
+        }
+        closing.as_mut().poll(context).map(|()| None)
+    })
+    .await
 }
 
 fn doing(notes: &Notes) -> String {
@@ -101,9 +143,10 @@ mod tests {
     use super::*;
 
     fn concluded(work: impl AsyncFnOnce(&Notes) -> anyhow::Result<Conclusion>) -> (Verdict, String) {
-        testkit::run(async {
+        let clock = testkit::clock();
+        testkit::run_on(&clock, async {
             let notes = Notes::default();
-            let window = Window::new(&Clock::system(), Duration::from_millis(60));
+            let window = Window::before(&clock, clock.now().plus(Duration::from_secs(60)));
             let conclusion = conclude(&window, &notes, async || work(&notes).await).await;
             (conclusion.verdict, conclusion.reason)
         })
@@ -138,20 +181,33 @@ mod tests {
             notes.doing("reading the deployment");
             std::future::pending().await
         });
-        assert_eq!(verdict, Verdict::Failed);
-        assert!(
-            reason.starts_with("the hook was not finished within ")
-                && reason.ends_with(", while reading the deployment"),
-            "{reason}"
-        );
+        let expected = "the hook was not finished within 55 s, while reading the deployment";
+        assert_eq!((verdict, reason.as_str()), (Verdict::Failed, expected));
+    }
+
+    #[test]
+    fn a_slow_codedeploy_closes_the_window_earlier_even_while_the_work_hangs() {
+        let clock = testkit::clock();
+        testkit::run_on(&clock, async {
+            let (notes, begun) = (Notes::default(), clock.now());
+            let window = Window::before(&clock, begun.plus(Duration::from_secs(60)));
+            let work = async || {
+                window.timed(clock.sleep(Duration::from_secs(3))).await;
+                std::future::pending().await
+            };
+            let conclusion = conclude(&window, &notes, work).await;
+            assert!(conclusion.reason.starts_with("the hook was not finished within 48 s, "), "{}", conclusion.reason);
+            assert_eq!(clock.now().since(begun), Duration::from_secs(48));
+        });
     }
 
     #[test]
     fn the_checks_end_before_the_guard_does() {
-        let window = Window::new(&Clock::system(), Duration::from_secs(10));
-        assert!(window.for_checks(None) <= Duration::from_millis(9500));
+        let clock = testkit::clock();
+        let window = Window::before(&clock, clock.now().plus(Duration::from_secs(15)));
+        assert_eq!(window.for_checks(None), Duration::from_millis(9500));
         assert_eq!(window.for_checks(Some(Duration::from_secs(3))), Duration::from_secs(3));
-        let none = Window::new(&Clock::system(), Duration::ZERO);
+        let none = Window::before(&clock, clock.now());
         assert_eq!(none.for_checks(Some(Duration::from_secs(3))), Duration::ZERO);
     }
 }

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 
 use domain::config::Service;
 use domain::deployment::{GroupName, Revision};
+use domain::hook::Verdict;
+use domain::text::bounded;
 
 /// What is known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +23,19 @@ pub struct Known {
     pub revision: Revision,
     /// What the hook is doing right now, as it reads after "while".
     pub doing: String,
+    /// What is to be said with the verdict, whatever it is.
+    pub remarks: Vec<String>,
+    /// What is to be said with it only when it is Failed.
+    pub remarks_on_failure: Vec<String>,
+}
+
+impl Known {
+    /// A verdict's reason with the remarks behind it, in at most `limit` characters; the remarks are kept whole.
+    pub fn remarked(&self, reason: &str, verdict: Verdict, limit: usize) -> String {
+        let on_failure = self.remarks_on_failure.iter().filter(|_| verdict == Verdict::Failed);
+        let remarks: String = self.remarks.iter().chain(on_failure).map(|remark| format!(". {remark}")).collect();
+        bounded(reason, limit.saturating_sub(remarks.chars().count())) + &remarks
+    }
 }
 
 /// A notebook that the work writes into and the guard reads from.

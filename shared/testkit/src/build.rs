@@ -3,16 +3,19 @@
 
 use domain::config::{Config, load};
 use domain::deployment::{
-    Deployment, DeploymentId, EcsTarget, GroupName, LambdaTarget, LifecycleEvent, Platform, Revision, Status, Target,
-    TaskSet, TaskSetLabel, TrafficRoutes,
+    AppSpec, Deployment, DeploymentId, EcsTarget, GroupName, LambdaTarget, LifecycleEvent, Platform, Revision, Status,
+    Target, TaskSet, TaskSetLabel, TrafficRoutes,
 };
-use domain::ports::{TargetHealth, Task};
+use domain::ports::{AliasState, Container, DefinedContainer, ListenerAction, TargetHealth, Task};
 use serde_json::{Value, json};
 
 /// The task definition of the new version.
 pub const DEFINITION: &str = "arn:aws:ecs:us-east-1:111122223333:task-definition/orchestrator:42";
 /// The image of the new version.
 pub const IMAGE: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/orchestrator:42";
+
+/// The digest of that image.
+pub const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// CodeDeploy's hook payload for the deployment `d-1`.
 pub fn hook_payload() -> Value {
@@ -55,6 +58,12 @@ pub fn deployment() -> Deployment {
             lambda_version: None,
             git_sha: Some("0123456789abcdef".to_owned()),
         },
+        app_spec: AppSpec::Read {
+            hooks: ["BeforeAllowTraffic", "AfterAllowTraffic"]
+                .map(|event| (event.to_owned(), "hook".to_owned()))
+                .to_vec(),
+        },
+        is_first: false,
     }
 }
 
@@ -126,8 +135,31 @@ pub fn task(id: &str) -> Task {
         status: "RUNNING".to_owned(),
         health: "HEALTHY".to_owned(),
         stopped_reason: None,
-        images: vec![IMAGE.to_owned()],
+        containers: vec![Container {
+            name: "web".to_owned(),
+            image: IMAGE.to_owned(),
+            digest: Some(DIGEST.to_owned()),
+            health: "UNKNOWN".to_owned(),
+            exit_code: None,
+            reason: None,
+        }],
     }
+}
+
+/// The container that the new version's task definition names; it has no health check.
+pub fn container() -> DefinedContainer {
+    DefinedContainer { name: "web".to_owned(), image: IMAGE.to_owned(), is_essential: true, has_health_check: false }
+}
+
+/// What a listener does by default: everything goes to this target group.
+pub fn leads_to(target_group: &str) -> Vec<ListenerAction> {
+    let of = "the default action".to_owned();
+    vec![ListenerAction { of, kind: "forward".to_owned(), forwards: vec![(target_group.to_owned(), 100)] }]
+}
+
+/// The alias of the Lambda function, before the shift.
+pub fn alias() -> AliasState {
+    AliasState { version: "1".to_owned(), shares: Vec::new() }
 }
 
 /// A target of a target group.

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use domain::alarm::AlarmReading;
+use domain::alarm::{AlarmReading, GroupAlarms};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
 use domain::events::{HookVerdict, Notice};
 use domain::hook::{HookEvent, Verdict};
 use domain::ports::{
-    Alarms, DeploymentStopper, Deployments, HookReporter, Invoked, LoadBalancer, Outbox, PortError, Reported, Stopped,
-    TargetHealth, Task, Tasks, VersionState, Versions,
+    Alarms, AliasState, DefinedContainer, DeploymentGroups, DeploymentStopper, Deployments, HookReporter, Invoked,
+    ListenerAction, LoadBalancer, Outbox, PortError, ProvisionedConcurrency, Reported, Stopped, TargetHealth, Task,
+    Tasks, VersionState, Versions,
 };
 use domain::time::Timestamp;
 
@@ -71,6 +72,8 @@ pub struct CodeDeploy {
     pub targets: Script<Target>,
     /// Answers to `list`.
     pub lists: Script<Vec<DeploymentId>>,
+    /// Answers to `alarms`.
+    pub group_alarms: Script<GroupAlarms>,
     /// Answers to stops.
     pub stops: Script<Stopped>,
     /// Whether `target` never answers.
@@ -88,6 +91,7 @@ impl CodeDeploy {
             reports: Script::always(Reported::Accepted),
             deployments: Script::always(deployment),
             targets: Script::always(target),
+            group_alarms: Script::always(GroupAlarms::default()),
             ..Self::default()
         }
     }
@@ -127,6 +131,12 @@ impl Deployments for CodeDeploy {
     }
 }
 
+impl DeploymentGroups for CodeDeploy {
+    async fn alarms(&self, _group: &GroupName) -> Result<GroupAlarms, PortError> {
+        self.group_alarms.next()
+    }
+}
+
 impl DeploymentStopper for CodeDeploy {
     async fn stop_and_roll_back(&self, id: &DeploymentId) -> Result<Stopped, PortError> {
         self.stopped.borrow_mut().push(id.clone());
@@ -139,8 +149,8 @@ impl DeploymentStopper for CodeDeploy {
 pub struct Ecs {
     /// Answers to `of_task_set`.
     pub tasks: Script<Vec<Task>>,
-    /// Answers to `images_of_definition`.
-    pub images: Script<Vec<String>>,
+    /// Answers to `containers_of_definition`.
+    pub containers: Script<Vec<DefinedContainer>>,
     /// Answers to `definition_of_task_set`.
     pub definitions: Script<String>,
 }
@@ -150,8 +160,8 @@ impl Tasks for Ecs {
         self.tasks.next()
     }
 
-    async fn images_of_definition(&self, _task_definition: &str) -> Result<Vec<String>, PortError> {
-        self.images.next()
+    async fn containers_of_definition(&self, _task_definition: &str) -> Result<Vec<DefinedContainer>, PortError> {
+        self.containers.next()
     }
 
     async fn definition_of_task_set(
@@ -169,6 +179,8 @@ impl Tasks for Ecs {
 pub struct Balancer {
     /// Answers to `listener_url`.
     pub urls: Script<String>,
+    /// Answers to `listener_actions`.
+    pub actions: Script<Vec<ListenerAction>>,
     /// Answers to `target_health`.
     pub health: Script<Vec<TargetHealth>>,
     /// The listeners that were asked for.
@@ -181,6 +193,10 @@ impl LoadBalancer for Balancer {
         self.urls.next()
     }
 
+    async fn listener_actions(&self, _listener_arn: &str) -> Result<Vec<ListenerAction>, PortError> {
+        self.actions.next()
+    }
+
     async fn target_health(&self, _target_group: &str) -> Result<Vec<TargetHealth>, PortError> {
         self.health.next()
     }
@@ -191,6 +207,10 @@ impl LoadBalancer for Balancer {
 pub struct Lambda {
     /// Answers to `state`.
     pub states: Script<VersionState>,
+    /// Answers to `alias`.
+    pub aliases: Script<AliasState>,
+    /// Answers to `provisioned_concurrency`.
+    pub provisioned: Script<Option<ProvisionedConcurrency>>,
     /// Answers to `invoke`.
     pub answers: Script<Invoked>,
     /// Every invocation: function, version and payload.
@@ -200,6 +220,18 @@ pub struct Lambda {
 impl Versions for Lambda {
     async fn state(&self, _function: &str, _version: &str) -> Result<VersionState, PortError> {
         self.states.next()
+    }
+
+    async fn alias(&self, _function: &str, _alias: &str) -> Result<AliasState, PortError> {
+        self.aliases.next()
+    }
+
+    async fn provisioned_concurrency(
+        &self,
+        _function: &str,
+        _version: &str,
+    ) -> Result<Option<ProvisionedConcurrency>, PortError> {
+        self.provisioned.next()
     }
 
     async fn invoke(&self, function: &str, version: &str, payload: &[u8]) -> Result<Invoked, PortError> {

@@ -1,11 +1,18 @@
 //! Tests of the decisions: tables of facts and what they mean.
 
+mod alarms;
+mod images;
+mod lambda;
+
+use domain::alarm::{AlarmReading, AlarmState, GroupAlarms};
 use domain::config::Config;
 use domain::deployment::{Target, TaskSetLabel};
-use domain::time::Timestamp;
-use testkit::build::{self, DEFINITION, IMAGE, target_health, task};
+use domain::ports::{Container, ListenerAction, PortError};
+use testkit::build::{self, DEFINITION, container, leads_to, target_health, task};
+use testkit::fakes::denied;
 
 use super::*;
+use crate::facts::{AlarmFacts, EcsFacts};
 
 const CONFIG: &str = "version: 1
 services:
@@ -21,6 +28,8 @@ fn case(config: &Config) -> Case<'_> {
         group: deployment.group,
         platform: deployment.platform,
         revision: deployment.revision,
+        app_spec: deployment.app_spec,
+        is_first: deployment.is_first,
         routes: deployment.routes,
         target: Ok(Target::Ecs(build::ecs_target("BeforeAllowTraffic"))),
         lifecycle_event: Some("BeforeAllowTraffic".to_owned()),
@@ -33,7 +42,7 @@ fn ecs() -> EcsFacts {
         task_set: build::task_set(TaskSetLabel::Green),
         tasks: Ok(vec![task("a"), task("b")]),
         definition: Ok(DEFINITION.to_owned()),
-        images: Ok(vec![IMAGE.to_owned()]),
+        containers: Ok(vec![container()]),
         health: Ok(vec![target_health("10.0.0.1", "healthy", None), target_health("10.0.0.2", "healthy", None)]),
     }
 }
@@ -43,7 +52,8 @@ fn quiet(name: &str) -> AlarmReading {
 }
 
 fn facts(version: VersionFacts) -> Facts {
-    Facts { version, alarms: Ok(vec![quiet("red"), quiet("latency")]) }
+    let readings = Ok(vec![quiet("red"), quiet("latency")]);
+    Facts { version, routed: None, alarms: AlarmFacts { group: Ok(GroupAlarms::default()), readings } }
 }
 
 /// One line for each finding that is not a pass: its name, its outcome, whether it may change, and what was seen.
@@ -76,8 +86,9 @@ fn told(change: impl Fn(&mut EcsFacts)) -> Vec<String> {
 fn a_healthy_new_version_passes_everything_in_the_configurations_order() {
     let config = build::config(CONFIG);
     let case = case(&config);
-    let findings: Vec<Finding> =
-        decide(&case, &Wanted::of(&case), &facts(VersionFacts::Ecs(ecs()))).into_iter().map(Decided::finding).collect();
+    let routed = Some(routed(Ok(&build::task_set(TaskSetLabel::Green)), Ok(&leads_to("green-tg"))));
+    let facts = Facts { routed, ..facts(VersionFacts::Ecs(ecs())) };
+    let findings: Vec<Finding> = decide(&case, &Wanted::of(&case), &facts).into_iter().map(Decided::finding).collect();
     let sentences: Vec<String> = findings.iter().map(Finding::sentence).collect();
     assert_eq!(
         sentences,
@@ -87,8 +98,10 @@ fn a_healthy_new_version_passes_everything_in_the_configurations_order() {
             "`targets_healthy` pass: expected at least 1 healthy target and no unhealthy one, observed 2 of 2 targets healthy \
              (target group green-tg)",
             "`image_matches_revision` pass: expected task definition `orchestrator:42` and its images, observed task definition \
-             `orchestrator:42`, 2 tasks with its images (task set ecs-svc/2)",
-            "`alarms_quiet` pass: expected no alarm in ALARM, observed 2 alarms quiet (CloudWatch alarms)",
+             `orchestrator:42`, 2 tasks with its images (`web` sha256:9f86d081884c) (task set ecs-svc/2)",
+            "`test_listener_routed` pass: expected to lead to the target group `green-tg` and nowhere else, observed the default action \
+             leads there (test listener)",
+            "`alarms_quiet` pass: expected no alarm in ALARM, and data for each, observed 2 alarms quiet (CloudWatch alarms)",
         ]
     );
 }
@@ -97,29 +110,149 @@ fn a_healthy_new_version_passes_everything_in_the_configurations_order() {
 fn tasks_that_are_missing_stopped_or_unhealthy_fail() {
     assert_eq!(told(|ecs| ecs.task_set.running = 1), ["tasks_running fail?: 1 of 2 tasks running, 0 pending"]);
     assert_eq!(told(|ecs| ecs.task_set.pending = 1), ["tasks_running fail?: 2 of 2 tasks running, 1 pending"]);
-    let stopped = |reason: &str| {
-        let reason = reason.to_owned();
-        told(move |ecs| {
-            let mut ended = task("c");
-            ended.status = "STOPPED".to_owned();
-            ended.stopped_reason = Some(reason.clone());
-            ecs.tasks.as_mut().unwrap().push(ended);
-        })
-    };
     assert_eq!(
-        stopped("Essential container in task exited"),
-        ["tasks_running fail: 2 of 2 tasks running, 0 pending; task `c` stopped: Essential container in task exited"]
-    );
-    assert!(stopped("Scaling activity initiated by (deployment ecs-svc/2)").is_empty());
-    assert_eq!(
-        told(|ecs| ecs.tasks.as_mut().unwrap()[0].health = "UNHEALTHY".to_owned()),
-        ["tasks_running fail: 2 of 2 tasks running, 0 pending; task `a` fails its container's health check"]
+        told(|ecs| drop(ecs.tasks.as_mut().unwrap().pop())),
+        ["tasks_running fail?: 2 of 2 tasks running, 0 pending by CodeDeploy's count, 1 by ECS's"]
     );
     let nothing = told(|ecs| {
         ecs.task_set.desired = 0;
         ecs.task_set.running = 0;
     });
     assert!(nothing[0].starts_with("tasks_running inconclusive: no task is wanted"), "{nothing:?}");
+}
+
+/// What is told when these tasks have ended for this reason, each with this container.
+fn ended(ids: &[&str], reason: &str, container: &Container) -> Vec<String> {
+    told(|ecs| {
+        for id in ids {
+            let mut ended = task(id);
+            ended.status = "DEPROVISIONING".to_owned();
+            ended.stopped_reason = Some(reason.to_owned());
+            ended.containers = vec![container.clone()];
+            ecs.tasks.as_mut().unwrap().push(ended);
+        }
+    })
+}
+
+#[test]
+fn a_task_that_ended_is_told_with_its_reason_its_exit_code_and_the_containers_own_reason() {
+    let web = |exit_code, reason: Option<&str>| Container {
+        name: "web".to_owned(),
+        exit_code,
+        reason: reason.map(str::to_owned),
+        ..Container::default()
+    };
+    // The sentences of the ECS developer guide, "Amazon ECS stopped tasks error messages".
+    let exited = "Essential container in task exited";
+    assert_eq!(
+        ended(&["c"], exited, &web(Some(137), Some("OutOfMemoryError: Container killed due to memory usage"))),
+        [
+            "tasks_running fail: 2 of 2 tasks running, 0 pending; task `c` stopped: Essential container in task exited, container `web` \
+          exited with code 137: OutOfMemoryError: Container killed due to memory usage"
+        ]
+    );
+    assert_eq!(
+        ended(&["c", "d", "e"], exited, &web(Some(1), None)),
+        [
+            "tasks_running fail: 2 of 2 tasks running, 0 pending; 3 tasks, `c` among them, each stopped: Essential container in task exited, \
+          container `web` exited with code 1"
+        ]
+    );
+    let clean = ended(&["c"], exited, &web(Some(0), None));
+    assert!(clean[0].ends_with("container `web` exited with code 0"), "{clean:?}");
+    let pull = ended(&["c"], "CannotPullContainerError: manifest unknown", &web(None, None));
+    assert!(pull[0].ends_with("stopped: CannotPullContainerError: manifest unknown"), "{pull:?}");
+    assert!(ended(&["c"], "Scaling activity initiated by (deployment ecs-svc/2)", &web(Some(143), None)).is_empty());
+}
+
+#[test]
+fn a_container_with_a_health_check_must_have_passed_it() {
+    let with = |has_health_check, is_essential, health: &str| {
+        let health = health.to_owned();
+        told(move |ecs| {
+            let defined = &mut ecs.containers.as_mut().unwrap()[0];
+            (defined.has_health_check, defined.is_essential) = (has_health_check, is_essential);
+            ecs.tasks.as_mut().unwrap()[1].containers[0].health.clone_from(&health);
+            ecs.tasks.as_mut().unwrap()[0].containers[0].health = "HEALTHY".to_owned();
+        })
+    };
+    assert!(with(false, true, "UNKNOWN").is_empty());
+    assert!(with(true, true, "HEALTHY").is_empty());
+    assert_eq!(
+        with(true, true, "UNKNOWN"),
+        [
+            "tasks_running inconclusive?: 2 of 2 tasks running, 0 pending; task `b` has not passed the health check of its container `web` yet"
+        ]
+    );
+    assert_eq!(
+        with(true, true, "UNHEALTHY"),
+        ["tasks_running fail: 2 of 2 tasks running, 0 pending; task `b` fails the health check of its container `web`"]
+    );
+    // "The task's health status is determined by its essential containers" (ECS developer guide, "Health checks").
+    assert!(with(true, false, "UNHEALTHY").is_empty());
+    assert_eq!(
+        told(|ecs| ecs.tasks.as_mut().unwrap()[0].health = "UNHEALTHY".to_owned()),
+        ["tasks_running fail: 2 of 2 tasks running, 0 pending; task `a` fails its container's health check"]
+    );
+}
+
+#[test]
+fn the_test_listener_must_lead_to_the_replacement_and_nowhere_else() {
+    let green = build::task_set(TaskSetLabel::Green);
+    let of = |actions: &[ListenerAction]| {
+        let routed = routed(Ok(&green), Ok(actions));
+        format!("{}: {}", routed.outcome.word(), routed.observed)
+    };
+    let action = |of: &str, kind: &str, forwards: &[(&str, i32)]| ListenerAction {
+        of: of.to_owned(),
+        kind: kind.to_owned(),
+        forwards: forwards.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
+    };
+    let default = |forwards: &[(&str, i32)]| action("the default action", "forward", forwards);
+    let refused = || action("the default action", "fixed-response", &[]);
+    let rule = |forwards: &[(&str, i32)]| action("the rule 10 (path-pattern /admin/*)", "forward", forwards);
+
+    assert_eq!(of(&[default(&[("blue-tg", 0), ("green-tg", 100)])]), "pass: the default action leads there");
+    assert_eq!(of(&[refused(), rule(&[("green-tg", 1)])]), "pass: the rule 10 (path-pattern /admin/*) leads there");
+    assert_eq!(
+        of(&[default(&[("green-tg", 1)]), rule(&[("green-tg", 1)])]),
+        "pass: the default action and 1 more lead there"
+    );
+    assert_eq!(
+        of(&[default(&[("blue-tg", 100), ("green-tg", 0)])]),
+        "fail: the default action leads to `blue-tg`; point it at `green-tg`, or remove it"
+    );
+    assert_eq!(
+        of(&[default(&[("green-tg", 1)]), rule(&[("blue-tg", 1)])]),
+        "fail: the rule 10 (path-pattern /admin/*) leads to `blue-tg`; point it at `green-tg`, or remove it"
+    );
+    assert!(
+        of(&[default(&[("blue-tg", 50), ("green-tg", 50)])]).starts_with("fail: the default action leads to `blue-tg`")
+    );
+    assert_eq!(
+        of(&[refused()]),
+        "fail: nothing leads there: the default action is `fixed-response`; let its default action or a rule forward to `green-tg`"
+    );
+    let gone =
+        PortError::NotFound { what: "the listener `arn:test`".to_owned(), detail: "ListenerNotFound".to_owned() };
+    assert_eq!(routed(Ok(&green), Err(&gone)).outcome, Outcome::Fail);
+    assert_eq!(routed(Ok(&green), Err(&denied("`DescribeRules`"))).outcome, Outcome::Inconclusive);
+    assert_eq!(routed(Err("no target"), Ok(&[])).outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn where_the_test_listener_leads_is_looked_at_where_there_is_one_and_it_has_been_moved() {
+    let wants = |change: fn(&mut Case<'_>)| {
+        let config = build::config(CONFIG);
+        let mut case = case(&config);
+        change(&mut case);
+        Wanted::of(&case).test_listener_routed.is_some()
+    };
+    assert!(wants(|_| {}));
+    assert!(wants(|case| case.lifecycle_event = None));
+    assert!(!wants(|case| case.lifecycle_event = Some("AfterInstall".to_owned())));
+    assert!(!wants(|case| case.routes.as_mut().unwrap().test_listener = None));
+    assert!(!wants(|case| case.target = Ok(build::lambda_target("BeforeAllowTraffic"))));
 }
 
 #[test]
@@ -160,45 +293,7 @@ fn without_a_listener_unused_targets_are_no_failure() {
 }
 
 #[test]
-fn what_runs_must_be_what_the_revision_names() {
-    let arn = DEFINITION.replace(":42", ":41");
-    assert_eq!(
-        told(|ecs| ecs.definition = Ok(arn.clone())),
-        ["image_matches_revision fail: it runs the task definition `orchestrator:41`"]
-    );
-    assert_eq!(
-        told(|ecs| ecs.tasks.as_mut().unwrap()[1].images = vec!["repo:old".to_owned()]),
-        ["image_matches_revision fail: task `b` runs the image `repo:old`, which the task definition does not name"]
-    );
-    assert!(
-        told(|ecs| ecs.tasks.as_mut().unwrap()[0].images.push("x/aws-guardduty-agent-fargate:v1".to_owned()))
-            .is_empty()
-    );
-    assert!(told(|ecs| ecs.tasks.as_mut().unwrap()[0].images = vec![format!("{IMAGE}@sha256:abc")]).is_empty());
-    assert_eq!(
-        told(|ecs| ecs.tasks.as_mut().unwrap().iter_mut().for_each(|task| task.images.clear())),
-        ["image_matches_revision inconclusive?: no running task tells its images"]
-    );
-}
-
-#[test]
-fn a_definition_is_recognised_in_every_form_that_an_appspec_may_have() {
-    let cases = [
-        (DEFINITION, true),
-        ("orchestrator:42", true),
-        ("orchestrator", true),
-        ("orchestrator:41", false),
-        ("chestrator:42", false),
-        ("arn:aws:ecs:us-east-1:999999999999:task-definition/orchestrator:42", false),
-    ];
-    for (wanted, expected) in cases {
-        assert_eq!(is_same_definition(wanted, DEFINITION), expected, "{wanted}");
-    }
-}
-
-#[test]
 fn a_fact_that_could_not_be_read_is_inconclusive_and_says_why() {
-    let denied = || Err("`X` was refused".to_owned());
     let told = told(|ecs| {
         ecs.tasks = Err("`X` was refused".to_owned());
         ecs.health = Err("`X` was refused".to_owned());
@@ -211,7 +306,9 @@ fn a_fact_that_could_not_be_read_is_inconclusive_and_says_why() {
             "image_matches_revision inconclusive: the tasks could not be read: `X` was refused",
         ]
     );
-    let unknown = Facts { version: VersionFacts::Unknown("no target".to_owned()), alarms: denied() };
+    let refused = || Err("`X` was refused".to_owned());
+    let alarms = AlarmFacts { group: Ok(GroupAlarms::default()), readings: refused() };
+    let unknown = Facts { version: VersionFacts::Unknown("no target".to_owned()), routed: None, alarms };
     assert_eq!(
         told_with(|_| {}, &unknown),
         [
@@ -221,51 +318,6 @@ fn a_fact_that_could_not_be_read_is_inconclusive_and_says_why() {
             "alarms_quiet inconclusive: the alarms could not be read: `X` was refused",
         ]
     );
-}
-
-#[test]
-fn a_red_alarm_is_named_with_its_reason_and_a_missing_one_is_not_taken_for_quiet() {
-    let red =
-        |alarms: Vec<AlarmReading>| told_with(|_| {}, &Facts { version: VersionFacts::Ecs(ecs()), alarms: Ok(alarms) });
-    let in_alarm = AlarmReading {
-        state: AlarmState::Alarm,
-        reason: "Threshold Crossed: 3 datapoints".to_owned(),
-        since: Some(Timestamp(1_767_603_600_000)),
-        ..quiet("red")
-    };
-    assert_eq!(
-        red(vec![in_alarm]),
-        ["alarms_quiet fail: `red` is in ALARM since 2026-01-05T09:00:00.000Z: Threshold Crossed: 3 datapoints"]
-    );
-    assert_eq!(
-        red(vec![quiet("red")]),
-        [
-            "alarms_quiet inconclusive: `latency` does not exist in CloudWatch; create it, or correct its name under `alarms` in \
-          config/greenlight.yaml"
-        ]
-    );
-    let starting = AlarmReading { state: AlarmState::InsufficientData, ..quiet("red") };
-    assert!(red(vec![starting, quiet("latency")]).is_empty());
-}
-
-#[test]
-fn a_lambda_version_must_be_active_and_has_no_targets_or_images() {
-    let with = |state: &str, last_update: &str| {
-        let state = VersionState {
-            state: state.to_owned(),
-            last_update: last_update.to_owned(),
-            reason: Some("why".to_owned()),
-        };
-        let lambda = LambdaFacts { name: "overflow:2".to_owned(), state: Ok(state) };
-        told_with(
-            |case| case.target = Ok(build::lambda_target("BeforeAllowTraffic")),
-            &facts(VersionFacts::Lambda(lambda)),
-        )
-    };
-    assert!(with("Active", "Successful").is_empty());
-    assert_eq!(with("Pending", "InProgress"), ["tasks_running fail?: state Pending, last update InProgress: why"]);
-    assert_eq!(with("Failed", "Successful"), ["tasks_running fail: state Failed, last update Successful: why"]);
-    assert_eq!(with("Active", "Failed"), ["tasks_running fail: state Active, last update Failed: why"]);
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use aws_sdk_codedeploy::primitives::DateTime;
 use aws_sdk_codedeploy::types::{
-    ComputePlatform, DeploymentCreator, DeploymentInfo, DeploymentStatus, DeploymentTarget, EcsTarget as WireEcs,
-    EcsTaskSet, ErrorCode, LambdaFunctionInfo, LambdaTarget as WireLambda, LifecycleEvent as WireEvent,
-    LifecycleEventStatus, RevisionLocation, RevisionLocationType, TargetLabel, TrafficRoute,
+    AlarmConfiguration, ComputePlatform, DeploymentCreator, DeploymentInfo, DeploymentStatus, DeploymentTarget,
+    EcsTarget as WireEcs, EcsTaskSet, ErrorCode, LambdaFunctionInfo, LambdaTarget as WireLambda,
+    LifecycleEvent as WireEvent, LifecycleEventStatus, RevisionLocation, RevisionLocationType, TargetLabel,
+    TrafficRoute,
 };
+use domain::alarm::GroupAlarms;
 use domain::deployment::{
-    Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, LambdaTarget, LifecycleEvent, Platform, Revision,
-    Status, Target, TaskSet, TaskSetLabel, TrafficRoutes,
+    AppSpec, Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, LambdaTarget, LifecycleEvent, Platform,
+    Revision, Status, Target, TaskSet, TaskSetLabel, TrafficRoutes,
 };
 use domain::time::Timestamp;
 
@@ -38,6 +40,8 @@ pub(super) fn deployment(id: &DeploymentId, info: &DeploymentInfo) -> Deployment
         rolls_back: rollback.and_then(|rollback| linked(rollback.rollback_triggering_deployment_id())),
         routes: routes(info),
         revision: Revision::default(),
+        app_spec: AppSpec::None,
+        is_first: info.previous_revision().is_none(),
     }
 }
 
@@ -47,9 +51,22 @@ pub(super) fn app_spec(location: &RevisionLocation) -> Option<&str> {
     raw.or_else(|| location.app_spec_content().and_then(|spec| spec.content())).filter(|text| !text.is_empty())
 }
 
-/// Whether the AppSpec lies in S3 or GitHub, where CodeDeploy's API does not show it.
-pub(super) fn is_elsewhere(location: &RevisionLocation) -> bool {
-    matches!(location.revision_type(), Some(RevisionLocationType::S3 | RevisionLocationType::GitHub))
+/// Where the AppSpec lies when that is S3 or GitHub: CodeDeploy's API does not show it then.
+pub(super) fn elsewhere(location: &RevisionLocation) -> Option<&'static str> {
+    match location.revision_type() {
+        Some(RevisionLocationType::S3) => Some("S3"),
+        Some(RevisionLocationType::GitHub) => Some("GitHub"),
+        _ => None,
+    }
+}
+
+/// `alarmConfiguration` of a deployment group.
+pub(super) fn group_alarms(configuration: &AlarmConfiguration) -> GroupAlarms {
+    GroupAlarms {
+        names: configuration.alarms().iter().filter_map(|alarm| alarm.name()).map(str::to_owned).collect(),
+        enabled: configuration.enabled(),
+        ignores_poll_failure: configuration.ignore_poll_alarm_failure(),
+    }
 }
 
 /// A deployment target; an error's text for one that is neither ECS nor Lambda.

@@ -53,10 +53,86 @@ async fn a_deployment_is_read_with_its_error_its_rollback_its_routes_and_its_rev
 }
 
 #[tokio::test]
-async fn a_revision_that_cannot_be_read_is_left_empty() {
+async fn a_revision_that_cannot_be_read_is_left_empty_with_the_reason() {
     let (aws, _) = serve(vec![Canned::ok(STOPPED), error("AccessDeniedException")]);
     let deployment = aws.codedeploy().deployment(&id("d-BDS7SUA1L")).await.unwrap();
     assert_eq!(deployment.revision, Revision { git_sha: Some("0badcafe".to_owned()), ..Revision::default() });
+    let AppSpec::Unreadable(why) = &deployment.app_spec else { panic!("{:?}", deployment.app_spec) };
+    assert!(why.contains("AccessDeniedException"), "{why}");
+}
+
+#[tokio::test]
+async fn a_revision_in_s3_or_github_costs_no_further_call_and_is_no_error() {
+    let inline = r#""revision":{"revisionType":"AppSpecContent","appSpecContent":{"sha256":"0123"}}"#;
+    let cases = [
+        (
+            r#""revision":{"revisionType":"S3","s3Location":{"bucket":"b","key":"appspec.yaml","bundleType":"YAML"}}"#,
+            "S3",
+        ),
+        (r#""revision":{"revisionType":"GitHub","gitHubLocation":{"repository":"o/r","commitId":"c"}}"#, "GitHub"),
+    ];
+    for (revision, place) in cases {
+        let (aws, server) = serve(vec![Canned::ok(STOPPED.replace(inline, revision))]);
+        let deployment = aws.codedeploy().deployment(&id("d-BDS7SUA1L")).await.unwrap();
+        assert_eq!(deployment.app_spec, AppSpec::Elsewhere(place.to_owned()));
+        assert_eq!((deployment.revision.task_definition, server.count()), (None, 1));
+    }
+}
+
+#[tokio::test]
+async fn the_appspecs_text_is_read_from_either_field_with_its_hooks() {
+    let text = r#"{\"Resources\":[],\"hooks\":[{\"AfterAllowTraffic\":\"CodeDeployHook_post\"}]}"#;
+    for field in ["string", "appSpecContent"] {
+        let revision = format!(r#"{{"revision":{{"revisionType":"String","{field}":{{"content":"{text}"}}}}}}"#);
+        let (aws, _) = serve(vec![Canned::ok(STOPPED), Canned::ok(revision)]);
+        let deployment = aws.codedeploy().deployment(&id("d-BDS7SUA1L")).await.unwrap();
+        let hooks = vec![("AfterAllowTraffic".to_owned(), "CodeDeployHook_post".to_owned())];
+        assert_eq!(deployment.app_spec, AppSpec::Read { hooks }, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_deployment_is_the_one_without_a_previous_revision() {
+    let later =
+        STOPPED.replace(r#""revision":{"#, r#""previousRevision":{"revisionType":"AppSpecContent"},"revision":{"#);
+    for (answer, is_first) in [(STOPPED.to_owned(), true), (later, false)] {
+        let (aws, _) = serve(vec![Canned::ok(answer), Canned::ok(REVISION)]);
+        assert_eq!(aws.codedeploy().deployment(&id("d-BDS7SUA1L")).await.unwrap().is_first, is_first);
+    }
+}
+
+#[tokio::test]
+async fn a_weight_that_is_not_told_is_not_taken_for_none_at_all() {
+    let target = |weight: &str| {
+        format!(
+            r#"{{"deploymentTargets":[{{"deploymentTargetType":"LambdaTarget","lambdaTarget":{{"targetId":"f","lifecycleEvents":[],
+                "lambdaFunctionInfo":{{"functionName":"f","functionAlias":"live","currentVersion":"1","targetVersion":"2"{weight}}}}}}}]}}"#
+        )
+    };
+    let cases = [
+        (r#","targetVersionWeight":0.0"#, Some(0.0), true),
+        (r#","targetVersionWeight" : 0.1"#, Some(0.1), false),
+        (r#","targetVersionWeight":null"#, None, false),
+        ("", None, false),
+    ];
+    for (weight, expected, all_old) in cases {
+        let (aws, _) = serve(vec![Canned::ok(r#"{"targetIds":["f"]}"#), Canned::ok(target(weight))]);
+        let target = aws.codedeploy().target(&id("d-1")).await.unwrap();
+        assert_eq!((target.new_version_weight(), target.is_all_on_the_old_version()), (expected, all_old), "{weight}");
+    }
+}
+
+#[tokio::test]
+async fn the_alarms_on_a_group_are_read_and_a_group_without_any_has_none() {
+    // The fields of `AlarmConfiguration` in the CodeDeploy API reference.
+    let with = r#"{"deploymentGroupInfo":{"alarmConfiguration":{"enabled":true,"ignorePollAlarmFailure":true,"alarms":[{"name":"a"},{"name":"b"}]}}}"#;
+    let (aws, server) = serve(vec![Canned::ok(with), Canned::ok(r#"{"deploymentGroupInfo":{}}"#)]);
+    let group = GroupName { application: "a".to_owned(), deployment_group: "g".to_owned() };
+    let alarms = aws.codedeploy().alarms(&group).await.unwrap();
+    let names = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!(alarms, GroupAlarms { names, enabled: true, ignores_poll_failure: true });
+    assert_eq!(server.json(0)["deploymentGroupName"], "g");
+    assert_eq!(aws.codedeploy().alarms(&group).await.unwrap(), GroupAlarms::default());
 }
 
 #[tokio::test]

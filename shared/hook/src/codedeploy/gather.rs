@@ -1,10 +1,11 @@
-//! Finds out what a CodeDeploy hook is asked about, since the payload names nothing but a deployment. Knows nothing of what
-//! is then looked at.
+//! Finds out what a CodeDeploy hook is asked about, since the payload names nothing but a deployment; and which deployments are let
+//! through unchecked. Knows nothing of what is looked at in the others.
 
 use std::time::Duration;
 
 use domain::config::{Config, Service};
 use domain::deployment::{Deployment, GroupName, Target};
+use domain::emergency::{self, HOW_TO_ASK, Skip};
 use domain::hook::{Conclusion, HookEvent, Verdict};
 use domain::ports::{Deployments, PortError};
 use domain::text::nearest;
@@ -14,8 +15,12 @@ use crate::guard::Window;
 use crate::notes::Notes;
 use crate::patience::patiently;
 
-/// How long a throttled call is tried at most; less when a third of the time that is left is less.
+/// How long a throttled reading of the target is tried at most; less when a third of the time that is left is less.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same where the target only serves the message.
+const PATIENCE_FOR_A_NAME: Duration = Duration::from_secs(3);
+/// What is kept of the window, so that what was seen last is told and not that the window has closed.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// What was found out.
 #[derive(Clone, Debug)]
@@ -51,7 +56,9 @@ pub enum GatherError {
 }
 
 /// Reads the deployment, finds its service in the configuration, and reads the target. A deployment that restores an older
-/// version is let through before anything else, even when the configuration is broken: nothing may hold up a rollback.
+/// version, or that asks to be let through, is let through before anything else, even when the configuration is broken.
+///
+/// The deployment is read for as long as there is time: without it nothing can be decided, not even whether it is a rollback.
 pub async fn gather<'c>(
     deployments: &impl Deployments,
     config: Result<&'c Config, String>,
@@ -60,10 +67,11 @@ pub async fn gather<'c>(
     window: &Window,
 ) -> Result<Gathered<'c>, GatherError> {
     notes.doing(format!("reading the deployment `{}` from CodeDeploy", event.deployment));
-    let deployment =
-        patiently(window.clock(), patience(window), async || deployments.deployment(&event.deployment).await)
-            .await
-            .map_err(GatherError::Deployment)?;
+    let left = window.left();
+    let attempt = async || window.timed(deployments.deployment(&event.deployment)).await;
+    let deployment = patiently(window.clock(), left.saturating_sub(MARGIN.min(left / 10)), attempt)
+        .await
+        .map_err(GatherError::Deployment)?;
     notes.write(|known| {
         known.group = Some(deployment.group.clone());
         known.revision = deployment.revision.clone();
@@ -72,16 +80,30 @@ pub async fn gather<'c>(
     if let Some(service) = service {
         notes.service(service);
     }
-    if deployment.is_rollback() {
-        return Ok(Gathered::Concluded(let_through(&deployment)));
+    let unchecked = unchecked(&deployment);
+    if let Some(rollback) = unchecked.clone().filter(|_| deployment.is_rollback()) {
+        return Ok(Gathered::Concluded(rollback));
     }
 
     notes.doing(format!("reading the target of the deployment `{}` from CodeDeploy", event.deployment));
-    let target = patiently(window.clock(), patience(window), async || deployments.target(&event.deployment).await)
-        .await
-        .map_err(|error| error.to_string());
-    let lifecycle_event = target.as_ref().ok().and_then(Target::current_event).map(str::to_owned);
+    let patience = if unchecked.is_some() { PATIENCE_FOR_A_NAME } else { PATIENCE };
+    let attempt = async || window.timed(deployments.target(&event.deployment)).await;
+    let target =
+        patiently(window.clock(), patience.min(window.left() / 3), attempt).await.map_err(|error| error.to_string());
+    let lifecycle_event = match &target {
+        Ok(target) => target.current_event(),
+        // The AppSpec tells where there is only one hook that it can be.
+        Err(_) => only(deployment.app_spec.hooked_events().into_iter().flatten()),
+    };
+    let lifecycle_event = lifecycle_event.map(str::to_owned);
     notes.write(|known| known.lifecycle_event.clone_from(&lifecycle_event));
+    if let Some(skipped) = unchecked {
+        return Ok(Gathered::Concluded(skipped));
+    }
+    notes.write(|known| known.remarks.extend(remark(&deployment)));
+    if deployment.is_first {
+        notes.write(|known| known.remarks_on_failure.push(FIRST.to_owned()));
+    }
 
     let config = config.map_err(GatherError::Configuration)?;
     let service = service.ok_or_else(|| unknown(config, &deployment.group))?;
@@ -95,6 +117,8 @@ pub async fn gather<'c>(
         group: deployment.group,
         platform: deployment.platform,
         revision,
+        app_spec: deployment.app_spec,
+        is_first: deployment.is_first,
         routes: deployment.routes,
         target,
         lifecycle_event,
@@ -102,12 +126,40 @@ pub async fn gather<'c>(
     }))
 }
 
-fn patience(window: &Window) -> Duration {
-    PATIENCE.min(window.left() / 3)
+/// The only different value, if there is exactly one.
+fn only<'a>(mut values: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+/// Said with a failure of the group's first deployment.
+const FIRST: &str = "It is the group's first deployment as far as CodeDeploy tells: it names no earlier revision, so do not count on an \
+                     automatic rollback";
+
+/// The conclusion on a deployment that is let through without being looked at; `None` for all others.
+pub fn unchecked(deployment: &Deployment) -> Option<Conclusion> {
+    if deployment.is_rollback() {
+        return Some(let_through(deployment));
+    }
+    let Some(Skip::Asked(reason)) = emergency::asked(&deployment.description) else { return None };
+    let who = emergency::asker(deployment);
+    let sentence =
+        format!("let through UNCHECKED: {who} asked for it in the deployment's description, because: {reason}");
+    Some(Conclusion { skipped: Some(reason), ..Conclusion::bare(Verdict::Succeeded, sentence) })
+}
+
+/// What is to be said of a description that asks for the emergency lane and gets it not.
+pub fn remark(deployment: &Deployment) -> Option<String> {
+    let denied = emergency::asked(&deployment.description) == Some(Skip::WithoutReason);
+    denied.then(|| {
+        format!(
+            "The description asks to skip the checks without a reason, so nothing was skipped: write `{HOW_TO_ASK}`"
+        )
+    })
 }
 
 /// The conclusion on a deployment that restores an older version.
-pub fn let_through(deployment: &Deployment) -> Conclusion {
+fn let_through(deployment: &Deployment) -> Conclusion {
     let what = match &deployment.rolls_back {
         Some(rolled_back) => format!("it rolls `{rolled_back}` back"),
         None => "it restores an older version".to_owned(),

@@ -7,12 +7,12 @@ pub mod report;
 
 use clock::Clock;
 use domain::events::HookVerdict;
-use domain::hook::{Budget, Conclusion, HookEvent, Verdict};
+use domain::hook::{Conclusion, HookEvent, Verdict};
 use domain::ports::{HookReporter, Outbox, PortError, Reported};
 use domain::time::{Timestamp, spoken};
 use serde_json::{Value, json};
 
-use crate::guard::{Window, conclude};
+use crate::guard::{REASON, Window, conclude};
 use crate::notes::Notes;
 use payload::{Decoded, NobodyToAnswer, decode};
 use report::{report, tell};
@@ -74,9 +74,8 @@ pub async fn answer(
     work: impl AsyncFnOnce(&HookEvent, &Notes, &Window) -> anyhow::Result<Conclusion>,
 ) -> Result<Value, Unanswered> {
     let notes = Notes::default();
-    let budget = Budget::from_remaining(call.deadline.since(clock.now()));
-    let window = Window::new(clock, budget.checks);
-    let (event, conclusion) = match decode(call.payload)? {
+    let window = Window::before(clock, call.deadline);
+    let (event, mut conclusion) = match decode(call.payload)? {
         Decoded::Understood(event) => {
             let conclusion = conclude(&window, &notes, async || work(&event, &notes, &window).await).await;
             (event, conclusion)
@@ -84,6 +83,7 @@ pub async fn answer(
         Decoded::Salvaged(event, why) => (event, Conclusion::bare(Verdict::Failed, why)),
     };
 
+    conclusion.reason = notes.read().remarked(&conclusion.reason, conclusion.verdict, REASON);
     let started = clock.now();
     let taken = report(reporter, clock, &event, conclusion.verdict, call.deadline).await;
     let tried = clock.now().since(started);
