@@ -18,6 +18,7 @@ mod landscape;
 mod metrics;
 mod record;
 mod shift;
+mod tasks;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
