@@ -4,6 +4,7 @@
 pub(crate) mod check;
 mod expectation;
 mod talk;
+mod version;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 pub use talk::{GrpcHealth, Talk};
 
 pub use expectation::{Expectation, ExpectedDeployment, ExpectedVerdict};
+pub use version::{AppSpecForm, Health, Late, Provisioned, Tasks, TestTraffic};
 
 /// One scenario, as a file of `tests/scenarios/` says it.
 #[derive(Clone, Debug, Deserialize)]
@@ -78,9 +80,24 @@ pub struct Plan {
     /// Whether the group has a test listener (ECS).
     #[serde(default = "yes")]
     pub test_listener: bool,
+    /// Where the test listener leads once CodeDeploy has moved it (ECS).
+    #[serde(default)]
+    pub test_traffic: TestTraffic,
+    /// Whether it is the first deployment of its group that CodeDeploy knows of.
+    #[serde(default)]
+    pub first: bool,
+    /// Where its AppSpec lies and how it is written.
+    #[serde(default)]
+    pub app_spec: AppSpecForm,
+    /// The percentage that the alias sends to another version from before (Lambda).
+    #[serde(default)]
+    pub alias_sends: f64,
     /// The alarms on the deployment group itself, which CodeDeploy watches.
     #[serde(default)]
     pub group_alarms: Vec<String>,
+    /// So many more alarms on it, which exist and are quiet.
+    #[serde(default)]
+    pub more_group_alarms: u32,
     /// Whether the group rolls back by itself.
     #[serde(default = "yes")]
     pub auto_rollback: bool,
@@ -130,6 +147,9 @@ pub struct Behaviour {
     /// What the version answers when it is invoked (Lambda).
     #[serde(default)]
     pub invoke: Option<Invoked>,
+    /// The version's provisioned concurrency (Lambda); none when not given.
+    #[serde(default)]
+    pub provisioned: Option<Provisioned>,
     /// A real application that answers in place of the sample; set by `--green` and `--blue`.
     #[serde(skip)]
     pub url: Option<String>,
@@ -165,24 +185,6 @@ pub struct Answer {
 
 fn ok() -> u16 {
     200
-}
-
-/// The tasks of a version.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tasks {
-    /// How many of the wanted tasks run; all when not given.
-    #[serde(default)]
-    pub running: Option<u32>,
-    /// Why the others stopped.
-    #[serde(default)]
-    pub stopped_reason: Option<String>,
-    /// How many of the running ones the load balancer finds unhealthy.
-    #[serde(default)]
-    pub unhealthy: u32,
-    /// An image that runs in place of the one that the task definition names.
-    #[serde(default)]
-    pub image: Option<String>,
 }
 
 /// What a Lambda version answers.
@@ -230,6 +232,16 @@ pub enum Fault {
     Events(BusFault),
     /// An alarm is red from the start.
     RedAlarm {
+        /// Its name.
+        name: String,
+    },
+    /// An alarm never has enough data.
+    MuteAlarm {
+        /// Its name.
+        name: String,
+    },
+    /// An alarm of the template does not exist.
+    MissingAlarm {
         /// Its name.
         name: String,
     },
@@ -371,7 +383,12 @@ impl Plan {
             green: Behaviour::default(),
             hooks: None,
             test_listener: true,
+            test_traffic: TestTraffic::default(),
+            first: false,
+            app_spec: AppSpecForm::default(),
+            alias_sends: 0.0,
             group_alarms: Vec::new(),
+            more_group_alarms: 0,
             auto_rollback: true,
             termination_wait: five_minutes(),
             stopped_by_person_after: None,

@@ -106,6 +106,9 @@ pub fn of_verdict(verdict: &HookVerdict, labels: &Labels) -> Vec<Measure> {
     let took = verdict.duration_ms as f64 / 1000.0;
     let mut measures = both("HookSeconds", "Seconds", took, verdict.at, &labels).to_vec();
     measures.extend(both("HookVerdict", "Count", passed, verdict.at, &labels));
+    if verdict.skipped.is_some() {
+        measures.extend(both("HookSkipped", "Count", 1.0, verdict.at, &labels));
+    }
     measures
 }
 

@@ -7,6 +7,7 @@ pub mod blocks;
 mod fakes;
 mod gather;
 pub mod memory;
+mod observed;
 pub mod page;
 mod paging;
 pub mod replies;

@@ -7,8 +7,8 @@ use domain::time::spoken;
 use std::time::Duration;
 
 use crate::blocks::{Message, Mrkdwn};
+use crate::observed::observed;
 use crate::said;
-use crate::story::observed;
 use crate::thread::{Reply, linked};
 
 /// The function that answers in the place of a hook that did not.
@@ -55,16 +55,23 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
     let of = if of_rollback { " of the rollback" } else { "" };
     let took = spoken(Duration::from_millis(verdict.duration_ms));
     let failed = verdict.verdict == Verdict::Failed;
-    let (sign, word) = if failed { (":x:", "failed") } else { (":white_check_mark:", "passed") };
+    let (sign, word) = match (failed, &verdict.skipped) {
+        (true, _) => (":x:", "failed"),
+        (false, Some(_)) => (":warning:", "skipped"),
+        (false, None) => (":white_check_mark:", "passed"),
+    };
     let unusual: Vec<&Finding> = verdict.findings.iter().filter(|f| f.outcome != Outcome::Pass).collect();
     let first = said!("{} *{}*{} {} in {}", sign, event, of, word, took);
     // Where one finding decided, the reason is that finding, which stands below.
-    let stands_below = |text: &str| unusual.iter().any(|finding| finding.sentence() == text);
-    let reason = match verdict.reason.split_once("; the first: ") {
-        Some((reason, finding)) if stands_below(finding) => reason,
-        _ => &verdict.reason,
+    // What is left of a text that begins with such a finding: a remark, or nothing.
+    let behind =
+        |text: &str| unusual.iter().find_map(|finding| text.strip_prefix(&finding.sentence()).map(str::to_owned));
+    let told = match verdict.reason.split_once("; the first: ") {
+        Some((reason, rest)) => behind(rest).map(|remark| format!("{reason}{remark}")),
+        None => behind(&verdict.reason).map(|remark| remark.trim_start_matches(". ").to_owned()),
     };
-    let mut lines = vec![if stands_below(reason) { said!("{}:", first) } else { said!("{}: {}", first, reason) }];
+    let reason = told.as_ref().unwrap_or(&verdict.reason);
+    let mut lines = vec![if reason.is_empty() { said!("{}:", first) } else { said!("{}: {}", first, reason) }];
     lines.extend(unusual.into_iter().map(finding));
     if !verdict.reported {
         lines.push(said!(
@@ -74,7 +81,7 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
     Reply {
         key: format!("verdict/{}/{}", verdict.lifecycle_event.as_deref().unwrap_or("unknown"), verdict.hook),
         message: Message { fallback: format!("{event}{of} {word}: {}", verdict.reason), lines, ..Message::default() },
-        important: failed || !verdict.reported,
+        important: failed || !verdict.reported || verdict.skipped.is_some(),
         in_headline: false,
     }
 }

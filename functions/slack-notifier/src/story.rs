@@ -1,7 +1,6 @@
 //! What is known of one deployment: the facts that CodeDeploy records and what events have added, gathered so that the order in which
 //! they arrive makes no difference. Knows nothing of Slack or of how it is stored.
 
-use domain::alarm::AlarmFact;
 use domain::config::Service;
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Revision, Status, Target};
 use domain::events::{ChangedState, Decision, HookVerdict, RollbackDecision, TrafficRestored};
@@ -9,6 +8,8 @@ use domain::hook::Verdict;
 use domain::text::bounded;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::observed::observed;
 
 /// How much of a text from outside is remembered.
 const REMEMBERED: usize = 600;
@@ -70,6 +71,15 @@ pub struct FailedHook {
     /// The verdict's reason: the check, what was expected and what was observed.
     pub reason: String,
     /// When.
+    pub at: Timestamp,
+}
+
+/// A hook that let the deployment through unchecked, as somebody had asked for it: the emergency lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Why they asked; text from outside.
+    pub reason: String,
+    /// When the hook answered.
     pub at: Timestamp,
 }
 
@@ -204,6 +214,9 @@ pub struct Story {
     pub error: Option<DeploymentError>,
     /// The first hook that answered Failed.
     pub failed_hook: Option<FailedHook>,
+    /// The first hook that let it through unchecked.
+    #[serde(default)]
+    pub skipped: Option<Skipped>,
     /// The first alarm for which Greenlight stopped it.
     pub alarm: Option<AlarmStop>,
     /// The deployment that rolls it back.
@@ -262,6 +275,7 @@ impl Story {
             ended: deployment.completed.or_else(|| own_ending.map(|_| facts.event_at)),
             error: bounded_error(deployment),
             failed_hook: None,
+            skipped: None,
             alarm: None,
             rollback,
             restored: None,
@@ -272,6 +286,9 @@ impl Story {
 
     /// Adds what a hook answered. A rollback's own hooks say nothing of the deployment that it rolls back.
     pub fn hear_verdict(&mut self, verdict: &HookVerdict) {
+        if let (Some(reason), true) = (&verdict.skipped, verdict.deployment_id == self.deployment) {
+            self.skipped = Some(Skipped { reason: bounded(reason, REMEMBERED), at: verdict.at });
+        }
         if verdict.verdict == Verdict::Failed && verdict.deployment_id == self.deployment {
             self.failed_hook = Some(FailedHook {
                 event: verdict.lifecycle_event.clone().unwrap_or_else(|| verdict.hook.clone()),
@@ -316,6 +333,7 @@ impl Story {
             ended: new.ended.or(old.ended),
             error: new.error.or(old.error),
             failed_hook: [old.failed_hook, new.failed_hook].into_iter().flatten().min_by_key(|hook| hook.at),
+            skipped: [old.skipped, new.skipped].into_iter().flatten().min_by_key(|skipped| skipped.at),
             // An alarm with its data points says more than one of which only the name is known.
             alarm: [old.alarm, new.alarm].into_iter().flatten().min_by_key(|a| (a.observed.is_empty(), a.at)),
             rollback: match (old.rollback, new.rollback) {
@@ -379,22 +397,5 @@ impl Story {
             && !matches!(self.traffic, Some(Traffic::Old | Traffic::NeverShifted));
         self.stage.is_ended() && !self.recorded
             || self.ended_badly() && (rollback_open || self.ending() == Some(Ending::StoppedByPerson))
-    }
-}
-
-/// A number as a person reads it: 34.61538461538461 is 34.62, and what is too small for that is left as it is.
-fn number(value: f64) -> String {
-    let rounded = (value * 100.0).round() / 100.0;
-    if value.abs() < 0.1 { value.to_string() } else { rounded.to_string() }
-}
-
-/// What an alarm saw, in words: `12, 9 (newest first) against a threshold of 5`.
-pub fn observed(alarm: &AlarmFact) -> String {
-    let points: Vec<String> = alarm.datapoints.iter().take(5).map(|point| number(*point)).collect();
-    let threshold = alarm.threshold.map(|it| format!(" against a threshold of {}", number(it))).unwrap_or_default();
-    match points.as_slice() {
-        [] => alarm.reason.clone(),
-        [one] => format!("{one}{threshold}"),
-        _ => format!("{} (newest first){threshold}", points.join(", ")),
     }
 }

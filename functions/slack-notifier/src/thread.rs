@@ -74,8 +74,11 @@ pub fn glance(story: &Story) -> Glance {
         None if story.alarm.is_some() => (":octagonal_sign:", "is being stopped by an alarm"),
         None if story.failed_hook.is_some() => (":x:", "has failed a check and is ending"),
         None if story.restores => (":leftwards_arrow_with_hook:", "is being restored"),
+        None if story.skipped.is_some() => (":warning:", "is being deployed UNCHECKED"),
         None => (":rocket:", "is being deployed"),
         Some(Ending::Succeeded) if story.restores => (":leftwards_arrow_with_hook:", "was restored"),
+        // Nobody has looked at it: that is no green.
+        Some(Ending::Succeeded) if story.skipped.is_some() => (":warning:", "was deployed UNCHECKED"),
         Some(Ending::Succeeded) => (":white_check_mark:", "was deployed"),
         Some(Ending::FailedInHook) => (":x:", "failed in a hook"),
         Some(Ending::StoppedByAlarm) => (":octagonal_sign:", "was stopped by an alarm"),
@@ -87,6 +90,9 @@ pub fn glance(story: &Story) -> Glance {
     let mut urgent = false;
     let mut action = match (story.ending(), story.stage) {
         (None, Stage::Waiting) => "Continue the deployment in CodeDeploy, or stop it.",
+        (None | Some(Ending::Succeeded), _) if story.skipped.is_some() => {
+            "Watch it: no hook has looked at the new version. Deploy again without the skip when the emergency is over."
+        }
         (None | Some(Ending::Succeeded), _) => "Nothing to do.",
         (Some(Ending::StoppedByPerson), _) => "Nothing is urgent: deploy again when ready.",
         (Some(_), _) => "Nothing is urgent: fix the cause, then deploy again.",
@@ -124,6 +130,9 @@ pub fn causes(story: &Story) -> Vec<Mrkdwn> {
             said!("Alarm {} fired: {}.", name, alarm.observed)
         }
     });
+    lines.extend(
+        story.skipped.as_ref().map(|skipped| said!(":warning: *Checks skipped* on request: {}", skipped.reason)),
+    );
     let hook = story.failed_hook.as_ref().map(|hook| said!("Hook *{}* failed: {}", hook.event, hook.reason));
     // The ending's own cause comes first; what else went wrong is told after it.
     match story.ending() {

@@ -53,7 +53,9 @@ impl Scenario {
                 Fault::Throttle(fault) | Fault::Break(fault) => {
                     fault.function.iter().try_for_each(|function| known("function", function, binaries()))?;
                 }
-                Fault::RedAlarm { name } => known("alarm", name, alarms())?,
+                Fault::RedAlarm { name } | Fault::MuteAlarm { name } | Fault::MissingAlarm { name } => {
+                    known("alarm", name, alarms())?;
+                }
                 Fault::Slack(_) | Fault::Pagerduty(_) | Fault::Events(_) => {}
             }
         }

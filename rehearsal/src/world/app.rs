@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::landscape::Guarded;
 use super::talk::{Asker, grpc, wants_a_websocket};
 use super::{Effect, HttpAnswer, HttpAsked, SandboxId, Token, World};
-use crate::scenario::Answer;
+use crate::scenario::{Answer, TestTraffic};
 use crate::timeline::{Tone, Who};
 
 /// How long the sample application takes when the scenario does not say.
@@ -76,8 +76,15 @@ impl World {
     fn ask_application(&mut self, service: &str, test: bool, token: Token, from: Asker, asked: HttpAsked) {
         let now = self.now;
         let Some(guarded) = self.land.services.get_mut(service) else { return };
-        let index =
-            if test { guarded.on_test.unwrap_or_else(|| guarded.serving()) } else { guarded.next_in_production() };
+        if test && guarded.on_test.is_some() && guarded.test_traffic == TestTraffic::Silent {
+            // Whoever asked waits until it gives up.
+            return;
+        }
+        let index = if test { guarded.tested() } else { Some(guarded.next_in_production()) };
+        let Some(index) = index else {
+            self.answer(token, HttpAnswer::text(503, ""), USUAL_LATENCY);
+            return;
+        };
         let Some(version) = guarded.versions.get_mut(index) else { return };
         let is_websocket = wants_a_websocket(&asked);
         if let Some(url) = version.behaviour.url.clone() {

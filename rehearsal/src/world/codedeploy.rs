@@ -9,6 +9,7 @@ use super::aws::{not_implemented, text, texts};
 use super::engine::Record;
 use super::landscape::Guarded;
 use crate::protocol::AwsError;
+use crate::scenario::AppSpecForm;
 
 /// How many ids `ListDeployments` gives at once.
 const PAGE: usize = 100;
@@ -64,10 +65,19 @@ impl World {
                 let service = self.land.by_group(&group).ok_or_else(|| {
                     exception("DeploymentGroupDoesNotExistException", &format!("No deployment group found for {group}"))
                 })?;
+                // The group has the alarms of its newest deployment: a scenario gives them with each.
+                let newest =
+                    self.engine.in_order().rev().find(|record| record.group == group && record.rolls_back.is_none());
+                let alarms: Vec<Value> = newest
+                    .into_iter()
+                    .flat_map(|record| &record.group_alarms)
+                    .map(|name| json!({ "name": name }))
+                    .collect();
                 Ok(json!({ "deploymentGroupInfo": {
                     "applicationName": group.application, "deploymentGroupName": group.deployment_group,
                     "computePlatform": platform_word(service.platform),
                     "loadBalancerInfo": load_balancer_info(service, true),
+                    "alarmConfiguration": { "enabled": !alarms.is_empty(), "ignorePollAlarmFailure": false, "alarms": alarms },
                 }}))
             }
             "GetApplicationRevision" => self.application_revision(input),
@@ -147,7 +157,7 @@ impl World {
             .in_order()
             .find(|record| self.appspec_sha(record) == wanted)
             .ok_or_else(|| exception("RevisionDoesNotExistException", "The specified revision does not exist"))?;
-        let content = self.appspec(record).to_string();
+        let content = self.appspec_text(record);
         Ok(json!({
             "applicationName": text(input, "applicationName"),
             "revision": { "revisionType": "String", "string": { "content": content, "sha256": wanted } },
@@ -157,8 +167,24 @@ impl World {
 
     fn appspec_sha(&self, record: &Record) -> String {
         use sha2::Digest;
-        let digest = sha2::Sha256::digest(self.appspec(record).to_string().as_bytes());
+        let digest = sha2::Sha256::digest(self.appspec_text(record).as_bytes());
         digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    fn revision_location(&self, record: &Record) -> Value {
+        match record.app_spec {
+            AppSpecForm::S3 => json!({
+                "revisionType": "S3",
+                "s3Location": { "bucket": "deployments", "key": format!("{}/appspec.yaml", record.service), "bundleType": "YAML" },
+            }),
+            AppSpecForm::Github => json!({
+                "revisionType": "GitHub",
+                "gitHubLocation": { "repository": format!("example/{}", record.service), "commitId": "0d1e2f3a4b5c" },
+            }),
+            AppSpecForm::Json | AppSpecForm::JsonHooks | AppSpecForm::Yaml => json!({
+                "revisionType": "AppSpecContent", "appSpecContent": { "sha256": self.appspec_sha(record) },
+            }),
+        }
     }
 
     fn deployment_info(&self, record: &Record) -> Value {
@@ -172,12 +198,11 @@ impl World {
         put("deploymentConfigName", json!(record.configuration));
         put("deploymentId", json!(record.id));
         // `content` is always null here (CodeDeploy API reference); GetApplicationRevision has it.
-        put(
-            "revision",
-            json!({
-                "revisionType": "AppSpecContent", "appSpecContent": { "sha256": self.appspec_sha(record) },
-            }),
-        );
+        put("revision", self.revision_location(record));
+        if !record.first {
+            let sha = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+            put("previousRevision", json!({ "revisionType": "AppSpecContent", "appSpecContent": { "sha256": sha } }));
+        }
         put("status", json!(record.status.as_str()));
         put("createTime", seconds(record.created));
         put("startTime", seconds(record.created));
@@ -291,7 +316,7 @@ impl World {
             .filter(|(_, _, there)| *there)
             .filter_map(|(index, label, _)| Some((version(index)?, label)))
             .map(|(version, label)| {
-                let counts = Guarded::counts(version);
+                let counts = Guarded::counts(version, self.now);
                 json!({
                     "identifer": Guarded::task_set_id(version),
                     "desiredCount": counts.desired, "pendingCount": counts.pending, "runningCount": counts.running,

@@ -1,32 +1,13 @@
-//! ECS's API on the landscape: task sets, tasks and task definitions. Knows nothing of deployments.
+//! ECS's API on the landscape: task sets, tasks and task definitions. Knows nothing of deployments, and of how tasks fare only what
+//! `tasks` tells.
 
 use serde_json::{Value, json};
 
 use super::World;
 use super::aws::{arn, not_implemented, text, texts};
 use super::landscape::{DESIRED, Guarded, Version};
+use super::tasks::{played, task};
 use crate::protocol::AwsError;
-
-/// How many tasks a version wants, has and waits for.
-pub(crate) struct Counts {
-    pub(crate) desired: u32,
-    pub(crate) running: u32,
-    pub(crate) pending: u32,
-}
-
-impl Guarded {
-    pub(crate) fn counts(version: &Version) -> Counts {
-        if !version.alive {
-            return Counts { desired: 0, running: 0, pending: 0 };
-        }
-        let running = version.behaviour.tasks.running.unwrap_or(DESIRED).min(DESIRED);
-        Counts { desired: DESIRED, running, pending: DESIRED - running }
-    }
-
-    fn task_arn(&self, version: &Version, index: u32) -> String {
-        arn("ecs", &format!("task/{}/{:08x}{:024x}", self.cluster(), version.number, index + 1))
-    }
-}
 
 impl World {
     fn ecs_service(&self, name: &str) -> Result<&Guarded, AwsError> {
@@ -49,7 +30,7 @@ impl World {
                     .filter(|version| {
                         wanted.is_empty() || wanted.iter().any(|id| id.ends_with(&Guarded::task_set_id(version)))
                     })
-                    .map(|version| Self::task_set(service, version))
+                    .map(|version| self.task_set(service, version))
                     .collect();
                 Ok(json!({ "taskSets": sets, "failures": [] }))
             }
@@ -59,11 +40,9 @@ impl World {
                 let mut tasks = Vec::new();
                 for service in self.land.services.values() {
                     for version in &service.versions {
-                        for index in 0..DESIRED {
-                            if wanted.contains(&service.task_arn(version, index)) {
-                                tasks.push(Self::task(service, version, index));
-                            }
-                        }
+                        let played = played(version, self.now).into_iter();
+                        let asked = played.filter(|one| wanted.contains(&service.task_arn(version, one.index)));
+                        tasks.extend(asked.map(|one| task(service, version, &one, self.now)));
                     }
                 }
                 Ok(json!({ "tasks": tasks, "failures": [] }))
@@ -77,10 +56,7 @@ impl World {
                             return Ok(json!({ "taskDefinition": {
                                 "taskDefinitionArn": definition, "family": service.name, "revision": version.number,
                                 "status": "ACTIVE", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
-                                "containerDefinitions": [{
-                                    "name": service.name, "image": service.image(version), "essential": true,
-                                    "portMappings": [{ "containerPort": 8080, "protocol": "tcp" }],
-                                }],
+                                "containerDefinitions": [service.container(version)],
                             }, "tags": [{ "key": "git_sha", "value": version.git_sha }] }));
                         }
                     }
@@ -95,7 +71,7 @@ impl World {
                         .versions
                         .iter()
                         .filter(|version| version.alive)
-                        .map(|version| Self::task_set(service, version))
+                        .map(|version| self.task_set(service, version))
                         .collect();
                     services.push(json!({
                         "serviceName": service.name, "serviceArn": service.service_arn(), "status": "ACTIVE",
@@ -108,8 +84,8 @@ impl World {
         }
     }
 
-    fn task_set(service: &Guarded, version: &Version) -> Value {
-        let counts = Guarded::counts(version);
+    fn task_set(&self, service: &Guarded, version: &Version) -> Value {
+        let counts = Guarded::counts(version, self.now);
         json!({
             "id": Guarded::task_set_id(version),
             "taskSetArn": arn("ecs", &format!("task-set/{}/{}/{}", service.cluster(), service.name, Guarded::task_set_id(version))),
@@ -146,38 +122,10 @@ impl World {
                 if !started_by.is_empty() && started_by != Guarded::task_set_id(version) {
                     continue;
                 }
-                let running = Guarded::counts(version).running;
-                for index in 0..DESIRED {
-                    if (index >= running) == stopped {
-                        found.push(guarded.task_arn(version, index));
-                    }
-                }
+                let played = played(version, self.now).into_iter().filter(|one| one.is_stopped() == stopped);
+                found.extend(played.map(|one| guarded.task_arn(version, one.index)));
             }
         }
         Ok(found)
-    }
-
-    fn task(service: &Guarded, version: &Version, index: u32) -> Value {
-        let runs = index < Guarded::counts(version).running;
-        let tasks = &version.behaviour.tasks;
-        let image = tasks.image.clone().unwrap_or_else(|| service.image(version));
-        let mut task = json!({
-            "taskArn": service.task_arn(version, index),
-            "clusterArn": arn("ecs", &format!("cluster/{}", service.cluster())),
-            "taskDefinitionArn": service.task_definition(version),
-            "lastStatus": if runs { "RUNNING" } else { "STOPPED" },
-            "desiredStatus": if runs { "RUNNING" } else { "STOPPED" },
-            "healthStatus": "UNKNOWN",
-            "startedBy": Guarded::task_set_id(version),
-            "group": format!("service:{}", service.name),
-            "launchType": "FARGATE",
-            "containers": [{ "name": service.name, "image": image, "lastStatus": if runs { "RUNNING" } else { "STOPPED" } }],
-        });
-        if let (false, Some(map)) = (runs, task.as_object_mut()) {
-            let reason =
-                tasks.stopped_reason.clone().unwrap_or_else(|| "Essential container in task exited".to_owned());
-            map.insert("stoppedReason".to_owned(), json!(reason));
-        }
-        task
     }
 }

@@ -1,5 +1,6 @@
 //! Elastic Load Balancing's API on the landscape. Knows nothing of deployments.
 
+use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::World;
@@ -22,6 +23,21 @@ impl World {
                     }
                 }
                 found(&listeners, "Listeners", "ListenerNotFound", "One or more listeners not found")
+            }
+            "DescribeRules" => {
+                let wanted = text(input, "ListenerArn");
+                for service in services() {
+                    for test in [false, true] {
+                        if service.listener_arn(test) == wanted {
+                            let rule = json!({
+                                "RuleArn": wanted.replace(":listener/", ":listener-rule/"), "Priority": "default", "IsDefault": true,
+                                "Actions": [action(service, test)],
+                            });
+                            return Ok(json!({ "Rules": [rule] }));
+                        }
+                    }
+                }
+                Err(AwsError::client("ListenerNotFound", "One or more listeners not found"))
             }
             "DescribeLoadBalancers" => {
                 let mut balancers: Vec<Value> = Vec::new();
@@ -62,7 +78,7 @@ impl World {
                 for service in services() {
                     for index in 0..2 {
                         if service.target_group_arn(index) == wanted {
-                            return Ok(json!({ "TargetHealthDescriptions": health(service, index) }));
+                            return Ok(json!({ "TargetHealthDescriptions": health(service, index, self.now) }));
                         }
                     }
                 }
@@ -78,12 +94,27 @@ fn found(list: &[Value], key: &str, code: &'static str, message: &str) -> Result
 }
 
 fn listener(service: &Guarded, test: bool) -> Value {
+    json!({
+        "ListenerArn": service.listener_arn(test),
+        "LoadBalancerArn": service.load_balancer_arn(),
+        "Port": if test { service.test_port } else { service.production_port },
+        "Protocol": "HTTP",
+        "DefaultActions": [action(service, test)],
+    })
+}
+
+/// A listener's default action.
+fn action(service: &Guarded, test: bool) -> Value {
+    let tested = service.tested();
+    if test && tested.is_none() {
+        return json!({ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "503" } });
+    }
     let weight = |group: usize| -> f64 {
         let of_version = |index: usize, weight: f64| {
             service.versions.get(index).filter(|version| version.target_group == group).map_or(0.0, |_| weight)
         };
         if test {
-            of_version(service.on_test.unwrap_or_else(|| service.serving()), 100.0)
+            tested.map_or(0.0, |index| of_version(index, 100.0))
         } else {
             service.versions.iter().filter(|version| version.target_group == group).map(|version| version.weight).sum()
         }
@@ -91,20 +122,14 @@ fn listener(service: &Guarded, test: bool) -> Value {
     let groups: Vec<Value> = (0..2)
         .map(|group| json!({ "TargetGroupArn": service.target_group_arn(group), "Weight": weight(group) as i64 }))
         .collect();
-    json!({
-        "ListenerArn": service.listener_arn(test),
-        "LoadBalancerArn": service.load_balancer_arn(),
-        "Port": if test { service.test_port } else { service.production_port },
-        "Protocol": "HTTP",
-        // Once CodeDeploy manages the listener, its action is a weighted forward (seen by a third party).
-        "DefaultActions": [{ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } }],
-    })
+    // Once CodeDeploy manages the listener, its action is a weighted forward (seen by a third party).
+    json!({ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } })
 }
 
-fn health(service: &Guarded, group: usize) -> Vec<Value> {
+fn health(service: &Guarded, group: usize, now: Timestamp) -> Vec<Value> {
     let mut targets = Vec::new();
     for version in service.versions.iter().filter(|version| version.target_group == group && version.alive) {
-        let running = Guarded::counts(version).running;
+        let running = Guarded::counts(version, now).running;
         for index in 0..running {
             let unhealthy = index < version.behaviour.tasks.unhealthy;
             let state = if unhealthy {

@@ -14,6 +14,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, REGION, World};
+use crate::scenario::AppSpecForm;
 
 /// "The deployment is considered to have failed if CodeDeploy is not notified by the Lambda validation function within one hour"
 /// (CodeDeploy user guide, "AppSpec hooks").
@@ -99,6 +100,8 @@ pub struct Record {
     pub(crate) auto_rollback: bool,
     pub(crate) group_alarms: Vec<String>,
     pub(crate) termination_wait: Duration,
+    pub(crate) first: bool,
+    pub(crate) app_spec: AppSpecForm,
 }
 
 impl Record {
@@ -199,8 +202,21 @@ impl World {
         }
     }
 
-    /// The AppSpec of a deployment, as `GetApplicationRevision` gives it.
-    pub(crate) fn appspec(&self, record: &Record) -> Value {
+    /// The AppSpec's text, as `GetApplicationRevision` gives it.
+    pub(crate) fn appspec_text(&self, record: &Record) -> String {
+        let json = self.appspec(record);
+        match record.app_spec {
+            AppSpecForm::Json | AppSpecForm::S3 | AppSpecForm::Github => json.to_string(),
+            AppSpecForm::JsonHooks => json.to_string().replacen("\"Hooks\":", "\"hooks\":", 1),
+            AppSpecForm::Yaml => {
+                let mut text = String::new();
+                in_yaml(&json, 0, &mut text);
+                text
+            }
+        }
+    }
+
+    fn appspec(&self, record: &Record) -> Value {
         let Some(service) = self.land.services.get(&record.service) else { return Value::Null };
         let hooks: Vec<Value> =
             record.hooks.iter().map(|(event, function)| json!({ event.as_str(): function })).collect();
@@ -225,9 +241,42 @@ impl World {
     }
 }
 
+/// A JSON document as block YAML. Texts are quoted, as JSON quotes them, which YAML understands.
+fn in_yaml(value: &Value, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    let mut entry = |start: String, inner: &Value| {
+        text.push_str(&start);
+        if inner.is_object() || inner.is_array() {
+            text.push('\n');
+            in_yaml(inner, depth + 1, text);
+        } else {
+            text.push_str(&format!(" {inner}\n"));
+        }
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, inner)| entry(format!("{indent}{key}:"), inner)),
+        Value::Array(list) => list.iter().for_each(|inner| entry(format!("{indent}-"), inner)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_appspec_in_yaml_says_what_it_says_in_json() {
+        let spec = json!({
+            "version": 0.0, "Resources": [{ "TargetService": { "Properties": { "TaskDefinition": "arn:aws:ecs:x:1:task-definition/a:1" } } }],
+            "Hooks": [{ "BeforeAllowTraffic": "one" }, { "AfterAllowTraffic": "two" }],
+        });
+        let mut text = String::new();
+        in_yaml(&spec, 0, &mut text);
+        assert!(text.contains("\n  - \n") || text.contains("\n  -\n"), "{text}");
+        let read = domain::appspec::read(&text).unwrap();
+        assert_eq!(read, domain::appspec::read(&spec.to_string()).unwrap());
+        assert_eq!(read.hooks.len(), 2);
+    }
 
     #[test]
     fn ids_have_codedeploys_form_and_differ() {

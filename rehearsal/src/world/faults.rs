@@ -21,10 +21,14 @@ pub(crate) fn planned(faults: &[Fault]) -> Vec<Planned> {
             Fault::Throttle(fault) | Fault::Break(fault) => fault.times,
             _ => 0,
         };
-        // An alarm that is red from the start is red, whoever looks.
-        Planned { fault: fault.clone(), left, struck: matches!(fault, Fault::RedAlarm { .. }) }
+        Planned { fault: fault.clone(), left, struck: is_a_state(fault) }
     };
     faults.iter().map(planned).collect()
+}
+
+/// Whether it is a state of things, there from the start whoever looks.
+fn is_a_state(fault: &Fault) -> bool {
+    matches!(fault, Fault::RedAlarm { .. } | Fault::MuteAlarm { .. } | Fault::MissingAlarm { .. })
 }
 
 impl Planned {
@@ -41,6 +45,8 @@ impl Planned {
             Fault::Pagerduty(_) => "pagerduty".to_owned(),
             Fault::Events(fault) => format!("events {}", fault.detail_type.as_deref().unwrap_or_default()),
             Fault::RedAlarm { name } => format!("red_alarm {name}"),
+            Fault::MuteAlarm { name } => format!("mute_alarm {name}"),
+            Fault::MissingAlarm { name } => format!("missing_alarm {name}"),
         }
     }
 }

@@ -34,12 +34,35 @@ impl World {
                     .iter()
                     .filter(|other| other.weight > 0.0 && other.number != version.number)
                     .collect();
-                let weights: serde_json::Map<String, Value> =
+                let mut weights: serde_json::Map<String, Value> =
                     shifting.iter().map(|other| (other.number.to_string(), json!(other.weight / 100.0))).collect();
+                if service.stray_share > 0.0 {
+                    weights.insert((version.number - 1).to_string(), json!(service.stray_share / 100.0));
+                }
                 Ok(json!({
                     "Name": text(input, "Name"), "FunctionVersion": version.number.to_string(),
                     "AliasArn": format!("{}:{}", World::lambda_arn(&service.name), text(input, "Name")),
                     "RoutingConfig": { "AdditionalVersionWeights": weights },
+                }))
+            }
+            "GetProvisionedConcurrencyConfig" => {
+                let Some(provisioned) = &version.behaviour.provisioned else {
+                    return Err(AwsError {
+                        status: 404,
+                        ..AwsError::client(
+                            "ProvisionedConcurrencyConfigNotFoundException",
+                            "No Provisioned Concurrency Config found for this function",
+                        )
+                    });
+                };
+                let lived = self.now.since(version.created);
+                let is_ready = provisioned.ready_after.is_some_and(|after| lived >= after.0);
+                let status = if is_ready { "READY" } else { provisioned.status.as_str() };
+                let available = if status == "READY" { 5 } else { 0 };
+                Ok(json!({
+                    "RequestedProvisionedConcurrentExecutions": 5, "AvailableProvisionedConcurrentExecutions": available,
+                    "AllocatedProvisionedConcurrentExecutions": available, "Status": status, "StatusReason": provisioned.reason,
+                    "LastModified": "2026-01-05T09:00:00+0000",
                 }))
             }
             "Invoke" => {

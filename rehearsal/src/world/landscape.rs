@@ -8,7 +8,7 @@ use domain::deployment::{GroupName, Platform};
 use domain::time::Timestamp;
 
 use super::{ACCOUNT, REGION};
-use crate::scenario::{Behaviour, Scenario};
+use crate::scenario::{Behaviour, Scenario, TestTraffic};
 
 /// The load balancer's id in ARNs; the sample template's parameter defaults name it too.
 pub(crate) const LOAD_BALANCER_ID: &str = "50dc6c495c0c9188";
@@ -31,6 +31,8 @@ pub(crate) struct Version {
     /// Since when it has had production traffic.
     pub(crate) first_traffic: Option<Timestamp>,
     pub(crate) created: Timestamp,
+    /// Since when its task set has been installed.
+    pub(crate) installed: Option<Timestamp>,
     /// Which of the two target groups its tasks are in.
     pub(crate) target_group: usize,
     /// Whether its tasks still exist.
@@ -47,6 +49,10 @@ pub(crate) struct Guarded {
     pub(crate) versions: Vec<Version>,
     /// The version that the test listener shows.
     pub(crate) on_test: Option<usize>,
+    /// Where it leads once CodeDeploy has moved it.
+    pub(crate) test_traffic: TestTraffic,
+    /// The percentage that the alias sends to the version before the old one.
+    pub(crate) stray_share: f64,
     pub(crate) production_port: u16,
     pub(crate) test_port: u16,
     /// Hosts that the configuration names in place of the load balancer's own.
@@ -85,11 +91,14 @@ impl Landscape {
                         weight: 100.0,
                         first_traffic: Some(Timestamp(0)),
                         created: Timestamp(0),
+                        installed: Some(Timestamp(0)),
                         target_group: 0,
                         alive: true,
                         error_debt: 0.0,
                     }],
                     on_test: None,
+                    test_traffic: TestTraffic::default(),
+                    stray_share: 0.0,
                     production_port: 80 + offset,
                     test_port: 8080 + offset,
                     test_hosts: host(&service.endpoints.test),
@@ -119,6 +128,15 @@ impl Guarded {
     pub(crate) fn serving(&self) -> usize {
         let heaviest = self.versions.iter().enumerate().max_by(|a, b| a.1.weight.total_cmp(&b.1.weight));
         heaviest.map_or(0, |(index, _)| index)
+    }
+
+    /// The version that the test listener shows now; none when it only gives a fixed answer.
+    pub(crate) fn tested(&self) -> Option<usize> {
+        match (self.on_test, self.test_traffic) {
+            (Some(_), TestTraffic::Nowhere) => None,
+            (Some(new), TestTraffic::Green | TestTraffic::Silent) => Some(new),
+            (None, _) | (Some(_), TestTraffic::Blue) => Some(self.serving()),
+        }
     }
 
     pub(crate) fn cluster(&self) -> &str {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::app::USUAL_LATENCY;
 use super::landscape::Guarded;
 use super::{Effect, Happening, World};
-use crate::scenario::Fault;
+use crate::scenario::{Fault, Plan};
 use crate::services::cloudwatch::{CloudWatch, state_change_event};
 use crate::template::{Alarm, Template};
 use crate::timeline::{Tone, Who};
@@ -70,6 +70,14 @@ impl Samples {
     }
 }
 
+/// The state that a scenario holds an alarm in, and why.
+type Pinned = (&'static str, &'static str);
+
+/// The names of the alarms that a plan puts on its group beside those that it names.
+pub(crate) fn more_group_alarms(plan: &Plan) -> Vec<String> {
+    (1..=plan.more_group_alarms).map(|number| format!("{}-cpu-{number:02}", plan.service)).collect()
+}
+
 /// Whether every alarm of a template can be evaluated.
 pub(crate) fn check_alarms(template: &Template) -> Result<(), String> {
     put_alarms(&mut CloudWatch::new(), template, Timestamp(0))
@@ -99,28 +107,52 @@ fn put_alarms(cloudwatch: &mut CloudWatch, template: &Template, now: Timestamp) 
 
 impl World {
     pub(crate) fn set_up_alarms(&mut self) {
-        if let Err(what) = put_alarms(&mut self.cloudwatch, &self.template, self.now) {
+        let mut template = (*self.template).clone();
+        template.alarms.retain(|alarm| !self.is_missing(&alarm.name));
+        if let Err(what) = put_alarms(&mut self.cloudwatch, &template, self.now) {
             self.tell(Who::CloudWatch, Tone::Bad, what);
         }
-        for name in self.red_alarms() {
-            self.redden(&name);
+        for name in self.scenario.deployments.iter().flat_map(more_group_alarms).collect::<Vec<_>>() {
+            let alarm = json!({
+                "AlarmName": name, "Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Statistic": "Average", "Period": 60,
+                "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 90.0,
+                "TreatMissingData": "notBreaching",
+            });
+            if let Err(error) = self.cloudwatch.put_alarm(&alarm, self.now.0) {
+                self.tell(Who::CloudWatch, Tone::Bad, format!("cannot create the alarm `{name}`: {}", error.message));
+            }
+        }
+        for (name, pinned) in self.pinned_alarms() {
+            self.pin(&name, pinned);
         }
     }
 
-    fn red_alarms(&self) -> Vec<String> {
+    fn is_missing(&self, alarm: &str) -> bool {
+        self.faults.iter().any(|one| matches!(&one.fault, Fault::MissingAlarm { name } if name == alarm))
+    }
+
+    /// The alarms that have one state for the whole of the scenario.
+    fn pinned_alarms(&self) -> BTreeMap<String, Pinned> {
         self.faults
             .iter()
             .filter_map(|planned| match &planned.fault {
-                Fault::RedAlarm { name } => Some(name.clone()),
+                Fault::RedAlarm { name } => Some((name.clone(), ("ALARM", "red since before the scenario"))),
+                Fault::MuteAlarm { name } => {
+                    Some((name.clone(), ("INSUFFICIENT_DATA", "Insufficient Data: no datapoints")))
+                }
                 _ => None,
             })
             .collect()
     }
 
-    fn redden(&mut self, name: &str) {
-        let input = json!({ "AlarmName": name, "StateValue": "ALARM", "StateReason": "red since before the scenario" });
+    fn pin(&mut self, name: &str, (state, reason): Pinned) {
+        let input = json!({ "AlarmName": name, "StateValue": state, "StateReason": reason });
         if let Err(error) = self.cloudwatch.handle("SetAlarmState", &input, self.now.0) {
-            self.tell(Who::CloudWatch, Tone::Bad, format!("cannot turn the alarm `{name}` red: {}", error.message));
+            self.tell(
+                Who::CloudWatch,
+                Tone::Bad,
+                format!("cannot turn the alarm `{name}` to {state}: {}", error.message),
+            );
         }
     }
 
@@ -191,7 +223,7 @@ impl World {
                 if !version.alive {
                     continue;
                 }
-                let running = Guarded::counts(version).running;
+                let running = Guarded::counts(version, self.now).running;
                 unhealthy += version.behaviour.tasks.unhealthy.min(running);
                 healthy += running - version.behaviour.tasks.unhealthy.min(running);
                 let requests = (total * version.weight / 100.0).round();
@@ -253,14 +285,14 @@ impl World {
     }
 
     fn evaluate_alarms(&mut self) {
-        let pinned = self.red_alarms();
+        let pinned = self.pinned_alarms();
         let transitions = self.cloudwatch.evaluate(self.now.0);
         for transition in transitions {
             let event = state_change_event(&transition);
             let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
             let (name, state) = (text("/detail/alarmName"), text("/detail/state/value"));
-            if pinned.contains(&name) {
-                self.redden(&name);
+            if let Some(state) = pinned.get(&name) {
+                self.pin(&name, *state);
                 continue;
             }
             let from_nothing = text("/detail/previousState/value") == "INSUFFICIENT_DATA" && state == "OK";

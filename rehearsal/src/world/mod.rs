@@ -19,6 +19,7 @@ mod metrics;
 mod record;
 mod shift;
 mod talk;
+mod tasks;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};

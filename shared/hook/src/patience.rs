@@ -52,9 +52,10 @@ mod tests {
     use super::*;
 
     fn tried(limit_ms: u64, outcome: impl Fn(u32) -> Result<u32, PortError>) -> (u32, Result<u32, PortError>) {
-        testkit::run(async {
+        let clock = testkit::clock();
+        testkit::run_on(&clock, async {
             let mut tries = 0;
-            let result = patiently(&Clock::system(), Duration::from_millis(limit_ms), async || {
+            let result = patiently(&clock, Duration::from_millis(limit_ms), async || {
                 tries += 1;
                 outcome(tries)
             })
@@ -78,10 +79,11 @@ mod tests {
 
     #[test]
     fn a_call_that_hangs_is_given_up_at_the_limit() {
-        testkit::run(async {
+        let clock = testkit::clock();
+        testkit::run_on(&clock, async {
             let result: Result<(), _> =
-                patiently(&Clock::system(), Duration::from_millis(20), async || std::future::pending().await).await;
-            assert_eq!(result.unwrap_err().to_string(), "the call failed for now: no answer within 20 ms");
+                patiently(&clock, Duration::from_secs(20), async || std::future::pending().await).await;
+            assert_eq!(result.unwrap_err().to_string(), "the call failed for now: no answer within 20 s");
         });
     }
 }

@@ -91,6 +91,34 @@ fn retried_and_doubtful_findings_are_told_too() {
 }
 
 #[test]
+fn a_skipped_verdict_is_loud_and_its_reason_cannot_ping_anybody() {
+    let changes = json!({"skipped": "INC-42 <!channel>", "reason": "let through UNCHECKED: `ada` asked for it, because: INC-42 <!channel>", "findings": []});
+    assert_snapshot!(said(&reply("hook-verdict-succeeded", &changes)), @"
+    verdict/AfterAllowTraffic/after-allow-traffic important=true
+    :warning: *AfterAllowTraffic* skipped in 1.5 s: let through UNCHECKED: `ada` asked for it, because: INC-42 &lt;!channel&gt;
+    (AfterAllowTraffic skipped: let through UNCHECKED: `ada` asked for it, because: INC-42 &lt;!channel&gt;)
+    ");
+}
+
+#[test]
+fn a_remark_behind_the_deciding_finding_is_kept() {
+    let finding = json!({"name": "health_check", "outcome": "fail", "observed": "status 500"});
+    let other = json!({"name": "chat", "outcome": "fail", "observed": "status 500"});
+    let changes =
+        json!({"findings": [finding.clone()], "reason": "`health_check` fail: status 500. It is the first deployment"});
+    let text = said(&reply("hook-verdict-failed", &changes));
+    assert!(
+        text.contains(
+            ":x: *BeforeAllowTraffic* failed in 1.8 s: It is the first deployment\n:x: `health_check` observed"
+        ),
+        "{text}"
+    );
+    let reason = "2 of 2 checks failed; the first: `health_check` fail: status 500. It is the first deployment";
+    let text = said(&reply("hook-verdict-failed", &json!({"findings": [finding, other], "reason": reason})));
+    assert!(text.contains("failed in 1.8 s: 2 of 2 checks failed. It is the first deployment\n"), "{text}");
+}
+
+#[test]
 fn a_decision_names_alarm_data_points_reason_and_next_step() {
     assert_snapshot!(said(&reply("rollback-decision", &json!({}))), @"
     decision/orchestrator-http-5xx/StopAndRollBack important=true

@@ -8,7 +8,7 @@ use testkit::build;
 use super::{Reply, console_url, ending, headline, rollback, waiting};
 use crate::blocks::render;
 use crate::fakes::readable;
-use crate::story::{AlarmStop, Facts, FailedHook, Restored, Rollback, Stage, Story, Traffic};
+use crate::story::{AlarmStop, Facts, FailedHook, Restored, Rollback, Skipped, Stage, Story, Traffic};
 
 fn story_of(deployment: Deployment) -> Story {
     let config = build::config(
@@ -141,6 +141,22 @@ fn a_success_is_told_with_its_duration() {
     *You:* Nothing to do.
     (orchestrator (production) was deployed. Production runs the new version. Nothing to do.)
     ");
+}
+
+#[test]
+fn a_deployment_that_nobody_looked_at_does_not_look_like_a_green_one() {
+    let skipped =
+        |story: Story| Story { skipped: Some(Skipped { reason: "INC-42".into(), at: Timestamp(0) }), ..story };
+    let under_way = shown(&skipped(running()));
+    assert!(
+        under_way.starts_with("# :warning: orchestrator (production) is being deployed UNCHECKED\n"),
+        "{under_way}"
+    );
+    let done = shown(&skipped(ended(Status::Succeeded, None)));
+    assert!(done.starts_with("# :warning: orchestrator (production) was deployed UNCHECKED\n"), "{done}");
+    assert!(done.contains(":warning: *Checks skipped* on request: INC-42\n"), "{done}");
+    assert!(done.contains("*You:* Watch it: no hook has looked at the new version."), "{done}");
+    assert!(!done.contains(":white_check_mark:"), "{done}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{ALARM_POLL, Record, SAMPLE_EXECUTION, STEP, Step, deployment_id, lif
 use crate::scenario::Plan;
 use crate::timeline::{Tone, Who};
 use crate::world::landscape::Version;
+use crate::world::metrics::more_group_alarms;
 use crate::world::{Happening, World, shift};
 
 impl World {
@@ -54,6 +55,7 @@ impl World {
             weight: 0.0,
             first_traffic: None,
             created: now,
+            installed: None,
             target_group: 1 - old_group,
             alive: plan.platform == Platform::Lambda,
             error_debt: 0.0,
@@ -61,6 +63,8 @@ impl World {
         let sha = version.git_sha.clone();
         service.versions.push(version);
         let new = service.versions.len() - 1;
+        service.test_traffic = plan.test_traffic;
+        service.stray_share = plan.alias_sends;
         let names: &[&'static str] = match (plan.platform, plan.test_listener) {
             (Platform::Lambda, _) => &["BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"],
             (_, true) => &[
@@ -109,8 +113,10 @@ impl World {
             stopping: false,
             test_listener: plan.test_listener,
             auto_rollback: plan.auto_rollback,
-            group_alarms: plan.group_alarms.clone(),
+            group_alarms: [plan.group_alarms.clone(), more_group_alarms(plan)].concat(),
             termination_wait: plan.termination_wait.0,
+            first: plan.first,
+            app_spec: plan.app_spec,
         };
         let what = format!(
             "creates deployment {id} of {} ({}, {})",
@@ -162,6 +168,7 @@ impl World {
                 guarded.on_test = Some(new);
                 if let Some(version) = guarded.versions.get_mut(new) {
                     version.alive = true;
+                    version.installed = Some(now);
                 }
             }
             self.expect_answer(&id, hook, SAMPLE_EXECUTION.to_owned());

@@ -53,7 +53,8 @@ impl World {
         }
         let installed = record.platform == Platform::Lambda
             || record.events.iter().any(|event| event.name == "Install" && event.status == "Succeeded");
-        let rolls_back = record.auto_rollback && installed && !record.is_rollback();
+        // Of a group's first deployment there is no earlier revision; AWS does not say what happens then.
+        let rolls_back = record.auto_rollback && installed && !record.is_rollback() && !record.first;
         let verb = if stopped { "is stopped" } else { "failed" };
         self.tell(Who::CodeDeploy, Tone::Bad, format!("deployment {id} {verb}: {code}: {message}"));
         if rolls_back {

@@ -181,6 +181,7 @@ impl World {
                 "Install" => {
                     if let Some(version) = guarded.versions.get_mut(new) {
                         version.alive = true;
+                        version.installed = Some(now);
                     }
                 }
                 "AllowTestTraffic" => guarded.on_test = Some(new),

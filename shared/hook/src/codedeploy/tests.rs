@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::config::Config;
-use domain::deployment::Target;
+use domain::deployment::{AppSpec, Deployment, Target};
 use domain::ports::Reported;
 use serde_json::json;
 use testkit::build;
@@ -35,12 +35,21 @@ type Answered = Result<Value, Unanswered>;
 
 impl Scene {
     fn answer(&self, work: impl AsyncFnOnce(&HookEvent, &Notes, &Window) -> anyhow::Result<Conclusion>) -> Answered {
-        testkit::run(async {
-            let clock = Clock::system();
+        self.timed(work).0
+    }
+
+    /// The same, with how long it took in virtual time.
+    fn timed(
+        &self,
+        work: impl AsyncFnOnce(&HookEvent, &Notes, &Window) -> anyhow::Result<Conclusion>,
+    ) -> (Answered, Duration) {
+        let clock = testkit::clock();
+        testkit::run_on(&clock, async {
             let arrived = clock.now();
             let deadline = arrived.plus(Duration::from_millis(self.milliseconds));
             let call = Call { hook: "before-allow-traffic", payload: &self.payload, arrived, deadline };
-            answer(&self.codedeploy, &self.bus, &clock, call, work).await
+            let answered = answer(&self.codedeploy, &self.bus, &clock, call, work).await;
+            (answered, clock.now().since(arrived))
         })
     }
 
@@ -111,10 +120,10 @@ fn a_panic_fails_closed_and_keeps_what_was_known() {
 
 #[test]
 fn an_overrun_fails_closed_before_the_deadline() {
-    let scene = Scene { milliseconds: 400, ..scene() };
-    let answered = scene.answer(async |_, _, _| std::future::pending().await);
-    // The time that is left is counted from the arrival, so the figure itself depends on the machine.
-    scene.check_failed(&answered, "the hook was not finished within ");
+    let scene = Scene { milliseconds: 60_000, ..scene() };
+    let (answered, took) = scene.timed(async |_, _, _| std::future::pending().await);
+    scene.check_failed(&answered, "the hook was not finished within 55 s, while it had hardly begun");
+    assert_eq!(took, Duration::from_secs(55));
 }
 
 #[test]
@@ -191,11 +200,103 @@ fn a_throttled_record_is_read_again_and_one_that_is_refused_fails_closed() {
 }
 
 #[test]
+fn a_record_that_stays_throttled_is_tried_until_only_the_reserve_is_left_and_then_fails_closed() {
+    let mut scene = Scene { milliseconds: 300_000, ..scene() };
+    scene.codedeploy.deployments = Script::failing(throttled());
+    let config = build::config(CONFIG);
+    let gather = async |event: &HookEvent, notes: &Notes, window: &Window| {
+        gather(&scene.codedeploy, Ok(&config), event, notes, window).await?;
+        unreachable!("it is never read")
+    };
+    let (answered, took) = scene.timed(gather);
+    scene.check_failed(&answered, "the deployment could not be read, so nothing was checked: the call failed for now");
+    assert!(took > Duration::from_secs(290) && took < Duration::from_secs(295), "{took:?}");
+}
+
+#[test]
 fn a_target_that_cannot_be_read_is_part_of_the_case() {
     let mut scene = scene();
     scene.codedeploy.target_hangs = true;
     let config = build::config(CONFIG);
     assert_eq!(scene.gathered(Ok(&config)).unwrap()["lifecycle_event"], Value::Null);
+    // With one hook in the AppSpec it can only be that one's event.
+    let hooks = vec![("AfterAllowTraffic".to_owned(), "hook".to_owned())];
+    let app_spec = AppSpec::Read { hooks };
+    scene.codedeploy.deployments = Script::always(Deployment { app_spec, ..build::deployment() });
+    assert_eq!(scene.gathered(Ok(&config)).unwrap()["lifecycle_event"], json!("AfterAllowTraffic"));
+}
+
+/// A deployment with this description.
+fn described(description: &str) -> Scene {
+    let deployment = Deployment { description: description.to_owned(), ..build::deployment() };
+    Scene { codedeploy: CodeDeploy { deployments: Script::always(deployment), ..scene().codedeploy }, ..scene() }
+}
+
+#[test]
+fn the_emergency_lane_is_loud_and_open_even_with_a_broken_configuration() {
+    let scene = described("git_sha=abc [greenlight skip: the cure for INC-42]");
+    let summary = scene.gathered(Err("broken".to_owned())).unwrap();
+    assert_eq!(scene.codedeploy.verdicts(), [Verdict::Succeeded]);
+    let reason = "let through UNCHECKED: a person or a pipeline asked for it in the deployment's description, because: the cure for INC-42";
+    assert_eq!((&summary["reason"], &summary["lifecycle_event"]), (&json!(reason), &json!("BeforeAllowTraffic")));
+    let told = &scene.bus.verdicts()[0];
+    assert_eq!((told.skipped.as_deref(), told.findings.len()), (Some("the cure for INC-42"), 0));
+}
+
+#[test]
+fn the_emergency_lane_does_not_wait_for_a_target_that_only_serves_the_message() {
+    let mut scene = described("[greenlight skip: why not]");
+    scene.milliseconds = 300_000;
+    scene.codedeploy.target_hangs = true;
+    let gather = async |event: &HookEvent, notes: &Notes, window: &Window| match gather(
+        &scene.codedeploy,
+        Err(String::new()),
+        event,
+        notes,
+        window,
+    )
+    .await?
+    {
+        Gathered::Concluded(conclusion) => Ok(conclusion),
+        Gathered::Case(_) => panic!("it is not looked at"),
+    };
+    let (answered, took) = scene.timed(gather);
+    assert_eq!((answered.unwrap()["verdict"].clone(), took), (json!("Succeeded"), Duration::from_secs(3)));
+}
+
+#[test]
+fn without_a_reason_the_emergency_lane_is_closed_and_says_how_to_ask() {
+    let scene = described("[greenlight skip: ]");
+    let config = build::config(CONFIG);
+    let summary = scene.gathered(Ok(&config)).unwrap();
+    let remark = "The description asks to skip the checks without a reason, so nothing was skipped: write `[greenlight skip: why]`";
+    assert_eq!(summary["reason"], json!(format!("orchestrator. {remark}")));
+    assert_eq!(scene.bus.verdicts()[0].skipped, None);
+    let failed = scene.gathered(Err("broken".to_owned())).unwrap();
+    assert!(failed["reason"].as_str().unwrap().ends_with(remark), "{failed}");
+}
+
+#[test]
+fn a_rollback_is_let_through_as_a_rollback_whatever_its_description_says() {
+    let skip = "[greenlight skip: x]".to_owned();
+    let rollback = Deployment { description: skip, ..build::rollback() };
+    let scene =
+        Scene { codedeploy: CodeDeploy { deployments: Script::always(rollback), ..scene().codedeploy }, ..scene() };
+    scene.gathered(Err("broken".to_owned())).unwrap();
+    assert_eq!(scene.bus.verdicts()[0].skipped, None);
+}
+
+#[test]
+fn a_failure_of_the_first_deployment_says_that_there_is_nothing_to_go_back_to() {
+    let first = || Deployment { is_first: true, ..build::deployment() };
+    let scene =
+        Scene { codedeploy: CodeDeploy { deployments: Script::always(first()), ..scene().codedeploy }, ..scene() };
+    let config = build::config(CONFIG);
+    assert_eq!(scene.gathered(Ok(&config)).unwrap()["reason"], json!("orchestrator"));
+    let failed = scene.gathered(Err("a broken configuration".repeat(200))).unwrap();
+    let reason = failed["reason"].as_str().unwrap();
+    assert!(reason.ends_with("so do not count on an automatic rollback"), "{reason}");
+    assert_eq!(reason.chars().count(), REASON);
 }
 
 #[test]
@@ -209,13 +310,16 @@ fn a_report_that_is_throttled_twice_is_taken_at_the_third_try() {
 
 #[test]
 fn a_report_that_is_always_throttled_ends_before_the_deadline_and_is_left_to_the_watchdog() {
-    let mut scene = Scene { milliseconds: 800, ..scene() };
+    let mut scene = Scene { milliseconds: 10_000, ..scene() };
     scene.codedeploy.reports = Script::failing(throttled());
-    let error = scene.answer(fine).unwrap_err();
+    let (answered, took) = scene.timed(fine);
+    let error = answered.unwrap_err();
+    assert!(took > Duration::from_secs(8) && took < Duration::from_secs(10), "{took:?}");
     let Unanswered::NotReported { error: cause, .. } = &error else { panic!("{error}") };
     assert!(cause.is_transient(), "{error}");
     assert!(error.to_string().contains("`hook-watchdog` is to report it as Failed"), "{error}");
-    assert_eq!(scene.codedeploy.verdicts().len(), 3);
+    // After 0.2, 0.6, 1.4 and 3 s, and then every other second.
+    assert_eq!(scene.codedeploy.verdicts().len(), 8);
     let told = scene.bus.verdicts();
     assert_eq!((told.len(), told[0].reported), (1, false));
 }
