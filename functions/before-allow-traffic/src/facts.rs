@@ -108,8 +108,8 @@ pub struct LambdaFacts {
 }
 
 /// Reads what is wanted, within `limit`.
-pub async fn read<C, T, B, V, A, O>(
-    ports: &Ports<C, T, B, V, A, O>,
+pub async fn read<C, T, B, V, A, O, S>(
+    ports: &Ports<C, T, B, V, A, O, S>,
     target: &Reading<Target>,
     wanted: &Wanted,
     clock: &Clock,
