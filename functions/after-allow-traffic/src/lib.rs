@@ -5,7 +5,7 @@
 
 use domain::config::Config;
 use domain::hook::Conclusion;
-use domain::ports::{Deployments, HookReporter, LoadBalancer, Outbox, Versions};
+use domain::ports::{Deployments, HookReporter, LoadBalancer, Outbox, Secrets, Versions};
 use hook::codedeploy::gather::{Gathered, gather};
 use hook::codedeploy::{Call, answer};
 use hook::endpoint::Traffic;
@@ -19,16 +19,16 @@ const NAME: &str = "after-allow-traffic";
 
 /// The function: what it was told and what it may use.
 #[derive(Debug)]
-pub struct Function<C, B, V, O> {
+pub struct Function<C, B, V, O, S> {
     /// The configuration; or what is wrong with it, which becomes the answer.
     pub config: Result<Config, SettingError>,
     /// The ports.
-    pub ports: Ports<C, B, V, O>,
+    pub ports: Ports<C, B, V, O, S>,
 }
 
 /// What the function may ask and tell.
 #[derive(Debug)]
-pub struct Ports<C, B, V, O> {
+pub struct Ports<C, B, V, O, S> {
     /// Reads the deployment and takes the answer.
     pub codedeploy: C,
     /// Reads the production listener.
@@ -37,6 +37,8 @@ pub struct Ports<C, B, V, O> {
     pub versions: V,
     /// Takes the verdict for everybody else.
     pub outbox: O,
+    /// Reads the secrets that a check refers to.
+    pub secrets: S,
     /// Sends the checks' requests.
     pub http: HttpClient,
 }
@@ -45,12 +47,13 @@ pub struct Ports<C, B, V, O> {
 ///
 /// # Errors
 /// When CodeDeploy could not be answered: the payload does not say whom, or the answer was not taken in time.
-pub async fn handle<C, B, V, O>(function: &Function<C, B, V, O>, invocation: &Invocation) -> anyhow::Result<Value>
+pub async fn handle<C, B, V, O, S>(function: &Function<C, B, V, O, S>, invocation: &Invocation) -> anyhow::Result<Value>
 where
     C: HookReporter + Deployments,
     B: LoadBalancer,
     V: Versions,
     O: Outbox,
+    S: Secrets,
 {
     let ports = &function.ports;
     let call =
@@ -65,8 +68,8 @@ where
     Ok(answered.await?)
 }
 
-async fn smoke_test<C, B, V, O>(
-    ports: &Ports<C, B, V, O>,
+async fn smoke_test<C, B, V, O, S>(
+    ports: &Ports<C, B, V, O, S>,
     case: &Case<'_>,
     notes: &Notes,
     window: &Window,
@@ -74,13 +77,14 @@ async fn smoke_test<C, B, V, O>(
 where
     B: LoadBalancer,
     V: Versions,
+    S: Secrets,
 {
     notes.doing(format!("smoke-testing the production traffic of `{}`", case.service.name));
     let block = &case.service.after_allow_traffic;
     let budget = window.for_checks(block.budget.map(|span| span.0));
-    let findings = case
-        .run_checks(&block.checks, Ok(Traffic::Production), &ports.http, &ports.balancer, &ports.versions, budget)
-        .await;
+    let Ports { http, balancer, versions, secrets, .. } = ports;
+    let findings =
+        case.run_checks(&block.checks, Ok(Traffic::Production), http, balancer, versions, secrets, budget).await;
     case.conclude(findings, "after_allow_traffic")
 }
 

@@ -19,6 +19,7 @@ fn main() -> Result<(), runtime::Error> {
                 balancer: aws.elb(),
                 versions: aws.lambda(),
                 outbox: aws.events(),
+                secrets: aws.secrets(),
                 http,
             },
         });

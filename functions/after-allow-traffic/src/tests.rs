@@ -7,12 +7,12 @@ use domain::deployment::Target;
 use domain::hook::Verdict;
 use serde_json::json;
 use testkit::build;
-use testkit::fakes::{Balancer, Bus, CodeDeploy, Lambda, Script};
+use testkit::fakes::{Balancer, Bus, CodeDeploy, Lambda, Script, Vault};
 use testkit::http::{Reply, Server};
 
 use super::*;
 
-type Fakes = Function<CodeDeploy, Balancer, Lambda, Bus>;
+type Fakes = Function<CodeDeploy, Balancer, Lambda, Bus, Vault>;
 
 fn function(url: &str, more: &str) -> Fakes {
     let yaml = format!(
@@ -25,6 +25,7 @@ fn function(url: &str, more: &str) -> Fakes {
             balancer: Balancer { urls: Script::always(url.to_owned()), ..Balancer::default() },
             versions: Lambda::default(),
             outbox: Bus::default(),
+            secrets: Vault::default(),
             http: HttpClient::new(Clock::system()),
         },
     }
@@ -62,19 +63,41 @@ fn production_traffic_that_answers_as_expected_may_stay() {
 }
 
 #[test]
+fn a_secret_is_read_when_a_check_refers_to_it_and_never_told() {
+    testkit::run(async {
+        let server = Server::start(|seen| Reply::new(401, seen.header("authorization").unwrap_or_default())).await;
+        let with = |value: &str| {
+            let check = format!("{{ name: chat, get: /chat, headers: {{ authorization: \"{value}\" }} }}");
+            let mut function = function(&server.url, &format!("    after_allow_traffic: {{ checks: [{check}] }}\n"));
+            function.ports.secrets.answers = Script::always("t0k3n-of-the-smoke-test".to_owned());
+            function
+        };
+        let plain = with("none");
+        answered(&plain).await;
+        assert!(plain.ports.secrets.asked.borrow().is_empty());
+        let function = with("Bearer {{ secret:greenlight#smoke_token }}");
+        let summary = answered(&function).await;
+        assert_eq!(*function.ports.secrets.asked.borrow(), ["secret:greenlight#smoke_token"]);
+        assert_eq!(server.seen()[1].header("authorization"), Some("Bearer t0k3n-of-the-smoke-test"));
+        assert_eq!(summary["verdict"], json!("Failed"));
+        let told = format!("{summary} {:?}", function.ports.outbox.verdicts());
+        assert!(told.contains("body `Bearer ***`") && !told.contains("t0k3n"), "{told}");
+    });
+}
+
+#[test]
 fn a_wrong_answer_is_named_with_what_was_seen() {
     testkit::run(async {
         let server = Server::start(|_| Reply::new(200, r#"{"intent": "other"}"#)).await;
         let function = function(&server.url, CHECKS);
         let summary = answered(&function).await;
         let reason = summary["reason"].as_str().unwrap();
-        assert_eq!(
-            reason,
-            format!(
-                "`intent` fail: expected $.intent = \"order_return\", observed $.intent is \"other\" (POST {}/classify)",
-                server.url
-            )
+        let peer = server.url.trim_start_matches("http://");
+        let said = format!(
+            "`intent` fail: expected $.intent = \"order_return\", observed $.intent is \"other\" (POST {}/classify at {peer}; took ",
+            server.url
         );
+        assert!(reason.starts_with(&said) && reason.ends_with(" ms)"), "{reason}");
         assert_eq!(function.ports.codedeploy.verdicts(), [Verdict::Failed]);
     });
 }

@@ -158,8 +158,8 @@ pub struct AlarmFacts {
 }
 
 /// Reads what is wanted, within `limit`, where the test listener leads excepted.
-pub async fn read<C, T, B, V, A, O>(
-    ports: &Ports<C, T, B, V, A, O>,
+pub async fn read<C, T, B, V, A, O, S>(
+    ports: &Ports<C, T, B, V, A, O, S>,
     group: &GroupName,
     target: &Reading<Target>,
     wanted: &Wanted,
@@ -231,8 +231,8 @@ impl Reader<'_> {
     }
 }
 
-async fn read_alarms<C: DeploymentGroups, T, B, V, A: Alarms, O>(
-    ports: &Ports<C, T, B, V, A, O>,
+async fn read_alarms<C: DeploymentGroups, T, B, V, A: Alarms, O, S>(
+    ports: &Ports<C, T, B, V, A, O, S>,
     group: &GroupName,
     wanted: &Wanted,
     reader: &Reader<'_>,

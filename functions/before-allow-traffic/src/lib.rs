@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use domain::config::{Config, Severity};
 use domain::hook::{Conclusion, Finding, Outcome};
-use domain::ports::{Alarms, DeploymentGroups, Deployments, HookReporter, LoadBalancer, Outbox, Tasks, Versions};
+use domain::ports::{
+    Alarms, DeploymentGroups, Deployments, HookReporter, LoadBalancer, Outbox, Secrets, Tasks, Versions,
+};
 use domain::time::Timestamp;
 use futures_util::future::join;
 use hook::codedeploy::gather::{Gathered, gather};
@@ -29,16 +31,16 @@ const NAME: &str = "before-allow-traffic";
 
 /// The function: what it was told and what it may use.
 #[derive(Debug)]
-pub struct Function<C, T, B, V, A, O> {
+pub struct Function<C, T, B, V, A, O, S> {
     /// The configuration; or what is wrong with it, which becomes the answer.
     pub config: Result<Config, SettingError>,
     /// The ports.
-    pub ports: Ports<C, T, B, V, A, O>,
+    pub ports: Ports<C, T, B, V, A, O, S>,
 }
 
 /// What the function may ask and tell.
 #[derive(Debug)]
-pub struct Ports<C, T, B, V, A, O> {
+pub struct Ports<C, T, B, V, A, O, S> {
     /// Reads the deployment and its group, and takes the answer.
     pub codedeploy: C,
     /// Reads the tasks.
@@ -51,6 +53,8 @@ pub struct Ports<C, T, B, V, A, O> {
     pub alarms: A,
     /// Takes the verdict for everybody else.
     pub outbox: O,
+    /// Reads the secrets that a check refers to.
+    pub secrets: S,
     /// Sends the checks' requests.
     pub http: HttpClient,
 }
@@ -65,8 +69,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When CodeDeploy could not be answered: the payload does not say whom, or the answer was not taken in time.
-pub async fn handle<C, T, B, V, A, O>(
-    function: &Function<C, T, B, V, A, O>,
+pub async fn handle<C, T, B, V, A, O, S>(
+    function: &Function<C, T, B, V, A, O, S>,
     invocation: &Invocation,
 ) -> anyhow::Result<Value>
 where
@@ -76,6 +80,7 @@ where
     V: Versions,
     A: Alarms,
     O: Outbox,
+    S: Secrets,
 {
     let ports = &function.ports;
     let call =
@@ -91,8 +96,8 @@ where
 }
 
 /// Looks at everything that is asked for: first where the test listener leads, then all else side by side.
-async fn look<C, T, B, V, A, O>(
-    ports: &Ports<C, T, B, V, A, O>,
+async fn look<C, T, B, V, A, O, S>(
+    ports: &Ports<C, T, B, V, A, O, S>,
     mut case: Case<'_>,
     notes: &Notes,
     window: &Window,
@@ -103,6 +108,7 @@ where
     B: LoadBalancer,
     V: Versions,
     A: Alarms,
+    S: Secrets,
 {
     notes.doing(format!("looking at the new version of `{}`", case.service.name));
     let block = &case.service.before_allow_traffic;
@@ -122,7 +128,8 @@ where
         match too_early(case) {
             Some(finding) => vec![finding],
             None => {
-                case.run_checks(&block.checks, through, &ports.http, &ports.balancer, &ports.versions, budget).await
+                let Ports { http, balancer, versions, secrets, .. } = ports;
+                case.run_checks(&block.checks, through, http, balancer, versions, secrets, budget).await
             }
         }
     };
@@ -174,8 +181,8 @@ fn too_early(case: &Case<'_>) -> Option<Finding> {
 }
 
 /// Reads and decides the required facts; again and again while something is only just starting and time is left.
-async fn required<C, T, B, V, A, O>(
-    ports: &Ports<C, T, B, V, A, O>,
+async fn required<C, T, B, V, A, O, S>(
+    ports: &Ports<C, T, B, V, A, O, S>,
     case: &Case<'_>,
     wanted: &Wanted,
     routed: Option<Routed>,

@@ -21,6 +21,7 @@ fn main() -> Result<(), runtime::Error> {
                 versions: aws.lambda(),
                 alarms: aws.cloudwatch(),
                 outbox: aws.events(),
+                secrets: aws.secrets(),
                 http,
             },
         });

@@ -6,12 +6,12 @@ use domain::hook::Verdict;
 use domain::ports::{Invoked, VersionState};
 use serde_json::json;
 use testkit::build::{self, DEFINITION, container, leads_to, target_health, task};
-use testkit::fakes::{Balancer, Bus, CloudWatch, CodeDeploy, Ecs, Lambda, Script, denied};
+use testkit::fakes::{Balancer, Bus, CloudWatch, CodeDeploy, Ecs, Lambda, Script, Vault, denied};
 use testkit::http::{Reply, Server};
 
 use super::*;
 
-type Fakes = Function<CodeDeploy, Ecs, Balancer, Lambda, CloudWatch, Bus>;
+type Fakes = Function<CodeDeploy, Ecs, Balancer, Lambda, CloudWatch, Bus, Vault>;
 
 const CHECKS: &str = "
     before_allow_traffic:
@@ -43,6 +43,7 @@ fn function(url: &str, more: &str) -> Fakes {
             versions: Lambda::default(),
             alarms: CloudWatch::default(),
             outbox: Bus::default(),
+            secrets: Vault::default(),
             http: HttpClient::new(Clock::system()),
         },
     }

@@ -36,7 +36,7 @@ fn finding(finding: &Finding) -> Mrkdwn {
         observed => said!("{} observed {}", line, observed),
     };
     if !finding.target.is_empty() {
-        line = said!("{} ({})", line, finding.target);
+        line = said!("{} ({})", line, finding.place());
     }
     if finding.tries > 1 {
         line = said!("{} after {} tries", line, finding.tries.to_string());

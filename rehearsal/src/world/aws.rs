@@ -228,14 +228,19 @@ impl World {
 
     pub(crate) fn set_up_secrets(&mut self) {
         let template = std::sync::Arc::clone(&self.template);
-        let wanted = [
+        let of_the_fleet = [
             self.config.slack.as_ref().and_then(|slack| slack.token.clone()),
             self.config.slack.as_ref().and_then(|slack| slack.webhook.clone()),
             self.config.pagerduty.as_ref().map(|pager| pager.routing_key.clone()),
         ];
+        let mut wanted: Vec<_> = of_the_fleet.into_iter().flatten().collect();
+        for service in &self.config.services {
+            wanted.extend(checks::secrets(&service.before_allow_traffic.checks));
+            wanted.extend(checks::secrets(&service.after_allow_traffic.checks));
+        }
         for secret in &template.secrets {
             let mut body = BTreeMap::new();
-            for reference in wanted.iter().flatten() {
+            for reference in &wanted {
                 if let domain::config::SecretRef::SecretsManager { name, key } = reference
                     && *name == secret.name
                 {

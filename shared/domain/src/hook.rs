@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::DeploymentId;
+use crate::time::spoken;
 
 /// CodeDeploy's hook payload. It says neither which lifecycle event is running nor which version is to be tested
 /// (CodeDeploy user guide, "AppSpec hooks section"). Unknown keys are ignored.
@@ -131,6 +132,24 @@ impl Finding {
         self
     }
 
+    /// Where it was looked at, and who answered: `GET https://host/health at 10.0.1.7:443`. Empty when there is no such place.
+    pub fn place(&self) -> String {
+        match &self.peer {
+            Some(peer) => format!("{} at {peer}", self.target),
+            None => self.target.clone(),
+        }
+    }
+
+    /// How long the deciding try took, and which one it was: `took 41 ms`, `try 3 took 41 ms`. Empty for what was not tried.
+    pub fn effort(&self) -> String {
+        let took = self.duration_ms.map(|ms| format!("took {}", spoken(Duration::from_millis(ms))));
+        match (self.tries, took) {
+            (0 | 1, took) => took.unwrap_or_default(),
+            (tries, Some(took)) => format!("try {tries} {took}"),
+            (tries, None) => format!("{tries} tries"),
+        }
+    }
+
     /// The finding as one sentence for a log, a timeline or a message.
     pub fn sentence(&self) -> String {
         let mut text = format!("`{}` {}", self.name, self.outcome.word());
@@ -142,8 +161,10 @@ impl Finding {
             text.push_str(glue);
             text.push_str(&self.observed);
         }
-        if !self.target.is_empty() {
-            text.push_str(&format!(" ({})", self.target));
+        let circumstances = [self.place(), self.effort()].into_iter().filter(|part| !part.is_empty());
+        let circumstances = circumstances.collect::<Vec<_>>().join("; ");
+        if !circumstances.is_empty() {
+            text.push_str(&format!(" ({circumstances})"));
         }
         text
     }
@@ -250,6 +271,23 @@ mod tests {
         for (outcomes, expected) in cases {
             let findings = outcomes.iter().map(|outcome| finding("check", *outcome)).collect();
             assert_eq!(Conclusion::from_findings(findings).verdict, expected, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_says_all_that_was_seen_and_where_and_how_long_it_took() {
+        let check = |peer: Option<&str>, tries: u32, duration_ms: Option<u64>| {
+            let fact = Finding::fact("health", Outcome::Fail, "status 200", "status 500", "GET http://h/health");
+            Finding { peer: peer.map(str::to_owned), tries, duration_ms, ..fact }.sentence()
+        };
+        let cases = [
+            (check(None, 0, None), "(GET http://h/health)"),
+            (check(None, 1, Some(41)), "(GET http://h/health; took 41 ms)"),
+            (check(Some("10.0.1.7:80"), 3, Some(1500)), "(GET http://h/health at 10.0.1.7:80; try 3 took 1.5 s)"),
+            (check(None, 2, None), "(GET http://h/health; 2 tries)"),
+        ];
+        for (sentence, end) in cases {
+            assert_eq!(sentence, format!("`health` fail: expected status 200, observed status 500 {end}"));
         }
     }
 

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use checks::{Suite, Variables, Version};
-use domain::config::{Check, Request, Service};
+use checks::{Suite, Variables, Version, needs_base, revealed};
+use domain::config::{Check, Service};
 use domain::deployment::{AppSpec, DeploymentId, GroupName, Platform, Revision, Target, TrafficRoutes};
 use domain::hook::{Conclusion, Finding, Verdict};
-use domain::ports::{LoadBalancer, Versions};
+use domain::ports::{LoadBalancer, Secrets, Versions};
+use futures_util::future::join;
 use outbound::HttpClient;
 
 use crate::endpoint::{Traffic, base_url};
@@ -38,7 +39,7 @@ pub struct Case<'c> {
 }
 
 impl Case<'_> {
-    /// What a check may refer to by `{{ name }}`.
+    /// What a check may refer to by `{{ name }}`, captured values and secrets aside.
     pub fn variables(&self) -> Variables {
         let known = |name: &str, value: &str| (name.to_owned(), Ok(value.to_owned()));
         let maybe = |name: &str, value: &Option<String>, why: &str| {
@@ -69,7 +70,7 @@ impl Case<'_> {
     }
 
     /// Runs checks on the new version: requests go where `traffic` is served, or nowhere for the reason given in its place; `invoke` goes
-    /// to the target version itself.
+    /// to the target version itself. Of `secrets` only those are read that the checks refer to.
     pub async fn run_checks(
         &self,
         checks: &[Check],
@@ -77,6 +78,7 @@ impl Case<'_> {
         http: &HttpClient,
         balancer: &impl LoadBalancer,
         versions: &impl Versions,
+        secrets: &impl Secrets,
         budget: Duration,
     ) -> Vec<Finding> {
         if checks.is_empty() {
@@ -84,15 +86,20 @@ impl Case<'_> {
         }
         let clock = http.clock();
         let started = clock.now();
-        let base = match traffic {
-            _ if !checks.iter().any(needs_base) => Err("no check needs a base URL".to_owned()),
-            Err(why) => Err(why),
-            Ok(traffic) => {
-                let late = || Err(format!("the address of the {traffic} listener could not be read in time"));
-                clock.timeout(budget, base_url(balancer, self, traffic)).await.unwrap_or_else(|_| late())
+        let base = async {
+            match traffic {
+                _ if !checks.iter().any(needs_base) => Err("no check needs a base URL".to_owned()),
+                Err(why) => Err(why),
+                Ok(traffic) => {
+                    let late = || Err(format!("the address of the {traffic} listener could not be read in time"));
+                    clock.timeout(budget, base_url(balancer, self, traffic)).await.unwrap_or_else(|_| late())
+                }
             }
         };
-        let suite = Suite { checks, base, variables: self.variables() };
+        let (base, secrets) = join(base, revealed(checks, secrets, clock, budget)).await;
+        let mut variables = self.variables();
+        variables.extend(secrets);
+        let suite = Suite { checks, base, variables };
         let version = Version { versions, of: self.target_version() };
         let left = budget.saturating_sub(clock.now().since(started));
         Box::pin(checks::run(&suite, http, &version, left)).await
@@ -121,12 +128,5 @@ impl Case<'_> {
                 .to_owned()),
             Err(why) => Err(format!("which Lambda version to invoke could not be found out: {why}")),
         }
-    }
-}
-
-fn needs_base(check: &Check) -> bool {
-    match check.request() {
-        Ok(Request::Http { path, .. }) => !(path.starts_with("http://") || path.starts_with("https://")),
-        _ => false,
     }
 }

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use domain::alarm::{AlarmReading, GroupAlarms};
+use domain::config::SecretRef;
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
 use domain::events::{HookVerdict, Notice};
 use domain::hook::{HookEvent, Verdict};
 use domain::ports::{
     Alarms, AliasState, DefinedContainer, DeploymentGroups, DeploymentStopper, Deployments, HookReporter, Invoked,
-    ListenerAction, LoadBalancer, Outbox, PortError, ProvisionedConcurrency, Reported, Stopped, TargetHealth, Task,
-    Tasks, VersionState, Versions,
+    ListenerAction, LoadBalancer, Outbox, PortError, ProvisionedConcurrency, Reported, Secrets, Stopped, TargetHealth,
+    Task, Tasks, VersionState, Versions,
 };
 use domain::time::Timestamp;
 
@@ -289,6 +290,22 @@ impl Bus {
 impl Outbox for Bus {
     async fn publish(&self, notice: &Notice) -> Result<(), PortError> {
         self.published.borrow_mut().push(notice.clone());
+        self.answers.next()
+    }
+}
+
+/// Secrets Manager and the environment.
+#[derive(Debug, Default)]
+pub struct Vault {
+    /// Answers to `reveal`.
+    pub answers: Script<String>,
+    /// The references that were asked for.
+    pub asked: RefCell<Vec<String>>,
+}
+
+impl Secrets for Vault {
+    async fn reveal(&self, reference: &SecretRef) -> Result<String, PortError> {
+        self.asked.borrow_mut().push(reference.to_string());
         self.answers.next()
     }
 }

@@ -40,7 +40,7 @@ fn a_failed_verdict_names_each_failed_finding_with_what_was_observed() {
     verdict/BeforeAllowTraffic/before-allow-traffic important=true
     :x: *BeforeAllowTraffic* failed in 1.8 s:
     :x: `health_check` expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health)
-    (BeforeAllowTraffic failed: `health_check` fail: expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health))
+    (BeforeAllowTraffic failed: `health_check` fail: expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health; took 41 ms))
     "#);
 }
 
