@@ -12,9 +12,11 @@ mod invoke;
 mod matcher;
 mod plan;
 mod request;
+mod review;
 mod template;
 mod trial;
 
 pub use engine::{Suite, run};
 pub use invoke::{Invoke, NoVersion, Version};
+pub use review::{VARIABLES, review};
 pub use template::Variables;
