@@ -1,5 +1,6 @@
 //! The command-line program `greenlight`: reads the arguments, calls the engine, prints. Knows nothing of how anything is done.
 
+mod lint;
 mod rehearse;
 
 use std::process::ExitCode;
@@ -18,11 +19,14 @@ struct Arguments {
 enum Command {
     /// Run a whole deployment on this machine, in virtual time
     Rehearse(rehearse::Arguments),
+    /// Look for mistakes in the configuration, all at once
+    Lint(lint::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Rehearse(arguments) => rehearse::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         // A closed pipe (`| head`) is no error of ours.

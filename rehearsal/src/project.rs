@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::config::{Config, ConfigError, load};
+use domain::config::{Config, ConfigError, load, load_reviewed};
 
 use crate::build::{self, BuildError};
 use crate::run::Setting;
@@ -124,7 +124,7 @@ impl Project {
         let config_path = places.config.clone().unwrap_or_else(|| root.join(layer).join("greenlight.yaml"));
         let config_text = read(&config_path)?;
         let name = config_path.display().to_string();
-        let config = load(&name, &config_text).map_err(ProjectError::Config)?;
+        let config = load_reviewed(&name, &config_text, checks::review).map_err(ProjectError::Config)?;
         let folder = places.scenarios.clone().unwrap_or_else(|| root.join("tests/scenarios"));
         Ok(Self {
             root: root.to_owned(),

@@ -13,7 +13,7 @@ fn main() -> Result<(), runtime::Error> {
         let aws = Aws::new(move |name| environment.get(name).map(str::to_owned), http.clone());
         let function = Rc::new(Function {
             // A broken configuration is answered, not thrown: a hook that dies is silent for an hour.
-            config: start.environment.configuration(),
+            config: start.environment.configuration_reviewed(checks::review),
             ports: Ports {
                 codedeploy: aws.codedeploy(),
                 tasks: aws.ecs(),

@@ -33,6 +33,13 @@ pub(crate) struct Step {
     pub(crate) late: bool,
 }
 
+impl Step {
+    /// The checks that it waits for, in the configuration's order.
+    pub(crate) fn needs(&self) -> &[usize] {
+        &self.needs
+    }
+}
+
 /// What is to be done with a waiting check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::config::{Config, ConfigError, load};
+use domain::config::{Config, ConfigError, Reviewer, load_reviewed};
 
 /// The path of the configuration file.
 pub const GREENLIGHT_CONFIG: &str = "GREENLIGHT_CONFIG";
@@ -67,13 +67,19 @@ impl Environment {
         self.get(name).ok_or(SettingError::Missing(name))
     }
 
-    /// The configuration, read from the file that `GREENLIGHT_CONFIG` names.
+    /// The configuration, read from the file that `GREENLIGHT_CONFIG` names, for a function that runs no checks: a mistake inside a
+    /// check does not keep it from its work.
     pub fn configuration(&self) -> Result<Config, SettingError> {
+        self.configuration_reviewed(|_| Vec::new())
+    }
+
+    /// The same for a function that runs checks; `reviewer` is that of the engine that it runs them with.
+    pub fn configuration_reviewed(&self, reviewer: Reviewer) -> Result<Config, SettingError> {
         let path = self.get(GREENLIGHT_CONFIG).unwrap_or(DEFAULT_CONFIG);
         let text = std::fs::read_to_string(path)
             .map_err(|error| SettingError::Unreadable { path: path.to_owned(), error: error.to_string() })?;
         let file = path.rsplit('/').next().unwrap_or(path);
-        load(file, &text).map_err(SettingError::Invalid)
+        load_reviewed(file, &text, reviewer).map_err(SettingError::Invalid)
     }
 }
 

@@ -1,8 +1,10 @@
 //! A check as the configuration writes it: one request and what is expected of the answer. Knows nothing of how it is run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::schema::{self, Wanted};
 use super::service::Texts;
 use crate::time::Span;
 
@@ -14,8 +16,9 @@ pub const REQUEST_WORDS: [&str; 9] =
     ["get", "post", "put", "patch", "delete", "head", "invoke", "websocket", "grpc_health"];
 
 /// One check. Exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`, `websocket` and `grpc_health` says what is asked.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = schema::check)]
 pub struct Check {
     /// The check's name, unique within its block.
     pub name: String,
@@ -48,6 +51,7 @@ pub struct Check {
     pub grpc_health: Option<GrpcHealthRequest>,
     /// Request headers.
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    #[schemars(extend("propertyNames" = schema::header_name()))]
     pub headers: Texts,
     /// A JSON body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,7 +179,7 @@ impl Method {
 }
 
 /// `invoke: { payload: … }`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvokeRequest {
     /// The event that the version receives.
@@ -184,7 +188,7 @@ pub struct InvokeRequest {
 }
 
 /// `grpc_health: { service: … }`: asks `grpc.health.v1.Health/Check` (the gRPC health checking protocol).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrpcHealthRequest {
     /// The service's full name, `chat.v1.Orchestrator`; the server as a whole when not given.
@@ -196,7 +200,7 @@ pub struct GrpcHealthRequest {
 }
 
 /// How often and how far apart to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     deny_unknown_fields,
@@ -215,11 +219,11 @@ pub enum Retries {
 }
 
 /// What a value is taken from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, deny_unknown_fields, expecting = "expected a JSONPath, `{ header: … }` or `{ regex: … }`")]
 pub enum Capture {
     /// A JSONPath (RFC 9535) into the body.
-    JsonPath(String),
+    JsonPath(#[schemars(regex(pattern = r"^\$"))] String),
     /// A header's value.
     Header {
         /// The header's name.
@@ -233,7 +237,7 @@ pub enum Capture {
 }
 
 /// Whether a failure counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// A failure fails the hook.
@@ -251,7 +255,7 @@ impl Severity {
 }
 
 /// The `expect` block. What is not given is not looked at; without a status, any 2xx is expected of HTTP.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// A number, a class (`2xx`) or a list of them.
@@ -262,12 +266,14 @@ pub struct Expect {
     pub latency: Option<Span>,
     /// Header name to a value or a matcher.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(with = "std::collections::BTreeMap<String, Wanted>", extend("propertyNames" = schema::header_name()))]
     pub headers: Map<String, Value>,
     /// The body as text: `contains`, `matches`, `sha256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyExpectation>,
     /// JSONPath (RFC 9535) to a value or a matcher.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(with = "std::collections::BTreeMap<String, Wanted>", extend("propertyNames" = { "pattern": r"^\$" }))]
     pub json: Map<String, Value>,
     /// The server's certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,20 +281,21 @@ pub struct Expect {
 }
 
 /// A status or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a status such as `200`, a class such as `2xx`, or a list of them")]
 pub enum StatusExpectation {
     /// `200`
-    Code(u16),
+    Code(#[schemars(range(min = 100, max = 599))] u16),
     /// `2xx`
-    Class(String),
+    Class(#[schemars(regex(pattern = r"^([1-5]xx|[1-5][0-9][0-9])$"))] String),
     /// `[200, 204, 3xx]`
-    AnyOf(Vec<StatusExpectation>),
+    AnyOf(#[schemars(length(min = 1))] Vec<StatusExpectation>),
 }
 
 /// The `body` block.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 pub struct BodyExpectation {
     /// A text that must stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -302,7 +309,7 @@ pub struct BodyExpectation {
 }
 
 /// The `certificate` block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateExpectation {
     /// How long it must still be valid.

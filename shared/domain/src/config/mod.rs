@@ -7,6 +7,7 @@ mod load;
 mod mend;
 mod path;
 mod review;
+mod schema;
 mod service;
 mod strict;
 pub mod yaml;
@@ -17,6 +18,7 @@ pub use check::{
 };
 pub use load::{ConfigError, Problem, Remark, Reviewer, load, load_reviewed};
 pub use path::{Path, Step};
+pub use schema::schema;
 pub use service::{
     AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef,
     Service, Slack,

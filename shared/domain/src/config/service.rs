@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::check::{Check, Severity};
 use super::explain::SECRET;
+use super::schema::{self, Requirement};
 use crate::deployment::GroupName;
 use crate::time::Span;
 
 /// `config/greenlight.yaml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The format's version: 1.
+    #[schemars(extend("const" = 1))]
     pub version: u32,
     /// Where messages go.
     #[serde(default)]
@@ -41,8 +44,9 @@ impl Config {
 }
 
 /// How to reach Slack: a bot token and a channel, or an incoming webhook.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = schema::slack)]
 pub struct Slack {
     /// A bot token; needs `channel`.
     #[serde(default)]
@@ -56,7 +60,7 @@ pub struct Slack {
 }
 
 /// How to reach PagerDuty.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PagerDuty {
     /// The Events API v2 integration key.
@@ -130,7 +134,7 @@ fn production() -> String {
 }
 
 /// One guarded service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// The service's name in messages.
@@ -155,19 +159,21 @@ pub struct Service {
 }
 
 /// Base URLs that replace the deployment group's listeners.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoints {
     /// In place of the test listener.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^https?://[^\s?#{}]+$"))]
     pub test: Option<String>,
     /// In place of the production listener.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^https?://[^\s?#{}]+$"))]
     pub production: Option<String>,
 }
 
 /// The `before_allow_traffic` block.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeforeAllowTraffic {
     /// The time for all of it, retries included; what Lambda leaves when not given.
@@ -182,7 +188,7 @@ pub struct BeforeAllowTraffic {
 }
 
 /// The `after_allow_traffic` block.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AfterAllowTraffic {
     /// The time for all of it, retries included; what Lambda leaves when not given.
@@ -194,29 +200,36 @@ pub struct AfterAllowTraffic {
 }
 
 /// Which facts about the new version must hold. All are on by default where they apply; each is `true`, `false` or `warn`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Require {
     /// The replacement task set runs what it should; the Lambda version is active.
     #[serde(with = "requirement")]
+    #[schemars(with = "Requirement")]
     pub tasks_running: Option<Severity>,
     /// Its target group has healthy targets and no unhealthy one.
     #[serde(with = "requirement")]
+    #[schemars(with = "Requirement")]
     pub targets_healthy: Option<Severity>,
     /// What runs is what the revision names.
     #[serde(with = "requirement")]
+    #[schemars(with = "Requirement")]
     pub image_matches_revision: Option<Severity>,
     /// The test listener leads to the replacement task set's target group (ECS).
     #[serde(with = "requirement")]
+    #[schemars(with = "Requirement")]
     pub test_listener_routed: Option<Severity>,
     /// The alias has all its traffic on one version before the shift begins (Lambda).
     #[serde(with = "requirement")]
+    #[schemars(with = "Requirement")]
     pub alias_not_shifting: Option<Severity>,
     /// The provisioned concurrency that is configured for the new version is there (Lambda).
     #[serde(with = "requirement")]
+    #[schemars(with = "Requirement")]
     pub provisioned_concurrency_ready: Option<Severity>,
     /// None of the service's alarms with `action: rollback` is in ALARM.
     #[serde(with = "requirement")]
+    #[schemars(with = "Requirement")]
     pub alarms_quiet: Option<Severity>,
 }
 
@@ -274,7 +287,7 @@ mod requirement {
 }
 
 /// An alarm and what it leads to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlarmPolicy {
     /// The alarm's name in CloudWatch.
@@ -284,7 +297,7 @@ pub struct AlarmPolicy {
 }
 
 /// What an alarm leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlarmAction {
     /// Stop the deployment and roll back.

@@ -1,0 +1,129 @@
+//! `greenlight lint`: reads a configuration as the hooks do, and shows every problem with the line that it is in. Knows nothing of what
+//! may be wrong.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use domain::config::{Config, Problem, load_reviewed, schema};
+use domain::text::count;
+use rehearsal::project::find_root;
+use serde_json::json;
+
+/// How wide a line of the file is shown at most, in characters.
+const WIDTH: usize = 70;
+/// How much of it stands before the place that is pointed at, where it has to be cut.
+const BEFORE: usize = 24;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The file; without it `config/greenlight.yaml` of the project, or `greenlight.yaml` in this folder
+    file: Option<PathBuf>,
+    /// How the problems are told
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print the JSON Schema of the configuration in place of looking at a file
+    #[arg(long, conflicts_with_all = ["file", "format"])]
+    schema: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One line for each, and the place in the file below it
+    Text,
+    /// One JSON document
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    if arguments.schema {
+        writeln!(out, "{:#}", schema())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let file = match &arguments.file {
+        Some(file) => file.clone(),
+        None => usual()?,
+    };
+    let text = std::fs::read_to_string(&file).with_context(|| format!("could not read `{}`", file.display()))?;
+    let name = file.display().to_string();
+    let outcome = load_reviewed(&name, &text, checks::review);
+    let problems = outcome.as_ref().err().map_or(&[][..], |error| &error.problems);
+    match arguments.format {
+        Format::Json => writeln!(out, "{}", document(&name, problems))?,
+        Format::Text => {
+            for problem in problems {
+                writeln!(out, "{name}:{}:{}: {}", problem.place.line, problem.place.column, problem.message)?;
+                writeln!(out, "{}", pointed_at(problem, &text))?;
+            }
+            match &outcome {
+                Ok(config) => writeln!(out, "{name} is valid: {}", contents(config))?,
+                Err(error) => writeln!(out, "{name}: {}", count(error.problems.len(), "problem"))?,
+            }
+        }
+    }
+    out.flush()?;
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The file that is meant when none is named, as it is called from this folder.
+fn usual() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("could not read the current folder")?;
+    let of_project =
+        find_root(&here).ok().map(|root| root.join("config/greenlight.yaml")).filter(|file| file.is_file());
+    if let Some(file) = of_project {
+        return Ok(file.strip_prefix(&here).map(Path::to_owned).unwrap_or(file));
+    }
+    let beside = Path::new("greenlight.yaml");
+    if beside.is_file() {
+        return Ok(beside.to_owned());
+    }
+    bail!(
+        "there is neither `config/greenlight.yaml` nor `greenlight.yaml` here; name the file: `greenlight lint <FILE>`"
+    )
+}
+
+fn contents(config: &Config) -> String {
+    let checks = config
+        .services
+        .iter()
+        .map(|service| service.before_allow_traffic.checks.len() + service.after_allow_traffic.checks.len())
+        .sum();
+    let alarms = config.services.iter().map(|service| service.alarms.len()).sum();
+    format!("{}, {}, {}", count(config.services.len(), "service"), count(checks, "check"), count(alarms, "alarm"))
+}
+
+fn document(file: &str, problems: &[Problem]) -> serde_json::Value {
+    let problems: Vec<serde_json::Value> = problems
+        .iter()
+        .map(
+            |problem| json!({ "line": problem.place.line, "column": problem.place.column, "message": problem.message }),
+        )
+        .collect();
+    json!({ "file": file, "valid": problems.is_empty(), "problems": problems })
+}
+
+/// The line of the file, cut to what fits, with a mark below the word that is meant.
+fn pointed_at(problem: &Problem, text: &str) -> String {
+    let line: Vec<char> = text
+        .lines()
+        .nth(problem.place.line - 1)
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let at = problem.place.column - 1;
+    let is_word = |c: &&char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '.');
+    let word = line.iter().skip(at).take_while(is_word).count().max(1);
+    let from = if at + word > WIDTH { at.saturating_sub(BEFORE) } else { 0 };
+    let shown: String = line.iter().skip(from).take(WIDTH).collect();
+    let (before, after) = (if from > 0 { "…" } else { "" }, if line.len() > from + WIDTH { "…" } else { "" });
+    let number = problem.place.line.to_string();
+    let gutter = " ".repeat(number.len());
+    let indent = " ".repeat(at - from + before.chars().count());
+    format!(" {number} | {before}{shown}{after}\n {gutter} | {indent}{}", "^".repeat(word.min(WIDTH - (at - from))))
+        .trim_end()
+        .to_owned()
+}

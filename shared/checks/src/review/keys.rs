@@ -1,0 +1,228 @@
+//! One check's keys and expressions: what means nothing beside what else stands there, and what is no URL, no JSONPath, no regular
+//! expression, no status, no matcher. Knows nothing of the other checks.
+
+use std::collections::BTreeMap;
+
+use domain::config::{BodyExpectation, Capture, Expect, Method, Path, Request};
+use domain::text::bounded;
+use http::header::HeaderValue;
+use serde_json::Value;
+
+use super::One;
+use crate::answer::{header_name, json_path};
+use crate::expect::Expectation;
+use crate::matcher::{self, regex};
+use crate::request::Kind;
+use crate::template::{Scope, Unable, references};
+use crate::variables::Variables;
+
+impl One<'_> {
+    /// The request, and that nothing stands beside it that it has no use for.
+    pub(super) fn request(&mut self) {
+        let check = self.check;
+        if check.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
+            self.add(self.at.key("timeout"), "a timeout of nothing fails every try; write a span such as `10s`");
+        }
+        self.headers();
+        let bodies = [("json", check.json.is_some()), ("body", check.body.is_some()), ("form", !check.form.is_empty())];
+        let given: Vec<&str> = bodies.iter().filter(|(_, is_given)| *is_given).map(|(key, _)| *key).collect();
+        let request = match check.request() {
+            Ok(request) => request,
+            Err(message) => return self.add(self.at.clone(), message),
+        };
+        let (kind, taken, instead): (_, &[&str], _) = match request {
+            Request::Http { .. } => ("", &["headers", "json", "body", "form"], ""),
+            Request::WebSocket { .. } => ("`websocket`", &["headers", "json", "body"], "; send it as `body` or `json`"),
+            Request::Invoke(_) => ("`invoke`", &[], "; move what is in it into `payload`"),
+            Request::GrpcHealth(_) => ("`grpc_health`", &[], "; it sends the name of the `service` alone"),
+        };
+        let headers = (!check.headers.is_empty()).then_some("headers");
+        for key in given.iter().copied().chain(headers).filter(|key| !taken.contains(key)) {
+            self.add(self.at.key(key), format!("`{key}` means nothing to {kind}{instead}"));
+        }
+        let bodies: Vec<&&str> = given.iter().filter(|key| taken.contains(key)).collect();
+        if let [first, .., last] = bodies.as_slice() {
+            self.add(self.at.key(last), format!("a request has one body; give one of `{first}` and `{last}`"));
+        }
+        self.address(request);
+        self.expectable(request);
+    }
+
+    fn headers(&mut self) {
+        for (name, value) in &self.check.headers {
+            let path = self.at.key("headers").key(name);
+            if let Err(message) = header_name(name) {
+                self.add(path, message);
+            } else if !refers(value) && HeaderValue::from_str(value).is_err() {
+                self.add(path, "the value has characters that no header may have, such as a line's end");
+            }
+        }
+    }
+
+    fn address(&mut self, request: Request<'_>) {
+        let (path, url) = match request {
+            Request::Http { method, path } => (self.at.key(&method.as_str().to_lowercase()), path),
+            Request::WebSocket { path } => (self.at.key("websocket"), path),
+            Request::GrpcHealth(health) => match &health.url {
+                Some(url) => (self.at.key("grpc_health").key("url"), url.as_str()),
+                None => return,
+            },
+            Request::Invoke(_) => return,
+        };
+        let Some((scheme, rest)) = url.split_once("://") else { return };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let shown = bounded(url, 120);
+        let schemes: &[&str] = match request {
+            Request::WebSocket { .. } => &["ws", "wss", "http", "https"],
+            _ => &["http", "https"],
+        };
+        // What is no scheme is a path: `/go?to=https://…`.
+        if !scheme.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return;
+        }
+        if refers(host) {
+            self.add(path, format!("`{shown}` takes its host from a reference; write the host itself"));
+        } else if !schemes.contains(&scheme) {
+            self.add(
+                path,
+                format!("`{shown}` has a scheme that means nothing here; write one of {}", schemes.join(", ")),
+            );
+        } else if host.is_empty() {
+            self.add(path, format!("`{shown}` has no host; write it behind `://`"));
+        }
+    }
+
+    /// What may be expected depends on what is asked.
+    fn expectable(&mut self, request: Request<'_>) {
+        let expect = &self.check.expect;
+        let (what, has): (_, &[&str]) = match request {
+            Request::Http { method: Method::Head, .. } => {
+                ("a HEAD request", &["status", "latency", "headers", "certificate"])
+            }
+            Request::Http { .. } | Request::WebSocket { .. } => return,
+            Request::Invoke(_) => ("an invocation", &["latency", "body", "json"]),
+            Request::GrpcHealth(_) => ("a gRPC health answer", &["latency", "body", "json", "certificate"]),
+        };
+        let given = [
+            ("status", expect.status.is_some()),
+            ("headers", !expect.headers.is_empty()),
+            ("body", expect.body.is_some()),
+            ("json", !expect.json.is_empty()),
+            ("certificate", expect.certificate.is_some()),
+        ];
+        for (key, _) in given.iter().filter(|(key, is_given)| *is_given && !has.contains(key)) {
+            let having: Vec<String> = has.iter().map(|key| format!("`{key}`")).collect();
+            let message = format!("{what} has no `{key}`; expect something of {}", having.join(", "));
+            self.add(self.at.key("expect").key(key), message);
+        }
+    }
+
+    pub(super) fn captures(&mut self) {
+        for (name, capture) in &self.check.capture {
+            let path = self.at.key("capture").key(name);
+            if references(&format!("{{{{ {name} }}}}")).next() != Some(name) {
+                let message = format!(
+                    "`{}` cannot be referred to; a name is made of letters, digits and `_ . - :`",
+                    bounded(name, 60)
+                );
+                self.add(path.clone(), message);
+            }
+            let wrong = match capture {
+                Capture::JsonPath(text) => not_a_json_path(text),
+                Capture::Header { header } => header_name(header).err(),
+                Capture::Regex { regex: expression } => regex(expression).err(),
+            };
+            if let Some(message) = wrong {
+                self.add(path, message);
+            }
+        }
+    }
+
+    pub(super) fn expectation(&mut self) {
+        let expect = &self.check.expect;
+        let at = self.at.key("expect");
+        let alone = Expect::default();
+        self.judge(at.key("status"), &Expect { status: expect.status.clone(), ..alone.clone() });
+        if let Some(body) = &expect.body {
+            if body.contains.is_none() && body.matches.is_none() && body.sha256.is_none() {
+                self.add(at.key("body"), "nothing is expected of the body; give `contains`, `matches` or `sha256`");
+            }
+            let texts = [("matches", &body.matches), ("sha256", &body.sha256)];
+            for (key, text) in texts.iter().filter(|(_, text)| text.as_deref().is_some_and(|text| !refers(text))) {
+                let mut only = BodyExpectation::default();
+                *(if *key == "matches" { &mut only.matches } else { &mut only.sha256 }) = (*text).clone();
+                self.judge(at.key("body").key(key), &Expect { body: Some(only), ..alone.clone() });
+            }
+        }
+        for (name, wanted) in &expect.headers {
+            let path = at.key("headers").key(name);
+            if let Err(message) = header_name(name) {
+                self.add(path.clone(), message);
+            }
+            self.matcher(&path, wanted);
+        }
+        for (text, wanted) in &expect.json {
+            let path = at.key("json").key(text);
+            if let Some(message) = not_a_json_path(text) {
+                self.add(path.clone(), message);
+            }
+            self.matcher(&path, wanted);
+        }
+    }
+
+    /// What reading this part of an expectation at run time would say.
+    fn judge(&mut self, path: Path, expect: &Expect) {
+        let (variables, captured, promised) = (Variables::new(), BTreeMap::new(), BTreeMap::new());
+        let scope = Scope { variables: &variables, captured: &captured, promised: &promised };
+        if let Err(Unable::Wrong(message)) = Expectation::read(expect, scope, Kind::Http) {
+            self.add(path, message);
+        }
+    }
+
+    /// A map is a matcher, so each of its keys is a matcher's word; each is told on its own.
+    fn matcher(&mut self, path: &Path, wanted: &Value) {
+        match wanted {
+            Value::Object(words) if !words.is_empty() => {
+                for (word, operand) in words {
+                    let here = path.key(word);
+                    if word == "length" {
+                        self.matcher(&here, operand);
+                    } else if !holds_reference(operand)
+                        && let Err(message) =
+                            matcher::parse(&Value::Object([(word.clone(), operand.clone())].into_iter().collect()))
+                    {
+                        self.add(here, message);
+                    }
+                }
+            }
+            _ => {
+                if let Err(message) = matcher::parse(wanted) {
+                    self.add(path.clone(), message);
+                }
+            }
+        }
+    }
+}
+
+fn not_a_json_path(text: &str) -> Option<String> {
+    let message = json_path(text).err()?;
+    if text.starts_with('$') {
+        return Some(message);
+    }
+    let near = format!("$.{text}");
+    let hint = json_path(&near).map_or(String::new(), |_| format!("; did you mean `{near}`?"));
+    Some(format!("`{}` is no JSONPath (RFC 9535): it begins with `$`{hint}", bounded(text, 120)))
+}
+
+fn refers(text: &str) -> bool {
+    references(text).next().is_some()
+}
+
+fn holds_reference(value: &Value) -> bool {
+    match value {
+        Value::String(text) => refers(text),
+        Value::Array(items) => items.iter().any(holds_reference),
+        Value::Object(members) => members.values().any(holds_reference),
+        _ => false,
+    }
+}
