@@ -27,7 +27,7 @@ use alarm::{Alarm, Kind};
 use describe::{HistoryItem, is_composite};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{MetricKey, Sample, Store};
 
 /// The account of the rehearsal.
@@ -47,6 +47,8 @@ pub struct CloudWatch {
     history: Vec<HistoryItem>,
     /// Changes that `SetAlarmState` made and nobody has been told yet.
     pending: Vec<Transition>,
+    /// Alarms that keep the state that they were set to.
+    held: BTreeSet<String>,
 }
 
 impl CloudWatch {
@@ -140,7 +142,7 @@ impl CloudWatch {
         let (composites, metrics): (Vec<_>, Vec<_>) = self.alarms.values().partition(|alarm| is_composite(alarm));
         let (composites, metrics): (Vec<String>, Vec<String>) = (
             composites.into_iter().map(|alarm| alarm.name.clone()).collect(),
-            metrics.into_iter().map(|alarm| alarm.name.clone()).collect(),
+            metrics.into_iter().map(|alarm| alarm.name.clone()).filter(|name| !self.held.contains(name)).collect(),
         );
         for name in metrics {
             if let Some(current) = self.metric_verdict(&name, now_ms) {
@@ -160,6 +162,11 @@ impl CloudWatch {
             }
         }
         changes
+    }
+
+    /// From now on a metric alarm keeps its state, whatever its metric does: it is not evaluated any more.
+    pub fn hold(&mut self, alarm: &str) {
+        self.held.insert(alarm.to_owned());
     }
 
     /// Answers one operation; `now_ms` is the time in epoch milliseconds.

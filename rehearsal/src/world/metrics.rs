@@ -147,6 +147,7 @@ impl World {
 
     fn pin(&mut self, name: &str, (state, reason): Pinned) {
         let input = json!({ "AlarmName": name, "StateValue": state, "StateReason": reason });
+        self.cloudwatch.hold(name);
         if let Err(error) = self.cloudwatch.handle("SetAlarmState", &input, self.now.0) {
             self.tell(
                 Who::CloudWatch,
@@ -291,8 +292,11 @@ impl World {
             let event = state_change_event(&transition);
             let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
             let (name, state) = (text("/detail/alarmName"), text("/detail/state/value"));
-            if let Some(state) = pinned.get(&name) {
-                self.pin(&name, *state);
+            if let Some(held) = pinned.get(&name) {
+                // A composite one has followed the alarms that it names.
+                if held.0 != state {
+                    self.pin(&name, *held);
+                }
                 continue;
             }
             let from_nothing = text("/detail/previousState/value") == "INSUFFICIENT_DATA" && state == "OK";
