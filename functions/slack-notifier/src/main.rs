@@ -5,7 +5,7 @@ use std::rc::Rc;
 use aws::Aws;
 use domain::config::Config;
 use domain::ports::{Deployments, Ledger};
-use outbound::{HttpClient, pagerduty, slack};
+use outbound::{HttpClient, SSL_CERT_FILE, pagerduty, slack};
 use runtime::settings::{PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
 use runtime::{SettingError, Start};
 use slack_notifier::sinks::{Sinks, Vendors};

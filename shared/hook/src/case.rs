@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use checks::{Suite, Variables, Version};
-use domain::config::{Check, Request, Service};
+use domain::config::{Check, Service};
 use domain::deployment::{DeploymentId, GroupName, Platform, Revision, Target, TrafficRoutes};
 use domain::hook::{Conclusion, Finding, Verdict};
 use domain::ports::{LoadBalancer, Versions};
@@ -119,8 +119,5 @@ impl Case<'_> {
 }
 
 fn needs_base(check: &Check) -> bool {
-    match check.request() {
-        Ok(Request::Http { path, .. }) => !(path.starts_with("http://") || path.starts_with("https://")),
-        _ => false,
-    }
+    check.request().is_ok_and(|request| request.needs_a_base_url())
 }
