@@ -181,6 +181,9 @@ pub struct Answer {
     /// How long it takes.
     #[serde(default)]
     pub latency: Option<Span>,
+    /// The connection is closed in place of an answer.
+    #[serde(default)]
+    pub hang_up: bool,
 }
 
 fn ok() -> u16 {

@@ -67,7 +67,7 @@ async fn pass(
     mut request: Request<Incoming>,
     runtime_of: Option<SandboxId>,
     inputs: mpsc::UnboundedSender<Input>,
-) -> Result<Response<Whole>, Infallible> {
+) -> Result<Response<Whole>, HungUp> {
     let upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
@@ -84,6 +84,9 @@ async fn pass(
         Ok(()) => answer.await.unwrap_or_else(|_| gone()),
         Err(_) => gone(),
     };
+    if answer.status == HttpAnswer::HANG_UP {
+        return Err(HungUp);
+    }
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(name, value);
@@ -102,6 +105,11 @@ async fn pass(
         broken
     }))
 }
+
+/// The connection is to be closed without an answer, which is done by failing.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is that there is none")]
+struct HungUp;
 
 /// A body and what comes after it.
 type Whole = http_body_util::Either<Full<Bytes>, StreamBody<Frames>>;

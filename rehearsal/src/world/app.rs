@@ -156,6 +156,9 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn answer_of(scripted: &Answer) -> HttpAnswer {
+    if scripted.hang_up {
+        return HttpAnswer::text(HttpAnswer::HANG_UP, "");
+    }
     match (&scripted.json, &scripted.body) {
         (Some(json), _) => HttpAnswer::json(scripted.status, json),
         (None, Some(body)) => HttpAnswer::text(scripted.status, body.clone()),

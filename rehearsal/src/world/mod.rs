@@ -72,6 +72,9 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
+    /// No status of HTTP, but what nginx calls a connection that it closes without an answer.
+    pub const HANG_UP: u16 = 444;
+
     /// A JSON answer.
     pub fn json(status: u16, body: &Value) -> Self {
         Self {

@@ -24,8 +24,6 @@ pub(crate) struct Socket {
     asker: Asker,
     script: Talk,
     latency: Duration,
-    /// Whether the greeting is still to be said.
-    greets: bool,
 }
 
 /// What a driver tells of a WebSocket.
@@ -62,8 +60,11 @@ impl World {
         if let Some(status) = script.refuse {
             return self.answer(token, HttpAnswer::json(status, &json!({ "error": "no WebSocket here" })), latency);
         }
-        let greets = script.greeting.is_some();
-        self.sockets.insert(token, Socket { asker, script, latency, greets });
+        if let Some(greeting) = &script.greeting {
+            // Before the reply to what the other side says as soon as it can.
+            self.schedule(latency * 2, Happening::Say(token, text_of(greeting)));
+        }
+        self.sockets.insert(token, Socket { asker, script, latency });
         let open = HttpAnswer { status: 101, ..HttpAnswer::default() };
         self.answer(token, open, latency);
     }
@@ -92,14 +93,8 @@ impl World {
     }
 
     fn listens(&mut self, token: Token) {
-        let Some(socket) = self.sockets.get_mut(&token) else { return };
-        let (asker, latency) = (socket.asker, socket.latency);
-        let greeting = if std::mem::take(&mut socket.greets) { socket.script.greeting.clone() } else { None };
-        if let (Some(sandbox), request) = asker {
+        if let Some((Some(sandbox), request)) = self.sockets.get(&token).map(|socket| socket.asker) {
             self.hold(sandbox, request, token);
-        }
-        if let Some(greeting) = greeting {
-            self.schedule(latency, Happening::Say(token, text_of(&greeting)));
         }
     }
 
