@@ -71,7 +71,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// The file that is meant when none is named, as it is called from this folder.
 fn usual() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("could not read the current folder")?;
-    let of_project = find_root(&here).ok().map(|root| root.join("config/greenlight.yaml")).filter(|file| file.is_file());
+    let of_project =
+        find_root(&here).ok().map(|root| root.join("config/greenlight.yaml")).filter(|file| file.is_file());
     if let Some(file) = of_project {
         return Ok(file.strip_prefix(&here).map(Path::to_owned).unwrap_or(file));
     }
@@ -79,7 +80,9 @@ fn usual() -> anyhow::Result<PathBuf> {
     if beside.is_file() {
         return Ok(beside.to_owned());
     }
-    bail!("there is neither `config/greenlight.yaml` nor `greenlight.yaml` here; name the file: `greenlight lint <FILE>`")
+    bail!(
+        "there is neither `config/greenlight.yaml` nor `greenlight.yaml` here; name the file: `greenlight lint <FILE>`"
+    )
 }
 
 fn contents(config: &Config) -> String {
@@ -95,9 +98,9 @@ fn contents(config: &Config) -> String {
 fn document(file: &str, problems: &[Problem]) -> serde_json::Value {
     let problems: Vec<serde_json::Value> = problems
         .iter()
-        .map(|problem| {
-            json!({ "line": problem.place.line, "column": problem.place.column, "message": problem.message })
-        })
+        .map(
+            |problem| json!({ "line": problem.place.line, "column": problem.place.column, "message": problem.message }),
+        )
         .collect();
     json!({ "file": file, "valid": problems.is_empty(), "problems": problems })
 }
@@ -120,5 +123,7 @@ fn pointed_at(problem: &Problem, text: &str) -> String {
     let number = problem.place.line.to_string();
     let gutter = " ".repeat(number.len());
     let indent = " ".repeat(at - from + before.chars().count());
-    format!(" {number} | {before}{shown}{after}\n {gutter} | {indent}{}", "^".repeat(word.min(WIDTH - (at - from)))).trim_end().to_owned()
+    format!(" {number} | {before}{shown}{after}\n {gutter} | {indent}{}", "^".repeat(word.min(WIDTH - (at - from))))
+        .trim_end()
+        .to_owned()
 }

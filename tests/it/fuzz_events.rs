@@ -15,13 +15,58 @@ use crate::project::root;
 
 /// Keys and words of the events, and texts that their readers are sensitive to.
 const WORDS: &[&str] = &[
-    "source", "detail-type", "detail", "time", "resources", "Records", "Sns", "Message", "alarmData", "alarmArn", "alarmName", "state",
-    "previousState", "value", "reason", "reasonData", "timestamp", "actionsSuppressedBy", "configuration", "metrics", "expression",
-    "returnData", "ALARM", "OK", "INSUFFICIENT_DATA", "CloudWatch Alarm State Change", "DeploymentId", "LifecycleEventHookExecutionId",
-    "deploymentId", "requestContext", "requestPayload", "responsePayload", "functionArn", "condition", "errorMessage", "greenlight",
-    "aws.codedeploy", "aws.events", "CodeDeploy Deployment State-change Notification", "Hook Verdict", "Rollback Decision",
-    "Traffic Restored", "2026-01-05T09:00:00Z", "2023-08-04T12: 36: 15.490+0000", "+0000", "é+0000", "{}", "{\"threshold\":1}", "d-1",
-    "arn:aws:lambda:us-east-2:1:function:x:3", "arn:", "",
+    "source",
+    "detail-type",
+    "detail",
+    "time",
+    "resources",
+    "Records",
+    "Sns",
+    "Message",
+    "alarmData",
+    "alarmArn",
+    "alarmName",
+    "state",
+    "previousState",
+    "value",
+    "reason",
+    "reasonData",
+    "timestamp",
+    "actionsSuppressedBy",
+    "configuration",
+    "metrics",
+    "expression",
+    "returnData",
+    "ALARM",
+    "OK",
+    "INSUFFICIENT_DATA",
+    "CloudWatch Alarm State Change",
+    "DeploymentId",
+    "LifecycleEventHookExecutionId",
+    "deploymentId",
+    "requestContext",
+    "requestPayload",
+    "responsePayload",
+    "functionArn",
+    "condition",
+    "errorMessage",
+    "greenlight",
+    "aws.codedeploy",
+    "aws.events",
+    "CodeDeploy Deployment State-change Notification",
+    "Hook Verdict",
+    "Rollback Decision",
+    "Traffic Restored",
+    "2026-01-05T09:00:00Z",
+    "2023-08-04T12: 36: 15.490+0000",
+    "+0000",
+    "é+0000",
+    "{}",
+    "{\"threshold\":1}",
+    "d-1",
+    "arn:aws:lambda:us-east-2:1:function:x:3",
+    "arn:",
+    "",
 ];
 
 /// Every sample of `events/`.
@@ -36,8 +81,7 @@ fn samples() -> &'static [Value] {
 }
 
 fn read(folder: &Path, found: &mut Vec<Value>) {
-    let mut paths: Vec<_> =
-        std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
         if path.is_dir() {
@@ -56,7 +100,9 @@ fn event() -> impl Strategy<Value = Value> {
         let message = sample.pointer("/Records/0/Sns/Message").and_then(Value::as_str);
         match message.and_then(|text| serde_json::from_str(text).ok()).filter(|_| within) {
             Some(message) => {
-                sample["Records"][0]["Sns"]["Message"] = json!(changed(message, changes).to_string());
+                if let Some(text) = sample.pointer_mut("/Records/0/Sns/Message") {
+                    *text = json!(changed(message, changes).to_string());
+                }
                 sample
             }
             None => changed(sample, changes),
@@ -122,7 +168,9 @@ fn every_notice_among_the_samples_is_reached() {
     let mut kinds: Vec<&str> = samples()
         .iter()
         .filter_map(|sample| Heard::parse(sample).ok())
-        .filter_map(|(_, heard)| if let Heard::Notice(notice) = heard { Some(Notice::detail_type(&notice)) } else { None })
+        .filter_map(
+            |(_, heard)| if let Heard::Notice(notice) = heard { Some(Notice::detail_type(&notice)) } else { None },
+        )
         .collect();
     kinds.sort_unstable();
     kinds.dedup();

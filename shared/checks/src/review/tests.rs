@@ -32,7 +32,8 @@ fn names_are_given_once_and_needs_name_a_check() {
         { "name": "none" },
         { "name": "two", "get": "/", "head": "/" }
     ]);
-    let words = "give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`, `websocket`, `grpc_health`";
+    let words =
+        "give exactly one of `get`, `post`, `put`, `patch`, `delete`, `head`, `invoke`, `websocket`, `grpc_health`";
     assert_eq!(
         told(&checks),
         [
@@ -91,27 +92,37 @@ fn a_reference_must_lead_somewhere_wherever_it_stands() {
 
 #[test]
 fn what_a_request_has_no_use_for_is_told() {
-    check(json!({ "post": "/", "json": 1, "form": { "a": "b" } }), &[
-        "[0].form: a request has one body; give one of `json` and `form`",
-    ]);
-    check(json!({ "invoke": {}, "json": 1, "headers": { "a": "b" } }), &[
-        "[0].json: `json` means nothing to `invoke`; move what is in it into `payload`",
-        "[0].headers: `headers` means nothing to `invoke`; move what is in it into `payload`",
-    ]);
+    check(
+        json!({ "post": "/", "json": 1, "form": { "a": "b" } }),
+        &["[0].form: a request has one body; give one of `json` and `form`"],
+    );
+    check(
+        json!({ "invoke": {}, "json": 1, "headers": { "a": "b" } }),
+        &[
+            "[0].json: `json` means nothing to `invoke`; move what is in it into `payload`",
+            "[0].headers: `headers` means nothing to `invoke`; move what is in it into `payload`",
+        ],
+    );
     check(json!({ "websocket": "/ws", "headers": { "a": "b" }, "json": 1, "capture": { "x": "$.x" } }), &[]);
-    check(json!({ "websocket": "/ws", "form": { "a": "b" } }), &[
-        "[0].form: `form` means nothing to `websocket`; send it as `body` or `json`",
-    ]);
-    check(json!({ "grpc_health": { "service": "a.B" }, "body": "x" }), &[
-        "[0].body: `body` means nothing to `grpc_health`; it sends the name of the `service` alone",
-    ]);
-    check(json!({ "get": "/", "headers": { "a b": "x", "c": "x\ny", "d": "{{ service.name }}" } }), &[
-        "[0].headers.a b: `a b` is no header name",
-        "[0].headers.c: the value has characters that no header may have, such as a line's end",
-    ]);
-    check(json!({ "get": "/", "timeout": "0s" }), &[
-        "[0].timeout: a timeout of nothing fails every try; write a span such as `10s`",
-    ]);
+    check(
+        json!({ "websocket": "/ws", "form": { "a": "b" } }),
+        &["[0].form: `form` means nothing to `websocket`; send it as `body` or `json`"],
+    );
+    check(
+        json!({ "grpc_health": { "service": "a.B" }, "body": "x" }),
+        &["[0].body: `body` means nothing to `grpc_health`; it sends the name of the `service` alone"],
+    );
+    check(
+        json!({ "get": "/", "headers": { "a b": "x", "c": "x\ny", "d": "{{ service.name }}" } }),
+        &[
+            "[0].headers.a b: `a b` is no header name",
+            "[0].headers.c: the value has characters that no header may have, such as a line's end",
+        ],
+    );
+    check(
+        json!({ "get": "/", "timeout": "0s" }),
+        &["[0].timeout: a timeout of nothing fails every try; write a span such as `10s`"],
+    );
 }
 
 #[test]
@@ -120,36 +131,53 @@ fn an_address_of_its_own_has_a_scheme_that_fits_and_a_host_that_is_written_out()
         check(json!({ "get": fine }), &[]);
     }
     check(json!({ "websocket": "wss://a.example/ws" }), &[]);
-    check(json!({ "get": "ws://a" }), &["[0].get: `ws://a` has a scheme that means nothing here; write one of http, https"]);
+    check(
+        json!({ "get": "ws://a" }),
+        &["[0].get: `ws://a` has a scheme that means nothing here; write one of http, https"],
+    );
     check(json!({ "get": "https:///x" }), &["[0].get: `https:///x` has no host; write it behind `://`"]);
-    check(json!({ "grpc_health": { "url": "https://{{ service.name }}:50051" } }), &[
-        "[0].grpc_health.url: `https://{{ service.name }}:50051` takes its host from a reference; write the host itself",
-    ]);
+    check(
+        json!({ "grpc_health": { "url": "https://{{ service.name }}:50051" } }),
+        &[
+            "[0].grpc_health.url: `https://{{ service.name }}:50051` takes its host from a reference; write the host itself",
+        ],
+    );
 }
 
 #[test]
 fn what_an_answer_does_not_have_cannot_be_expected() {
-    check(json!({ "invoke": {}, "expect": { "status": 200, "json": { "$.a": 1 } } }), &[
-        "[0].expect.status: an invocation has no `status`; expect something of `latency`, `body`, `json`",
-    ]);
-    check(json!({ "websocket": "/", "expect": { "headers": { "a": "b" }, "body": { "contains": "x" } } }), &[
-        "[0].expect.headers: a WebSocket's message has no `headers`; expect something of `latency`, `body`, `json`, `certificate`",
-    ]);
-    check(json!({ "grpc_health": {}, "expect": { "body": { "contains": "x" }, "latency": "1s" } }), &[
-        "[0].expect.body: a gRPC health answer has no `body`; expect something of `latency`, `json`, `certificate`",
-    ]);
-    check(json!({ "head": "/", "expect": { "json": { "$.a": 1 } } }), &[
-        "[0].expect.json: a HEAD request has no `json`; expect something of `status`, `latency`, `headers`, `certificate`",
-    ]);
+    check(
+        json!({ "invoke": {}, "expect": { "status": 200, "json": { "$.a": 1 } } }),
+        &["[0].expect.status: an invocation has no `status`; expect something of `latency`, `body`, `json`"],
+    );
+    check(
+        json!({ "websocket": "/", "expect": { "headers": { "a": "b" }, "body": { "contains": "x" } } }),
+        &[
+            "[0].expect.headers: a WebSocket's message has no `headers`; expect something of `latency`, `body`, `json`, `certificate`",
+        ],
+    );
+    check(
+        json!({ "grpc_health": {}, "expect": { "body": { "contains": "x" }, "latency": "1s" } }),
+        &["[0].expect.body: a gRPC health answer has no `body`; expect something of `latency`, `json`, `certificate`"],
+    );
+    check(
+        json!({ "head": "/", "expect": { "json": { "$.a": 1 } } }),
+        &[
+            "[0].expect.json: a HEAD request has no `json`; expect something of `status`, `latency`, `headers`, `certificate`",
+        ],
+    );
 }
 
 #[test]
 fn what_is_captured_has_a_source_and_a_name() {
-    check(json!({ "get": "/", "capture": { "a b": "$.x", "h": { "header": "a b" }, "j": "data.id" } }), &[
-        "[0].capture.a b: `a b` cannot be referred to; a name is made of letters, digits and `_ . - :`",
-        "[0].capture.h: `a b` is no header name",
-        "[0].capture.j: `data.id` is no JSONPath (RFC 9535): it begins with `$`; did you mean `$.data.id`?",
-    ]);
+    check(
+        json!({ "get": "/", "capture": { "a b": "$.x", "h": { "header": "a b" }, "j": "data.id" } }),
+        &[
+            "[0].capture.a b: `a b` cannot be referred to; a name is made of letters, digits and `_ . - :`",
+            "[0].capture.h: `a b` is no header name",
+            "[0].capture.j: `data.id` is no JSONPath (RFC 9535): it begins with `$`; did you mean `$.data.id`?",
+        ],
+    );
     let remarks = told(&json!([{ "name": "a", "get": "/", "capture": { "r": { "regex": "(" } } }]));
     assert!(remarks[0].starts_with("[0].capture.r: `(` is no regular expression: "), "{remarks:?}");
 }
@@ -161,7 +189,10 @@ fn every_part_of_an_expectation_is_read_before_it_is_needed() {
         "status: `99` is no status; write a number from 100 to 599, a class such as `2xx`, or a list of them",
     );
     check_expect(&json!({ "status": [] }), "status: an empty list of statuses allows none");
-    check_expect(&json!({ "body": { "sha256": "abc" } }), "body.sha256: `abc` is no SHA-256; write its 64 hexadecimal digits");
+    check_expect(
+        &json!({ "body": { "sha256": "abc" } }),
+        "body.sha256: `abc` is no SHA-256; write its 64 hexadecimal digits",
+    );
     check_expect(
         &json!({ "body": {} }),
         "body: nothing is expected of the body; give `contains`, `matches` or `sha256`",
@@ -181,7 +212,10 @@ fn every_part_of_an_expectation_is_read_before_it_is_needed() {
     );
     for (expect, start) in [
         (json!({ "body": { "matches": "(" } }), "[0].expect.body.matches: `(` is no regular expression: "),
-        (json!({ "headers": { "a": { "matches": "(" } } }), "[0].expect.headers.a.matches: `(` is no regular expression: "),
+        (
+            json!({ "headers": { "a": { "matches": "(" } } }),
+            "[0].expect.headers.a.matches: `(` is no regular expression: ",
+        ),
         (json!({ "json": { "$.": 1 } }), "[0].expect.json.$.: `$.` is no JSONPath (RFC 9535): "),
     ] {
         let remarks = told(&json!([{ "name": "a", "get": "/", "expect": expect }]));

@@ -21,10 +21,18 @@ pub(super) struct Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    UnknownKey { key: String, valid: Vec<String> },
+    UnknownKey {
+        key: String,
+        valid: Vec<String>,
+    },
     MissingKey(String),
-    UnknownWord { word: String, valid: Vec<String> },
-    WrongType { expected: String },
+    UnknownWord {
+        word: String,
+        valid: Vec<String>,
+    },
+    WrongType {
+        expected: String,
+    },
     /// The type's own words.
     Other(String),
 }
@@ -165,7 +173,9 @@ fn wrong_type(path: &Path, expected: &str, value: &Value) -> String {
         return format!("{subject} needs {wanted}, but nothing stands there");
     }
     if wanted == SECRET {
-        return format!("{subject} needs {wanted}; if the value itself was written here, take it out and replace it where it is used");
+        return format!(
+            "{subject} needs {wanted}; if the value itself was written here, take it out and replace it where it is used"
+        );
     }
     format!("{subject} needs {wanted}, not {}{}", seen(value), hint(wanted, value))
 }

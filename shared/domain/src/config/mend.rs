@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::explain::{Fault, explain};
 use super::load::Problem;
+use super::path::{Path, Step};
 use super::service::Config;
 use super::strict::Strict;
-use super::path::{Path, Step};
 use super::yaml::Document;
 
 /// How many problems are told at most. A file with more than that is another file.
@@ -38,8 +38,7 @@ fn attempt(value: &Value) -> Result<Config, Fault> {
 /// Reads the configuration; `stand_ins` are the places of which it is known already that they are wrong.
 pub(super) fn read(document: Document, stand_ins: impl Iterator<Item = Path>) -> Mended {
     let mut value = document.value.clone();
-    let mut mended =
-        Mended { config: None, document, problems: Vec::new(), paths: stand_ins.collect() };
+    let mut mended = Mended { config: None, document, problems: Vec::new(), paths: stand_ins.collect() };
     for _ in 0..ROUNDS {
         let fault = match attempt(&value) {
             Ok(config) => {
@@ -49,7 +48,7 @@ pub(super) fn read(document: Document, stand_ins: impl Iterator<Item = Path>) ->
             }
             Err(fault) => fault,
         };
-                mended.note(&fault, &value);
+        mended.note(&fault, &value);
         if mended.problems.len() > MOST || !mended.repair(&fault, &mut value) {
             break;
         }
@@ -142,7 +141,8 @@ fn lists_for_maps(written: &Value, read: &Value, at: &Path, found: &mut Vec<Path
 fn stand_ins(original: Option<&Value>) -> Vec<Value> {
     let mut candidates = Vec::new();
     // A number where a text is wanted: other checks may need it by that name.
-    candidates.extend(original.filter(|value| value.is_number() || value.is_boolean()).map(|value| json!(value.to_string())));
+    candidates
+        .extend(original.filter(|value| value.is_number() || value.is_boolean()).map(|value| json!(value.to_string())));
     candidates.extend([
         json!("env:X"),
         json!("1s"),

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::load::Remark;
-use super::service::{Config, Service, Slack};
 use super::path::Path;
+use super::service::{Config, Service, Slack};
 use crate::text::bounded;
 
 /// Everything about the fleet that does not fit together; the remarks begin at the top.
@@ -28,8 +28,10 @@ pub(super) fn review(config: &Config) -> Vec<Remark> {
             remarks.push(Remark::new(at.key("name"), message));
         }
         if !groups.insert(&service.codedeploy) {
-            let message =
-                format!("the deployment group `{}` belongs to two services; a deployment is of one", service.codedeploy);
+            let message = format!(
+                "the deployment group `{}` belongs to two services; a deployment is of one",
+                service.codedeploy
+            );
             remarks.push(Remark::new(at.key("codedeploy"), message));
         }
         review_service(service, &at, &mut remarks);
@@ -41,7 +43,8 @@ fn review_slack(slack: &Slack, at: &Path, remarks: &mut Vec<Remark>) {
     match (&slack.token, &slack.channel, &slack.webhook) {
         (Some(_), Some(channel), None) => {
             if channel.starts_with('#') {
-                let message = format!("`{}` is a channel's name; write its id, such as `C0DEPLOYS`", bounded(channel, 60));
+                let message =
+                    format!("`{}` is a channel's name; write its id, such as `C0DEPLOYS`", bounded(channel, 60));
                 remarks.push(Remark::new(at.key("channel"), message));
             }
         }
@@ -115,7 +118,9 @@ fn not_a_base_url(url: &str) -> Option<String> {
     }
     if let Some(wrong) = url.chars().find(|c| c.is_whitespace() || matches!(c, '?' | '#')) {
         let what = if wrong.is_whitespace() { "a blank".to_owned() } else { format!("a `{wrong}`") };
-        return Some(format!("`{shown}` has {what} in it; the paths of checks go below an endpoint, so it ends with its path"));
+        return Some(format!(
+            "`{shown}` has {what} in it; the paths of checks go below an endpoint, so it ends with its path"
+        ));
     }
     let authority = rest.split('/').next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -127,6 +132,7 @@ fn not_a_base_url(url: &str) -> Option<String> {
     if name.is_empty() {
         return Some(format!("`{shown}` has no host; write it behind `://`"));
     }
-    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
     (!is_port).then(|| format!("`{shown}` has no port from 1 to 65535 behind its host"))
 }

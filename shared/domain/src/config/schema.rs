@@ -45,7 +45,8 @@ pub(super) fn check(schema: &mut Schema) {
     }
     let one_of: Vec<Value> = REQUEST_WORDS.iter().map(|word| required(&[word])).collect();
     let bodies = [required(&["json", "body"]), required(&["json", "form"]), required(&["body", "form"])];
-    let beside = |keys: &[&str]| json!({ "not": { "anyOf": keys.iter().map(|key| required(&[key])).collect::<Vec<_>>() } });
+    let beside =
+        |keys: &[&str]| json!({ "not": { "anyOf": keys.iter().map(|key| required(&[key])).collect::<Vec<_>>() } });
     let not_expected = |keys: &[&str]| json!({ "properties": { "expect": beside(keys) } });
     let of = |word: &str, rules: Vec<Value>| json!({ "if": required(&[word]), "then": { "allOf": rules } });
     schema.insert("oneOf".to_owned(), json!(one_of));
@@ -55,10 +56,7 @@ pub(super) fn check(schema: &mut Schema) {
         json!([
             of(
                 "invoke",
-                vec![
-                    beside(&["headers", "json", "body", "form"]),
-                    not_expected(&["status", "headers", "certificate"])
-                ]
+                vec![beside(&["headers", "json", "body", "form"]), not_expected(&["status", "headers", "certificate"])]
             ),
             of("websocket", vec![beside(&["form"]), not_expected(&["status", "headers"])]),
             of(
@@ -74,7 +72,8 @@ pub(super) fn check(schema: &mut Schema) {
 pub(super) fn slack(schema: &mut Schema) {
     let others = json!({ "anyOf": [{ "required": ["token"] }, { "required": ["channel"] }] });
     let webhook = json!({ "required": ["webhook"] });
-    let forms = json!([{ "required": ["token", "channel"], "not": webhook }, { "required": ["webhook"], "not": others }]);
+    let forms =
+        json!([{ "required": ["token", "channel"], "not": webhook }, { "required": ["webhook"], "not": others }]);
     schema.insert("oneOf".to_owned(), forms);
 }
 

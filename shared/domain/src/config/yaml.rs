@@ -157,7 +157,8 @@ impl Builder {
                 let path = self.begin(place, tag.as_deref());
                 let is_plain = tag.as_ref().is_none_or(|tag| tag.is_yaml_core_schema());
                 let value = scalar(&text, style, tag.as_deref().filter(|_| is_plain)).unwrap_or_else(|| {
-                    let message = format!("`{}` does not fit the tag in front of it; take the tag out", bounded(&text, 60));
+                    let message =
+                        format!("`{}` does not fit the tag in front of it; take the tag out", bounded(&text, 60));
                     self.slip(Some(path), place, message);
                     Value::Null
                 });
@@ -210,7 +211,11 @@ impl Builder {
             self.document.places.entry(path.clone()).or_insert(place);
         }
         if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
-            self.slip(None, place, format!("the tag `{}` means nothing here; take it out", bounded(&tag.to_string(), 60)));
+            self.slip(
+                None,
+                place,
+                format!("the tag `{}` means nothing here; take it out", bounded(&tag.to_string(), 60)),
+            );
         }
         path
     }
@@ -366,7 +371,10 @@ mod tests {
 
     #[test]
     fn what_no_json_can_hold_is_refused() {
-        check_error("? [a]\n: 1\n", "line 1, column 3: a key must be a plain word; quote a value that begins with `{` or `[`");
+        check_error(
+            "? [a]\n: 1\n",
+            "line 1, column 3: a key must be a plain word; quote a value that begins with `{` or `[`",
+        );
         check_error("a: &x [*x]\n", "line 1, column 8: this alias stands within what it is an alias of");
         check_error("a: !!int b\n", "line 1, column 4: `b` does not fit the tag in front of it; take the tag out");
     }
@@ -374,7 +382,8 @@ mod tests {
     #[test]
     fn a_document_that_would_exhaust_the_stack_or_the_memory_is_refused() {
         check_error(&"- ".repeat(50_000), "line 1, column 201: this is nested more than 100 levels deep");
-        let deep = format!("a: &a {}{}\nb: &b {}*a{}\n", "[".repeat(80), "]".repeat(80), "[".repeat(80), "]".repeat(80));
+        let deep =
+            format!("a: &a {}{}\nb: &b {}*a{}\n", "[".repeat(80), "]".repeat(80), "[".repeat(80), "]".repeat(80));
         assert!(parse(&deep).unwrap_err().message.contains("100 levels"));
         let mut laughs = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for (name, of) in "bcdefghi".chars().zip("abcdefgh".chars()) {

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const SERVICE: &str = "version: 1\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: grp }\n";
+const SERVICE: &str =
+    "version: 1\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: grp }\n";
 
 /// Each problem as `line:column: message`.
 fn told(text: &str) -> Vec<String> {
@@ -38,21 +39,24 @@ fn a_wrong_type_is_told_with_what_is_wanted_and_what_stands_there() {
             "5:28: `2 minutes` is not a span of time: write a number and a unit, such as `300ms`, `3s`, `2m`, `1h` or `14d`",
         ),
         (block("checks:"), "5:28: `checks` needs a list, but nothing stands there"),
-        (block("checks: { name: a }"), "5:28: `checks` needs a list, not a map with `name`; begin each entry with `- `"),
-        (block("checks: [health]"), "5:37: this entry of `checks` needs a map of keys and values, not the text `health`"),
         (
-            block("checks: [{ name: a, get: /, needs: b }]"),
-            "5:56: `needs` needs a list, not the text `b`; write `[b]`",
+            block("checks: { name: a }"),
+            "5:28: `checks` needs a list, not a map with `name`; begin each entry with `- `",
         ),
-        (block("checks: [{ name: 5, get: / }]"), "5:39: `name` needs a text, not the number 5; put it in quotes, `\"5\"`"),
+        (
+            block("checks: [health]"),
+            "5:37: this entry of `checks` needs a map of keys and values, not the text `health`",
+        ),
+        (block("checks: [{ name: a, get: /, needs: b }]"), "5:56: `needs` needs a list, not the text `b`; write `[b]`"),
+        (
+            block("checks: [{ name: 5, get: / }]"),
+            "5:39: `name` needs a text, not the number 5; put it in quotes, `\"5\"`",
+        ),
         (
             block("checks: [{ name: a, get: /, always: yes }]"),
             "5:56: `always` needs `true` or `false`, not the text `yes`; write `true`",
         ),
-        (
-            block("checks: [{ name: a, get: /, severity: wran }]"),
-            "5:56: `wran` is no `severity`; did you mean `warn`?",
-        ),
+        (block("checks: [{ name: a, get: /, severity: wran }]"), "5:56: `wran` is no `severity`; did you mean `warn`?"),
         (block("checks: [{ name: a, get: /, severity: 3 }]"), "5:56: `severity` needs a word, not the number 3"),
         (
             block("checks: [{ name: a, get: /, retries: { times: 2, backof: 1s } }]"),
@@ -70,7 +74,10 @@ fn a_wrong_type_is_told_with_what_is_wanted_and_what_stands_there() {
             "before_allow_traffic: { require: { alarms_quiet: wran } }".to_owned(),
             "5:40: `alarms_quiet` needs `true`, `false` or `warn`, not the text `wran`; did you mean `warn`?",
         ),
-        ("alarms: [{ name: x, action: rollbak }]".to_owned(), "5:25: `rollbak` is no `action`; did you mean `rollback`?"),
+        (
+            "alarms: [{ name: x, action: rollbak }]".to_owned(),
+            "5:25: `rollbak` is no `action`; did you mean `rollback`?",
+        ),
         ("alarms: [{ name: x, action: page }]".to_owned(), "5:25: `page` is no `action`; write `rollback` or `alert`"),
         (
             "alarms: [{ name: x }]".to_owned(),
@@ -98,9 +105,10 @@ fn what_is_wrong_with_the_whole_file_is_told_once() {
     check("- version: 1\n", &["1:1: the file needs a map of keys and values, not a list"]);
     check("services: []\n", &["1:1: the file lacks `version`; add `version: 1`"]);
     check("version: 1\n", &["1:1: the file lacks `services`; add `services:` and the list of them, `[]` for none"]);
-    check("version: \"1\"\nservices: []\n", &[
-        "1:1: `version` needs a whole number from 0 up, not the text `1`; write it without quotes",
-    ]);
+    check(
+        "version: \"1\"\nservices: []\n",
+        &["1:1: `version` needs a whole number from 0 up, not the text `1`; write it without quotes"],
+    );
     check("version: -1\nservices: []\n", &["1:1: `version` needs a whole number from 0 up, not the number -1"]);
     check("version: 2\nservices: []\n", &["1:1: version 2 of the configuration is not known; write `version: 1`"]);
 }
@@ -173,19 +181,23 @@ services:
 
 #[test]
 fn what_does_not_fit_together_is_told() {
-    check("version: 1\nslack: { token: \"env:T\" }\nservices: []\n", &[
-        "2:1: `token` needs a `channel`: the channel's id, such as `C0DEPLOYS`",
-    ]);
-    check("version: 1\nslack: { token: \"env:T\", webhook: \"env:W\" }\nservices: []\n", &[
-        "2:1: give either `token` and `channel`, or `webhook`",
-    ]);
-    check(&format!("{SERVICE}{}", SERVICE.replace("version: 1\nservices:\n", "").replace("name: a", "name: b")), &[
-        "6:5: the deployment group `app/grp` belongs to two services; a deployment is of one",
-    ]);
+    check(
+        "version: 1\nslack: { token: \"env:T\" }\nservices: []\n",
+        &["2:1: `token` needs a `channel`: the channel's id, such as `C0DEPLOYS`"],
+    );
+    check(
+        "version: 1\nslack: { token: \"env:T\", webhook: \"env:W\" }\nservices: []\n",
+        &["2:1: give either `token` and `channel`, or `webhook`"],
+    );
+    check(
+        &format!("{SERVICE}{}", SERVICE.replace("version: 1\nservices:\n", "").replace("name: a", "name: b")),
+        &["6:5: the deployment group `app/grp` belongs to two services; a deployment is of one"],
+    );
     check_line("environment: \"\"", &["5:5: this is empty; write a name"]);
-    check_line("after_allow_traffic: { budget: 0s }", &[
-        "5:28: a budget of nothing leaves no time for anything; leave it out to take what Lambda leaves",
-    ]);
+    check_line(
+        "after_allow_traffic: { budget: 0s }",
+        &["5:28: a budget of nothing leaves no time for anything; leave it out to take what Lambda leaves"],
+    );
 }
 
 #[test]
