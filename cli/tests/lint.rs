@@ -64,7 +64,7 @@ greenlight.yaml:6:7: `budget` needs a span of time such as `2m`, not the number 
  6 |       budget: 120
    |       ^^^^^^
 greenlight.yaml:8:53: `id` is no JSONPath (RFC 9535): it begins with `$`; did you mean `$.id`?
- 8 |         - { name: create, post: /orders, capture: { id: id }, expect: { stat…
+ 8 |         - { name: create, post: /orders, capture: { id: id }, expect: …
    |                                                     ^^
 greenlight.yaml:8:123: `gtee` is no matcher; did you mean `gte`? (valid: gte, gt, lte, lt, eq, ne, matches, contains, exists, length)
  8 | …3, 204], json: { $.n: { gtee: 1 } } } }

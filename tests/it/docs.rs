@@ -1,7 +1,7 @@
 //! The examples in the documentation: what is shown there is read by the code that it is about, and what is said to be refused is refused
 //! in those words.
 
-use domain::config::load;
+use domain::config::load_reviewed;
 use domain::events::Heard;
 use serde_json::Value;
 
@@ -11,19 +11,19 @@ const SERVICE: &str =
     "version: 1\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: group }\n";
 
 /// A fenced block.
-struct Block {
-    page: &'static str,
+pub(crate) struct Block {
+    pub(crate) page: &'static str,
     /// The line of its fence.
-    line: usize,
-    language: String,
-    text: String,
+    pub(crate) line: usize,
+    pub(crate) language: String,
+    pub(crate) text: String,
 }
 
 fn page(page: &str) -> String {
     std::fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
-fn blocks(name: &'static str) -> Vec<Block> {
+pub(crate) fn blocks(name: &'static str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut is_open = false;
     for (line, text) in page(name).lines().enumerate() {
@@ -41,7 +41,7 @@ fn blocks(name: &'static str) -> Vec<Block> {
 }
 
 /// The configuration that a block shows or is a part of; `None` when it is something else, such as an AppSpec.
-fn configuration(text: &str) -> Option<String> {
+pub(crate) fn configuration(text: &str) -> Option<String> {
     let indented = |by: usize| text.replace('\n', &format!("\n{:by$}", ""));
     match text.split([':', '\n']).next()? {
         "version" if text.contains("\nservices:") => Some(text.to_owned()),
@@ -65,7 +65,7 @@ fn every_configuration_is_taken_or_refused_as_the_page_says() {
             read += 1;
             // What is told of a wrong configuration stands in the block that follows it.
             let told = blocks.get(index + 1).filter(|next| next.language == "text").map(|next| next.text.trim_end());
-            let refused = load("greenlight.yaml", &text).err().map(|error| error.to_string());
+            let refused = load_reviewed("greenlight.yaml", &text, checks::review).err().map(|error| error.to_string());
             assert_eq!(refused.as_deref(), told, "{name}:{}", block.line);
         }
     }

@@ -8,12 +8,20 @@ mod bad_input;
 mod docs;
 /// Every sample in `events/`, invoked as `cargo lambda invoke` does.
 mod events;
+/// Configurations that nobody would write: whatever the file holds, it is read or refused with a place.
+mod fuzz_configuration;
+/// Events that nobody would send: whatever arrives, it is decoded or refused.
+mod fuzz_events;
+/// Values that a person or a service would not come up with.
+mod mutation;
 /// The project, read and built once for all tests.
 mod project;
 /// Our Runtime API beside AWS's own emulator.
 mod runtime_api_conformance;
 /// Every scenario, and that a broken template does not go unnoticed.
 mod scenarios;
+/// The JSON Schema of the configuration.
+mod schema;
 /// Functions that do not play along with virtual time.
 mod stubborn;
 /// `template.yaml` held against what the code relies on.

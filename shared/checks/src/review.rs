@@ -65,12 +65,13 @@ impl One<'_> {
             if self.checks.iter().all(|other| other.name != *needed) {
                 let others =
                     self.checks.iter().map(|other| other.name.as_str()).filter(|name| *name != self.check.name);
-                let hint = nearest(needed, others).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = nearest(needed, others);
+                let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 let remark = Remark::new(
                     self.at.key("needs").entry(position),
                     format!("there is no check `{needed}` in this block{hint}"),
                 );
-                self.remarks.push(Remark { rests_on_names: true, ..remark });
+                self.remarks.push(Remark { rests_on_names: near.is_none(), ..remark });
             }
         }
     }
@@ -113,11 +114,12 @@ impl One<'_> {
         let captured: BTreeSet<&str> =
             self.checks.iter().flat_map(|check| check.capture.keys().map(String::as_str)).collect();
         let known = || VARIABLES.into_iter().chain(captured.iter().copied());
-        let hint = match nearest(name, known()) {
+        let near = nearest(name, known());
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here are {}", known().collect::<Vec<_>>().join(", ")),
         };
-        Some((format!("{shown} refers to nothing; {hint}"), true))
+        Some((format!("{shown} refers to nothing; {hint}"), near.is_none()))
     }
 }
 
@@ -190,7 +192,7 @@ fn circles(checks: &[Check], remarks: &mut Vec<Remark>) {
             check.name,
             names.join(" waits for ")
         );
-        remarks.push(Remark { rests_on_names: true, ..Remark::new(at, message) });
+        remarks.push(Remark::new(at, message));
     }
 }
 

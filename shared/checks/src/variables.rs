@@ -57,7 +57,8 @@ impl Variables {
         self.given.get(name)
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.given.keys().map(String::as_str)
     }
 

@@ -130,3 +130,31 @@ impl Case<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_check_may_refer_to_is_what_the_review_of_the_configuration_knows() {
+        let group = json!({ "application": "mangaassist", "deployment_group": "orchestrator" });
+        let service: Service = serde_json::from_value(json!({ "name": "orchestrator", "codedeploy": group })).unwrap();
+        let case = Case {
+            deployment: DeploymentId("d-1".to_owned()),
+            group: service.codedeploy.clone(),
+            platform: None,
+            revision: Revision::default(),
+            app_spec: AppSpec::None,
+            is_first: false,
+            routes: None,
+            target: Err("not asked".to_owned()),
+            lifecycle_event: None,
+            service: &service,
+        };
+        let mut known = checks::VARIABLES;
+        known.sort_unstable();
+        assert!(case.variables().names().eq(known), "{:?}", case.variables());
+    }
+}

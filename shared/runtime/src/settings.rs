@@ -85,6 +85,8 @@ impl Environment {
 
 #[cfg(test)]
 mod tests {
+    use domain::config::{Path, Remark};
+
     use super::*;
 
     #[test]
@@ -92,6 +94,26 @@ mod tests {
         let environment = Environment::new([(GREENLIGHT_CONFIG.to_owned(), "/nowhere/g.yaml".to_owned())]);
         let text = environment.configuration().unwrap_err().to_string();
         assert!(text.contains("`/nowhere/g.yaml`") && text.contains("attach the configuration layer"), "{text}");
+    }
+
+    #[test]
+    fn a_mistake_inside_a_check_is_told_to_those_who_run_checks_alone() {
+        let file = std::env::temp_dir().join(format!("greenlight-settings-{}.yaml", std::process::id()));
+        let text = "version: 1\nservices:\n  - name: a\n    codedeploy: { application: b, deployment_group: c }\n    after_allow_traffic:\n      \
+                    checks: [{ name: x, get: / }]\n";
+        std::fs::write(&file, text).unwrap();
+        let environment = Environment::new([(GREENLIGHT_CONFIG.to_owned(), file.display().to_string())]);
+        assert!(environment.configuration().is_ok());
+        let reviewed = environment.configuration_reviewed(|checks| {
+            let about = |index| Remark::new(Path::top().entry(index).key("get"), "is no path");
+            (0..checks.len()).map(about).collect()
+        });
+        std::fs::remove_file(&file).unwrap();
+        let text = reviewed.unwrap_err().to_string();
+        assert!(
+            text.contains("the configuration is not valid:\n") && text.ends_with(".yaml:6:26: is no path"),
+            "{text}"
+        );
     }
 
     #[test]

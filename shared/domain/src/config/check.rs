@@ -147,19 +147,6 @@ pub enum Request<'a> {
     GrpcHealth(&'a GrpcHealthRequest),
 }
 
-impl Request<'_> {
-    /// Whether it goes below the service's base URL, having none of its own.
-    pub fn needs_a_base_url(&self) -> bool {
-        let has_scheme =
-            |url: &str| ["http://", "https://", "ws://", "wss://"].iter().any(|scheme| url.trim().starts_with(scheme));
-        match self {
-            Request::Http { path, .. } | Request::WebSocket { path } => !has_scheme(path),
-            Request::GrpcHealth(health) => health.url.is_none(),
-            Request::Invoke(_) => false,
-        }
-    }
-}
-
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {

@@ -47,8 +47,8 @@ pub struct Remark {
     pub path: Path,
     /// What is wrong, and what to write instead.
     pub message: String,
-    /// Whether it rests on all names and captured values of the block being known. Where a check of the block could not be read, it
-    /// may only follow from that, and is not told.
+    /// Whether it rests on all names and captured values of the block being known. Where a check's name could not be read, it may
+    /// only follow from that, and is not told.
     pub rests_on_names: bool,
 }
 

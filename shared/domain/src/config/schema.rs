@@ -20,9 +20,9 @@ pub fn schema() -> Value {
     schema.to_value()
 }
 
-/// Takes out what helps nobody: a default of `null`, and the sizes of Rust's numbers.
+/// Takes out what helps nobody: defaults that are nothing or whole blocks, and the sizes of Rust's numbers.
 fn tidy(schema: &mut Schema) {
-    if schema.get("default").is_some_and(Value::is_null) {
+    if schema.get("default").is_some_and(|default| default.is_null() || default.is_array() || default.is_object()) {
         schema.remove("default");
     }
     if schema.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
@@ -71,7 +71,9 @@ pub(super) fn check(schema: &mut Schema) {
 /// A bot token with its channel, or a webhook alone.
 pub(super) fn slack(schema: &mut Schema) {
     let others = json!({ "anyOf": [{ "required": ["token"] }, { "required": ["channel"] }] });
-    let forms = json!([{ "required": ["token", "channel"] }, { "required": ["webhook"], "not": others }]);
+    let webhook = json!({ "required": ["webhook"] });
+    let forms =
+        json!([{ "required": ["token", "channel"], "not": webhook }, { "required": ["webhook"], "not": others }]);
     schema.insert("oneOf".to_owned(), forms);
 }
 
