@@ -34,7 +34,7 @@ impl Local {
             let key_at = if assignment.starts_with("secret:") { assignment.find('#').unwrap_or(0) } else { 0 };
             let at = assignment.get(key_at..).and_then(|rest| rest.find('=')).map(|at| at + key_at);
             let (name, value) = match at.and_then(|at| assignment.split_at_checked(at)) {
-                Some((name, value)) if !name.trim().is_empty() => (name.trim(), value.trim_start_matches('=')),
+                Some((name, value)) if !name.trim().is_empty() => (name.trim(), value.strip_prefix('=').unwrap_or(value)),
                 // The whole text is not repeated: it may hold a secret.
                 _ => bail!("a `--var` is written NAME=VALUE, such as `--var revision.git_sha=$GITHUB_SHA`"),
             };

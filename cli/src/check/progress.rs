@@ -89,6 +89,13 @@ impl<'a> Progress<'a> {
 
     /// Writes a line that stays, and again what is running.
     fn show(&self, state: &mut State, stays: Option<&str>) {
+        let text = self.text(state, stays);
+        if let Err(error) = self.channel.write(&text) {
+            state.failed.get_or_insert(error);
+        }
+    }
+
+    fn text(&self, state: &mut State, stays: Option<&str>) -> String {
         let mut text = String::new();
         if self.rewrites && state.lines > 0 {
             // To the beginning of the first line that does not stay; everything from there on goes.
@@ -111,9 +118,7 @@ impl<'a> Progress<'a> {
                 state.lines += 1;
             }
         }
-        if let Err(error) = self.channel.write(&text) {
-            state.failed.get_or_insert(error);
-        }
+        text
     }
 
     fn ended(&self, finding: &Finding) -> String {
@@ -165,5 +170,39 @@ impl Watcher for Progress<'_> {
         self.interrupts.first().await;
         let line = "stopped: what runs is cancelled, and clean-ups still run; Ctrl-C again ends at once";
         self.show(&mut self.state.borrow_mut(), Some(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_rewritten_below_what_has_ended_and_never_wraps() {
+        let interrupts = Interrupts::default();
+        let names: Vec<String> = (0..10).map(|n| format!("check {n} with a name")).collect();
+        let progress = Progress {
+            names: names.iter().map(String::as_str).collect(),
+            skipped: &[],
+            channel: Channel::Output,
+            style: Style { width: 60, colour: false },
+            rewrites: true,
+            interrupts: &interrupts,
+            state: RefCell::default(),
+        };
+        let mut state = State::default();
+        state.running.extend((0..10).map(|index| (index, String::new())));
+        let text = progress.text(&mut state, None);
+        assert_eq!(text.lines().count(), 9);
+        assert!(text.starts_with("  … check 0 with a name\n") && text.ends_with("  … and 2 more\n"), "{text}");
+        state.running.clear();
+        state.running.insert(4, format!(", try 1: {}", "x".repeat(200)));
+        let text = progress.text(&mut state, Some("  ✓ check 0 with a name"));
+        // Nine lines up, and everything below is cleared (ECMA-48: CUU and ED).
+        let rest = text.strip_prefix("\r\u{1b}[9A\u{1b}[J  ✓ check 0 with a name\n").unwrap();
+        assert!(rest.starts_with("  … check 4 with a name, try 1: xxx") && rest.ends_with("…\n"), "{rest}");
+        assert_eq!(rest.trim_end_matches('\n').chars().count(), 59);
+        state.running.clear();
+        assert_eq!(progress.text(&mut state, Some("end")), "\r\u{1b}[1A\u{1b}[Jend\n");
     }
 }
