@@ -34,8 +34,7 @@ const BUDGET: Duration = Duration::from_mins(5);
 const INTERRUPTED: u8 = 130;
 
 /// Why an `invoke` cannot be carried out here.
-const NO_INVOCATION: &str =
-    "`invoke` needs AWS, which `greenlight check` does not speak to; the hook runs this check. `--skip-invoke` takes such \
+const NO_INVOCATION: &str = "`invoke` needs AWS, which `greenlight check` does not speak to; the hook runs this check. `--skip-invoke` takes such \
      checks out of the verdict";
 
 #[derive(Args)]
@@ -116,8 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let channel = if to_output { Channel::Error } else { Channel::Output };
     let local = Local::read(&arguments.variables)?;
     let path = choose::config(arguments.config.as_deref())?;
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+    let text = std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
     let config = load(&path.display().to_string(), &text)?;
     let choices = choose(&config, arguments)?;
     let http = HttpClient::new(Clock::system());
@@ -141,7 +139,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     });
     let Some(ran) = finished? else {
-        complain("interrupted twice: ended at once; clean-ups that had not finished are cancelled, and no report is written");
+        complain(
+            "interrupted twice: ended at once; clean-ups that had not finished are cancelled, and no report is written",
+        );
         return Ok(ExitCode::from(INTERRUPTED));
     };
     channel.write(&summary::text(&ran, style(channel)))?;

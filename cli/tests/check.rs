@@ -180,7 +180,10 @@ fn what_cannot_run_ends_with_2_and_says_what_to_do() {
     let project = Project::new(CONFIG);
     let one = |name| ["--service", name];
     let cases: [(Vec<&str>, &str); 14] = [
-        (vec![], "which service? Say `--service NAME`, or `--all`; the configuration has `orchestrator`, `overflow`, `empty`"),
+        (
+            vec![],
+            "which service? Say `--service NAME`, or `--all`; the configuration has `orchestrator`, `overflow`, `empty`",
+        ),
         (one("orchestratr").to_vec(), "no service `orchestratr`; did you mean `orchestrator`?"),
         (one("zzzzzzzzzz").to_vec(), "no service `zzzzzzzzzz`; it has `orchestrator`, `overflow`, `empty`"),
         (one("orchestrator").to_vec(), "give it with `--base-url URL`, or set `endpoints.test` in the configuration"),
@@ -213,7 +216,18 @@ fn reports_are_written_for_machines_and_the_progress_makes_room_for_them() {
     let (project, server) = (Project::new(CONFIG), healthy());
     let base = server.url.replace("http://", "http://ada:hunter2222@");
     let arguments = ["--all", "--stage", "before", "--base-url", &base, "--var", "revision.git_sha=0000"];
-    let reports = ["--report", "junit", "--output", "junit.xml", "--report", "markdown", "--output", "summary.md", "--report", "json"];
+    let reports = [
+        "--report",
+        "junit",
+        "--output",
+        "junit.xml",
+        "--report",
+        "markdown",
+        "--output",
+        "summary.md",
+        "--report",
+        "json",
+    ];
     let (status, out, error) = project.check(&[&arguments[..], &reports].concat());
     assert_eq!(status, Some(1), "{error}");
     let document: Value = serde_json::from_str(&out).unwrap();
@@ -311,7 +325,8 @@ fn a_reader_that_goes_away_changes_nothing() {
     let (project, server) = (Project::new(CONFIG), healthy());
     let arguments = [&ALL_GIVEN[..], &["--base-url", &server.url]].concat();
     let mut command = project.command(&arguments);
-    let mut child = command.env("APP_TOKEN", "t0k3n-of-a-test").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.env("APP_TOKEN", "t0k3n-of-a-test").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let (status, _, error) = ended(child.wait_with_output().unwrap());
     assert_eq!((status, error.as_str()), (Some(0), ""));
@@ -320,10 +335,13 @@ fn a_reader_that_goes_away_changes_nothing() {
 
 #[test]
 fn a_proxy_of_the_environment_is_used_and_not_taken_for_the_server() {
-    let project = Project::new("version: 1\nservices:\n  - name: a\n    codedeploy: { application: a, deployment_group: a }\n    after_allow_traffic: { checks: [{ name: health, get: /health }] }\n");
+    let project = Project::new(
+        "version: 1\nservices:\n  - name: a\n    codedeploy: { application: a, deployment_group: a }\n    after_allow_traffic: { checks: [{ name: health, get: /health }] }\n",
+    );
     let proxy = serve(|_| Reply::new(503, ""));
     let arguments = ["--base-url", "http://app.example.invalid", "--report", "json"];
-    let output = project.command(&arguments).env("HTTP_PROXY", &proxy.url).env("http_proxy", &proxy.url).output().unwrap();
+    let output =
+        project.command(&arguments).env("HTTP_PROXY", &proxy.url).env("http_proxy", &proxy.url).output().unwrap();
     let (status, out, error) = ended(output);
     assert_eq!(status, Some(1), "{error}");
     assert_eq!(proxy.asked(), ["GET http://app.example.invalid/health"]);

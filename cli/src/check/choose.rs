@@ -137,7 +137,9 @@ fn base(
             && uri.query().is_none()
     });
     if !is_base || url.contains('#') {
-        bail!("`{shown}` is no base URL; write `http://` or `https://`, the host, and a path at most: `https://test.example.com:8443`");
+        bail!(
+            "`{shown}` is no base URL; write `http://` or `https://`, the host, and a path at most: `https://test.example.com:8443`"
+        );
     }
     Ok(Ok(url.to_owned()))
 }

@@ -34,18 +34,21 @@ impl Local {
             let key_at = if assignment.starts_with("secret:") { assignment.find('#').unwrap_or(0) } else { 0 };
             let at = assignment.get(key_at..).and_then(|rest| rest.find('=')).map(|at| at + key_at);
             let (name, value) = match at.and_then(|at| assignment.split_at_checked(at)) {
-                Some((name, value)) if !name.trim().is_empty() => (name.trim(), value.strip_prefix('=').unwrap_or(value)),
+                Some((name, value)) if !name.trim().is_empty() => {
+                    (name.trim(), value.strip_prefix('=').unwrap_or(value))
+                }
                 // The whole text is not repeated: it may hold a secret.
                 _ => bail!("a `--var` is written NAME=VALUE, such as `--var revision.git_sha=$GITHUB_SHA`"),
             };
             let value = value.to_owned();
             if name.starts_with("secret:") || name.starts_with("env:") {
-                let reference = SecretRef::parse(name)
-                    .ok()
-                    .with_context(|| format!("`{name}` names no secret; write `--var 'secret:<name>#<key>=env:VARIABLE'`"))?;
+                let reference = SecretRef::parse(name).ok().with_context(|| {
+                    format!("`{name}` names no secret; write `--var 'secret:<name>#<key>=env:VARIABLE'`")
+                })?;
                 let value = match value.strip_prefix("env:") {
-                    Some(variable) => variable_of(variable)
-                        .with_context(|| format!("`--var {name}=env:{variable}`: the environment variable `{variable}` is not set"))?,
+                    Some(variable) => variable_of(variable).with_context(|| {
+                        format!("`--var {name}=env:{variable}`: the environment variable `{variable}` is not set")
+                    })?,
                     None => value,
                 };
                 local.secrets.insert(reference.to_string(), value);

@@ -34,7 +34,8 @@ pub(super) fn text(ran: &[Ran], style: Style) -> String {
         }
     }
     if ran.iter().any(|ran| ran.block == "before_allow_traffic") {
-        let remark = "The facts of `require` (tasks, targets, images, alarms) are the hook's to look at; they need AWS.";
+        let remark =
+            "The facts of `require` (tasks, targets, images, alarms) are the hook's to look at; they need AWS.";
         for line in wrapped(remark, style.width) {
             out.push_str(&format!("{}\n", style.paint(&line, Paint::Dim)));
         }
@@ -67,7 +68,8 @@ fn of_finding(ran: &Ran, finding: &Finding, style: Style) -> String {
         let lead = if number == 0 { style.paint(sign, paint) } else { " ".to_owned() };
         out.push_str(&format!("{lead} {}\n", style.paint(line, Paint::Bold)));
     }
-    let tries = if finding.tries > 0 { count(finding.tries as usize, "try").replace("trys", "tries") } else { String::new() };
+    let tries =
+        if finding.tries > 0 { count(finding.tries as usize, "try").replace("trys", "tries") } else { String::new() };
     let took = finding.duration_ms.map(|ms| spoken(std::time::Duration::from_millis(ms))).unwrap_or_default();
     let peer = finding.peer.clone().unwrap_or_default();
     let rows = [

@@ -83,8 +83,7 @@ where
     let block = &case.service.after_allow_traffic;
     let budget = window.for_checks(block.budget.map(|span| span.0));
     let Ports { http, balancer, versions, secrets, .. } = ports;
-    let findings =
-        case.run_checks(&block.checks, Traffic::Production, http, balancer, versions, secrets, budget).await;
+    let findings = case.run_checks(&block.checks, Traffic::Production, http, balancer, versions, secrets, budget).await;
     case.conclude(findings, "after_allow_traffic")
 }
 

@@ -108,7 +108,8 @@ impl Expectation {
 
     /// A matcher as it reads after the name of what it is about; of a password it is not said which.
     fn wanted(&self, name: &str, matchers: &[Matcher]) -> String {
-        let texts: Vec<String> = matchers.iter().map(|matcher| matcher.spoken(&|text| self.shown(name, text))).collect();
+        let texts: Vec<String> =
+            matchers.iter().map(|matcher| matcher.spoken(&|text| self.shown(name, text))).collect();
         texts.join(" and ")
     }
 
@@ -121,9 +122,11 @@ impl Expectation {
         let mut parts = Vec::new();
         parts.extend(self.status.as_deref().map(spoken_status));
         parts.extend(self.latency.map(spoken_latency));
-        parts.extend(self.headers.iter().map(|(name, matchers)| {
-            format!("header `{name}` {}", self.wanted(name.as_str(), matchers))
-        }));
+        parts.extend(
+            self.headers
+                .iter()
+                .map(|(name, matchers)| format!("header `{name}` {}", self.wanted(name.as_str(), matchers))),
+        );
         parts.extend(self.contains.as_deref().map(|part| self.spoken_contains(part)));
         parts.extend(self.matches.as_ref().map(|regex| self.spoken_matches(regex)));
         parts.extend(self.sha256.as_deref().map(spoken_sha256));

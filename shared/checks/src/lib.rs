@@ -14,6 +14,8 @@ mod mask;
 mod matcher;
 mod observe;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod request;
 mod template;
 mod trial;

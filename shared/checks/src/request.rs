@@ -118,7 +118,13 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
     let rendered = if sole_reference(rest).is_some() {
         below(&origin, &plain(rest, scope)?, scope.variables.mask())?
     } else {
-        rooted(&render(rest, scope, component)?)
+        let rendered = rooted(&render(rest, scope, component)?);
+        if dot_segments(&rendered) > dot_segments(rest) {
+            return Err(Unable::Wrong(format!(
+                "a value in `{rest}` makes a part of the path `.` or `..`, which would lead elsewhere on the host"
+            )));
+        }
+        rendered
     };
     let shown = match rest.split_once('?') {
         Some((head, query)) => format!("{}?{query}", rooted(&render(head, scope, component)?)),
@@ -129,6 +135,14 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
         url: format!("{}{}", tidy(&origin), tidy(&rendered)),
         shown: format!("{}{shown}", without_secrets(&origin)),
     })
+}
+
+/// How many parts of a path are `.` or `..`, which a client takes out (RFC 3986, 5.2.4).
+fn dot_segments(path: &str) -> usize {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split('/')
+        .filter(|segment| matches!(segment.replace("%2E", ".").replace("%2e", ".").as_str(), "." | ".."))
+        .count()
 }
 
 /// Everything after the host begins with a slash; without it, `@other.example` would make another host of it.
@@ -208,6 +222,7 @@ mod tests {
             ("evil".to_owned(), json!("http://host:8123/steal")),
             ("at".to_owned(), json!("@evil.example/")),
             ("broken".to_owned(), json!("a\r\nx: y")),
+            ("up".to_owned(), json!("..")),
             ("n".to_owned(), json!(7)),
         ]);
         let (variables, promised) = (Variables::new(), BTreeMap::new());
@@ -286,6 +301,7 @@ mod tests {
                 "the header `x` has characters that no header may have",
             ),
             (json!({ "invoke": { "payload": 1 }, "json": 1 }), "an invocation takes its `payload` alone"),
+            (json!({ "get": "/orders/{{ up }}" }), "makes a part of the path `.` or `..`"),
             (json!({}), "has 0 requests"),
         ];
         for (mut check, expected) in cases {

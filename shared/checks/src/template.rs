@@ -109,7 +109,8 @@ fn no_secret(name: &str) -> String {
 
 fn is_name(name: &str) -> bool {
     let of_a_secret = |c: char| matches!(c, '/' | '#' | '@' | '+' | '=' | ',') && is_secret(name);
-    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ':') || of_a_secret(c))
+    !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ':') || of_a_secret(c))
 }
 
 /// The names that a text refers to, in order.

@@ -154,7 +154,10 @@ fn a_certificate_that_cannot_be_read_is_not_taken_for_a_good_one() {
 
 #[test]
 fn what_is_expected_and_seen_is_told_without_secrets() {
-    let mut seen = answer(200, r#"{"key": "k-12345", "password": "p", "user": {"name": "ada", "api_key": "x"}, "total_tokens": 7}"#);
+    let mut seen = answer(
+        200,
+        r#"{"key": "k-12345", "password": "p", "user": {"name": "ada", "api_key": "x"}, "total_tokens": 7}"#,
+    );
     seen.headers.insert("set-cookie", "sid=1; Path=/".parse().unwrap());
     seen.headers.insert("x-key", "now k-12345".parse().unwrap());
     seen.headers.insert("location", "/next?token=abc&page=2".parse().unwrap());

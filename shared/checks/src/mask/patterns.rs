@@ -74,18 +74,17 @@ pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
             spans.push(span);
         }
     }
-    for (pattern, group) in [
-        (&patterns.element, 1),
-        (&patterns.json_web_token, 0),
-        (&patterns.access_key, 0),
-        (&patterns.credentials, 1),
-    ] {
+    for (pattern, group) in
+        [(&patterns.element, 1), (&patterns.json_web_token, 0), (&patterns.access_key, 0), (&patterns.credentials, 1)]
+    {
         spans.extend(pattern.captures_iter(text).filter_map(|found| found.get(group)).map(|found| found.range()));
     }
     let basic = patterns.basic.captures_iter(text).filter_map(|found| found.get(1));
     spans.extend(basic.filter(|found| is_user_and_password(found.as_str())).map(|found| found.range()));
     // `Bearer realm="…"` asks for a token and has none.
-    let asks = |end: usize| text.get(..end).is_some_and(|to| to.ends_with('=')) && text.get(end..).is_some_and(|from| from.starts_with('"'));
+    let asks = |end: usize| {
+        text.get(..end).is_some_and(|to| to.ends_with('=')) && text.get(end..).is_some_and(|from| from.starts_with('"'))
+    };
     let bearer = patterns.bearer.captures_iter(text).filter_map(|found| found.get(1));
     spans.extend(bearer.map(|found| found.range()).filter(|span| !asks(span.end)));
     spans
@@ -174,10 +173,7 @@ mod tests {
     fn tokens_are_known_by_their_form() {
         check("with Bearer abc.DEF-1~ sent", "with Bearer *** sent");
         check("with Basic dXNlcjpwYXNz sent", "with Basic *** sent");
-        check(
-            "at eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c!",
-            "at ***!",
-        );
+        check("at eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c!", "at ***!");
         check("key AKIAIOSFODNN7EXAMPLE.", "key ***.");
         check("to https://ada:hunter2@host/x", "to https://***@host/x");
     }

@@ -62,7 +62,9 @@ fn a_secret_is_sent_and_stands_in_no_finding_however_it_is_echoed() {
         let findings = run_with(&Vault::default(), &base, list).await;
         assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fail), "{findings:?}");
         let seen = server.seen();
-        assert!(seen.iter().any(|seen| seen.path == "/x/t0p%2Fs3cr3t%20%22quoted%22?q=t0p%2Fs3cr3t%20%22quoted%22&n=1"));
+        assert!(
+            seen.iter().any(|seen| seen.path == "/x/t0p%2Fs3cr3t%20%22quoted%22?q=t0p%2Fs3cr3t%20%22quoted%22&n=1")
+        );
         assert!(seen.iter().any(|seen| seen.header("x-run") == Some(&format!("as smoke-user with {TOKEN}"))));
         assert!(seen.iter().any(|seen| seen.body == json!({ "t": TOKEN }).to_string()));
         // printf 'ada:hunter2222' | base64
