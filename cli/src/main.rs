@@ -1,7 +1,9 @@
 //! The command-line program `greenlight`: reads the arguments, calls the engine, prints. Knows nothing of how anything is done.
 
+mod check;
 mod lint;
 mod rehearse;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -17,6 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run a service's checks against a URL, as the hooks do
+    Check(check::Arguments),
     /// Run a whole deployment on this machine, in virtual time
     Rehearse(rehearse::Arguments),
     /// Look for mistakes in the configuration, all at once
@@ -25,22 +29,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        // A closed pipe (`| head`) is no error of ours.
-        let piped = error.chain().any(|cause| {
-            cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-        });
-        if !piped {
-            complain(&format!("error: {error:#}"));
-        }
+        terminal::complain(&format!("error: {error:#}"));
         ExitCode::from(2)
     })
-}
-
-#[expect(clippy::print_stderr, reason = "this is the one place that speaks to standard error")]
-pub(crate) fn complain(text: &str) {
-    eprintln!("{text}");
 }

@@ -1,7 +1,6 @@
 //! `greenlight rehearse`: which scenarios, where from, and how they are shown. Knows nothing of how they are run.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,12 +9,14 @@ use clap::{Args, Subcommand};
 use clock::Clock;
 use domain::deployment::Platform;
 use rehearsal::project::{Places, Project, find_root, read_scenario};
-use rehearsal::report::text::{self, Style};
+use rehearsal::report::text;
 use rehearsal::report::{Finished, html, json};
 use rehearsal::run::{Runner, scenario as run_scenario};
 use rehearsal::scenario::{Scenario, find};
 use rehearsal::world::World;
 use rehearsal::{expect, timeline::Entry};
+
+use crate::terminal::{Channel, print, style};
 
 /// The scenario that runs when none is named.
 const DEFAULT: &str = "default";
@@ -94,13 +95,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()?;
-    Ok(())
-}
-
 fn list(project: &Project) -> anyhow::Result<ExitCode> {
     let width = project.scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or_default();
     for scenario in &project.scenarios {
@@ -123,19 +117,9 @@ fn choose(project: &Project, names: &[String]) -> anyhow::Result<Vec<Scenario>> 
     Ok(chosen)
 }
 
-/// Whether and how wide the terminal is.
-#[expect(clippy::disallowed_methods, reason = "this is the command line's edge")]
-fn style() -> Style {
-    let terminal = std::io::stdout().is_terminal();
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width =
-        columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(100);
-    Style { width: width.clamp(60, 160), colour: terminal && std::env::var("NO_COLOR").unwrap_or_default().is_empty() }
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is the command line's edge: cargo tells its own path")]
 fn build(project: &Project) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    crate::complain("building the functions; the first time takes a few minutes");
+    crate::terminal::complain("building the functions; the first time takes a few minutes");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     Ok(project.build(&cargo)?)
 }
@@ -147,7 +131,7 @@ fn rehearse(project: &Project, scenarios: Vec<Scenario>, arguments: &Arguments) 
         point_at(scenario, arguments)?;
     }
     let binaries = build(project)?;
-    let style = style();
+    let style = style(Channel::Output);
     let clock = Clock::system();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut finished = Vec::new();
@@ -217,7 +201,7 @@ fn point_at(scenario: &mut Scenario, arguments: &Arguments) -> anyhow::Result<()
 
 fn serve(project: &Project, port: u16, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let binaries = build(project)?;
-    let style = style();
+    let style = style(Channel::Output);
     let setting = project.setting(&binaries, "serve");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut scenario = Scenario::for_serve();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -28,6 +28,16 @@ fn the_list_has_one_line_for_each_scenario() {
     let files = std::fs::read_dir(root().join("tests/scenarios")).unwrap().count();
     assert_eq!(out.lines().count(), files, "{out}");
     assert!(out.lines().any(|line| line.starts_with("healthy ")), "{out}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greenlight"));
+    let command = command.args(["rehearse", "list"]).current_dir(root());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
 #[test]

@@ -131,3 +131,45 @@ fn a_wrong_event_pattern_makes_a_scenario_fail() {
 fn a_timeout_that_is_too_short_makes_a_scenario_fail() {
     check_break("broken-timeout", "slow-answers", "Timeout: 300", "Timeout: 10", "deployment 1 ends Succeeded");
 }
+
+/// The healthy scenario with a check whose header holds a secret that the configuration refers to.
+fn with_a_secret(folder: &str, template: &str) -> (rehearsal::world::World, Vec<rehearsal::expect::Held>) {
+    let base = setting(folder);
+    let check = "          headers: { authorization: \"Bearer {{ secret:greenlight#smoke_token }}\" }\n";
+    let line = "          post: /api/v1/chat\n";
+    let config_text = base.config_text.replace(line, &format!("{line}{check}"));
+    assert!(config_text.contains(check), "the sample has no check to put the secret into");
+    let config = domain::config::load("greenlight.yaml", &config_text).expect("a valid configuration");
+    let template = Arc::new(Template::read(template, &BTreeMap::new()).expect("the template is one"));
+    run(rehearsal::run::Setting { template, config, config_text, ..base }, &scenario("healthy"))
+}
+
+#[test]
+fn a_secret_in_a_check_is_fetched_once_by_the_hook_that_needs_it_and_told_to_nobody() {
+    let template = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
+    let (world, held) = with_a_secret("secret", &template);
+    assert_eq!(unmet(&held), "");
+    let finished = Finished { scenario: scenario("healthy"), world, held, took: std::time::Duration::ZERO };
+    let document = json::document(&finished);
+    let fetched: Vec<&str> = document["calls"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .filter(|call| call["operation"] == "GetSecretValue")
+        .filter_map(|call| call["function"].as_str())
+        .collect();
+    assert_eq!(fetched.iter().filter(|who| **who == "after-allow-traffic").count(), 1, "{fetched:?}");
+    assert!(!fetched.contains(&"before-allow-traffic"), "{fetched:?}");
+    let told = document.to_string();
+    assert!(!told.contains("rehearsal-smoke_token"), "{told}");
+
+    // Without its permission the hook cannot tell, and says why.
+    let (before, after) = template.split_once("Sid: ReadSecret").expect("the hooks may read the secret");
+    let (between, after) = after.split_once("secretsmanager:GetSecretValue").expect("the first statement's action");
+    let (more, after) = after.split_once("secretsmanager:GetSecretValue").expect("the second statement's action");
+    let without = format!(
+        "{before}Sid: ReadSecret{between}secretsmanager:GetSecretValue{more}secretsmanager:DescribeSecret{after}"
+    );
+    let (_, held) = with_a_secret("no-secret", &without);
+    assert!(unmet(&held).contains("refused: GetSecretValue by after-allow-traffic"), "{}", unmet(&held));
+}

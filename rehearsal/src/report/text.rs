@@ -21,17 +21,24 @@ const INDENT: usize = 34;
 const WHO: usize = 21;
 const BAR: usize = 20;
 
-#[derive(Clone, Copy)]
-enum Paint {
+/// What a text is painted with, where there are colours.
+#[derive(Clone, Copy, Debug)]
+pub enum Paint {
+    /// As it should be.
     Green,
+    /// Not as it should be.
     Red,
+    /// To be looked at.
     Yellow,
+    /// Beside the point.
     Dim,
+    /// A heading.
     Bold,
 }
 
 impl Style {
-    fn paint(self, text: &str, paint: Paint) -> String {
+    /// The text, painted where there are colours.
+    pub fn paint(self, text: &str, paint: Paint) -> String {
         if !self.colour {
             return text.to_owned();
         }

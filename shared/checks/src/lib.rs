@@ -16,6 +16,8 @@ mod matcher;
 mod observe;
 mod plan;
 mod probe;
+#[cfg(test)]
+mod properties;
 mod request;
 mod review;
 mod template;

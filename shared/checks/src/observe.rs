@@ -43,7 +43,7 @@ pub trait Watcher {
 
     /// Resolves when the run is to end early: what is running then is cancelled, and the clean-ups still run.
     async fn stop(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -217,7 +217,13 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
     let rendered = if sole_reference(rest).is_some() {
         below(&origin, &plain(rest, scope)?, scope.variables.mask())?
     } else {
-        rooted(&render(rest, scope, component)?)
+        let rendered = rooted(&render(rest, scope, component)?);
+        if dot_segments(&rendered) > dot_segments(rest) {
+            return Err(Unable::Wrong(format!(
+                "a value in `{rest}` makes a part of the path `.` or `..`, which would lead elsewhere on the host"
+            )));
+        }
+        rendered
     };
     let shown = match rest.split_once('?') {
         Some((head, query)) => format!("{}?{query}", rooted(&render(head, scope, component)?)),
@@ -228,6 +234,14 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
         url: format!("{}{}", tidy(&origin), tidy(&rendered)),
         shown: format!("{}{shown}", without_secrets(&origin)),
     })
+}
+
+/// How many parts of a path are `.` or `..`, which a client takes out (RFC 3986, 5.2.4).
+fn dot_segments(path: &str) -> usize {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split('/')
+        .filter(|segment| matches!(segment.replace("%2E", ".").replace("%2e", ".").as_str(), "." | ".."))
+        .count()
 }
 
 /// Everything after the host begins with a slash; without it, `@other.example` would make another host of it.

@@ -16,6 +16,7 @@ fn prepared(check: Value, base: &str) -> Result<Prepared, Unable> {
         ("evil".to_owned(), json!("http://host:8123/steal")),
         ("at".to_owned(), json!("@evil.example/")),
         ("broken".to_owned(), json!("a\r\nx: y")),
+        ("up".to_owned(), json!("..")),
         ("n".to_owned(), json!(7)),
     ]);
     let (variables, promised) = (Variables::new(), BTreeMap::new());
@@ -96,6 +97,7 @@ fn a_request_that_cannot_be_sent_says_why() {
         (json!({ "invoke": { "payload": 1 }, "json": 1 }), "an invocation takes its `payload` alone"),
         (json!({ "websocket": "/", "form": { "a": "b" } }), "a WebSocket takes a message from `json` or `body`"),
         (json!({ "grpc_health": {}, "body": "x" }), "it takes no `json`, `body` or `form`"),
+        (json!({ "get": "/orders/{{ up }}" }), "makes a part of the path `.` or `..`"),
         (json!({}), "has 0 requests"),
     ];
     for (mut check, expected) in cases {
