@@ -9,7 +9,7 @@ fn number(value: f64) -> String {
 }
 
 /// What an alarm saw, in words: `12, 9 (newest first) against a threshold of 5`.
-pub fn observed(alarm: &AlarmFact) -> String {
+pub(crate) fn observed(alarm: &AlarmFact) -> String {
     let points: Vec<String> = alarm.datapoints.iter().take(5).map(|point| number(*point)).collect();
     let threshold = alarm.threshold.map(|it| format!(" against a threshold of {}", number(it))).unwrap_or_default();
     match points.as_slice() {
