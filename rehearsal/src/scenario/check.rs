@@ -159,7 +159,9 @@ Resources:
             "cannot be on ECS and on Lambda",
         );
         check(&format!("{one}faults: [kill: {{ function: hok, during: x }}]\nexpect: []"), "did you mean `hook`?");
-        check(&format!("{one}faults: [red_alarm: {{ name: x }}]\nexpect: []"), "no alarm `x`");
+        for fault in ["red_alarm", "mute_alarm", "missing_alarm"] {
+            check(&format!("{one}faults: [{fault}: {{ name: x }}]\nexpect: []"), "no alarm `x`");
+        }
         check(&format!("{one}expect: [deployment: {{ nth: 2, status: Failed }}]"), "no deployment 2");
         check(&format!("{one}expect: [deployment: {{ nth: 1, status: Sucess }}]"), "no status of a deployment");
         check(&format!("{one}expect: [production: gren]"), "did you mean `green`?");

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, Listener, ProtocolEnum, Rule, RuleCondition, TargetHealthReasonEnum,
+    Action, ActionTypeEnum, ForwardActionConfig, HostHeaderConditionConfig, Listener, PathPatternConditionConfig,
+    ProtocolEnum, Rule, RuleCondition, TargetHealthReasonEnum,
 };
 use domain::ports::{ListenerAction, LoadBalancer, PortError, TargetHealth};
 
@@ -112,7 +113,7 @@ fn routing(of: String, action: &Action) -> Option<ListenerAction> {
     if kind.starts_with("authenticate-") || kind == "jwt-validation" {
         return None;
     }
-    let weighted = action.forward_config().map(|config| config.target_groups()).unwrap_or_default();
+    let weighted = action.forward_config().map(ForwardActionConfig::target_groups).unwrap_or_default();
     let mut forwards: Vec<(String, i32)> = weighted
         .iter()
         // "If you specify only one target group, its weight is 1" by default (API reference, `TargetGroupTuple`).
@@ -135,8 +136,8 @@ fn spoken(rule: &Rule) -> String {
 }
 
 fn condition(condition: &RuleCondition) -> String {
-    let hosts = condition.host_header_config().map(|config| config.values());
-    let paths = condition.path_pattern_config().map(|config| config.values());
+    let hosts = condition.host_header_config().map(HostHeaderConditionConfig::values);
+    let paths = condition.path_pattern_config().map(PathPatternConditionConfig::values);
     let values = hosts.or(paths).filter(|values| !values.is_empty()).unwrap_or_else(|| condition.values());
     format!("{} {}", condition.field().unwrap_or("a condition"), values.join(" or ")).trim_end().to_owned()
 }

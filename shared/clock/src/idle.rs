@@ -84,7 +84,7 @@ mod tests {
             let mut seen = Vec::new();
             let slow = clock.timeout(Duration::from_secs(10), std::future::pending::<()>());
             let quick = async {
-                clock.sleep(Duration::from_secs(3600)).await;
+                clock.sleep(Duration::from_hours(1)).await;
                 clock.now()
             };
             assert!(slow.await.is_err());
@@ -99,7 +99,7 @@ mod tests {
     fn a_wait_that_nobody_waits_for_any_more_does_not_move_it() {
         let clock = Clock::idle(Timestamp(0));
         let now = clock.run(async {
-            let done = clock.timeout(Duration::from_secs(3600), async {
+            let done = clock.timeout(Duration::from_hours(1), async {
                 clock.sleep(Duration::from_secs(1)).await;
                 7
             });

@@ -146,7 +146,7 @@ mod tests {
         let clock = testkit::clock();
         testkit::run_on(&clock, async {
             let notes = Notes::default();
-            let window = Window::before(&clock, clock.now().plus(Duration::from_secs(60)));
+            let window = Window::before(&clock, clock.now().plus(Duration::from_mins(1)));
             let conclusion = conclude(&window, &notes, async || work(&notes).await).await;
             (conclusion.verdict, conclusion.reason)
         })
@@ -190,7 +190,7 @@ mod tests {
         let clock = testkit::clock();
         testkit::run_on(&clock, async {
             let (notes, begun) = (Notes::default(), clock.now());
-            let window = Window::before(&clock, begun.plus(Duration::from_secs(60)));
+            let window = Window::before(&clock, begun.plus(Duration::from_mins(1)));
             let work = async || {
                 window.timed(clock.sleep(Duration::from_secs(3))).await;
                 std::future::pending().await

@@ -33,7 +33,7 @@ impl Known {
     /// A verdict's reason with the remarks behind it, in at most `limit` characters; the remarks are kept whole.
     pub fn remarked(&self, reason: &str, verdict: Verdict, limit: usize) -> String {
         let on_failure = self.remarks_on_failure.iter().filter(|_| verdict == Verdict::Failed);
-        let remarks: String = self.remarks.iter().chain(on_failure).map(|remark| format!(". {remark}")).collect();
+        let remarks = self.remarks.iter().chain(on_failure).fold(String::new(), |text, one| text + ". " + one);
         bounded(reason, limit.saturating_sub(remarks.chars().count())) + &remarks
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn quiet(configured: &[String], facts: &AlarmFacts) -> Option<Seen> {
         parts.push((Outcome::Inconclusive, listed(&strange)));
     }
     // The worst first; among equals the order stays.
-    parts.sort_by(|one, other| other.0.cmp(&one.0));
+    parts.sort_by_key(|(outcome, _)| std::cmp::Reverse(*outcome));
     let observed = parts.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("; ");
     Some(match parts.first() {
         Some((outcome, _)) if *outcome != Outcome::Pass => settled(*outcome, observed),
