@@ -10,6 +10,8 @@ mod docs;
 mod events;
 /// The project, read and built once for all tests.
 mod project;
+/// The engine against nginx, httpbin, websockets and grpcio.
+mod real_servers;
 /// Our Runtime API beside AWS's own emulator.
 mod runtime_api_conformance;
 /// Every scenario, and that a broken template does not go unnoticed.
