@@ -16,6 +16,8 @@ mod fuzz_events;
 mod mutation;
 /// The project, read and built once for all tests.
 mod project;
+/// The engine against nginx, httpbin, websockets and grpcio.
+mod real_servers;
 /// Our Runtime API beside AWS's own emulator.
 mod runtime_api_conformance;
 /// Every scenario, and that a broken template does not go unnoticed.

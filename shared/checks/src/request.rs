@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use domain::config::{Check, Method, Request};
-use http::header::{CONTENT_TYPE, HeaderValue, TE};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
 
 use crate::answer::header_name;
 use crate::grpc;
@@ -126,7 +128,12 @@ pub(crate) fn prepare(check: &Check, base: &Result<String, String>, scope: Scope
 /// A GET with the check's own headers.
 fn request<B>(check: &Check, address: &Address, body: B, scope: Scope<'_>) -> Result<http::Request<B>, Unable> {
     let mut request = http::Request::new(body);
-    *request.uri_mut() = with_scheme(&address.url, ["https://", "http://"])
+    let url = with_scheme(&address.url, ["https://", "http://"]);
+    // The client does not take them from a URL that is put together elsewhere.
+    if let Some(credentials) = credentials(&url) {
+        request.headers_mut().insert(AUTHORIZATION, credentials);
+    }
+    *request.uri_mut() = without_secrets(&url)
         .parse()
         .map_err(|error| Unable::Wrong(format!("`{}` is no URL: {error}", address.shown)))?;
     for (name, value) in &check.headers {
@@ -267,6 +274,19 @@ fn below(origin: &str, value: &str, mask: &Mask) -> Result<String, Unable> {
         ))),
         None => Ok(rooted(value)),
     }
+}
+
+/// The user and the password that stand before a URL's host, as a header says them (RFC 7617).
+fn credentials(url: &str) -> Option<HeaderValue> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (credentials, _) = authority.rsplit_once('@')?;
+    let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+    let plain = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+    let encoded = BASE64_STANDARD.encode([plain(user), plain(password)].join(&b':'));
+    let mut value = HeaderValue::try_from(format!("Basic {encoded}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The URL without the user and the password that may stand before its host.

@@ -10,7 +10,6 @@ use domain::text::root_cause;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper_util::client::proxy::matcher::Matcher;
-use percent_encoding::percent_decode_str;
 
 use crate::tls::{Authorities, Certificate};
 
@@ -153,7 +152,6 @@ impl HttpClient {
         if let Some(id) = in_flight.id() {
             request.headers_mut().insert(REQUEST_HEADER, HeaderValue::from(id));
         }
-        let request = authorized(client, request)?;
         let response = client.execute(request).await.map_err(|error| self.classify(&error, is_direct))?;
         Ok(Begun { response, is_direct })
     }
@@ -221,23 +219,6 @@ impl HttpClient {
             HttpError::Broken(root_cause(error))
         }
     }
-}
-
-/// A request whose URL carries a user and a password, with these as Basic authentication (RFC 7617) unless it brings its own.
-fn authorized(client: &reqwest::Client, mut request: reqwest::Request) -> Result<reqwest::Request, HttpError> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (user, password) = (decoded(request.url().username()), request.url().password().map(decoded));
-    if user.is_empty() && password.is_none() {
-        return Ok(request);
-    }
-    // A URL that has credentials can also lose them.
-    let _ = request.url_mut().set_username("");
-    let _ = request.url_mut().set_password(None);
-    if request.headers().contains_key(http::header::AUTHORIZATION) {
-        return Ok(request);
-    }
-    let builder = reqwest::RequestBuilder::from_parts(client.clone(), request).basic_auth(user, password);
-    builder.build().map_err(|error| HttpError::Malformed(root_cause(&error)))
 }
 
 /// An answer whose head has come.

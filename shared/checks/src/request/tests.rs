@@ -36,17 +36,33 @@ fn check_url(path: &str, expected_url: &str, expected_shown: &str) {
 
 #[test]
 fn a_path_goes_below_the_base_and_values_are_one_part_of_it() {
-    check_url("/health", "http://user:pw@host:81/v1/health", "http://host:81/v1/health");
-    check_url("health", "http://user:pw@host:81/v1/health", "http://host:81/v1/health");
-    check_url("/a b/ü?q=c d", "http://user:pw@host:81/v1/a%20b/%C3%BC?q=c%20d", "http://host:81/v1/a b/ü?q=c d");
+    check_url("/health", "http://host:81/v1/health", "http://host:81/v1/health");
+    check_url("health", "http://host:81/v1/health", "http://host:81/v1/health");
+    check_url("/a b/ü?q=c d", "http://host:81/v1/a%20b/%C3%BC?q=c%20d", "http://host:81/v1/a b/ü?q=c d");
     check_url(
         "/o/{{ id }}/x",
-        "http://user:pw@host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
+        "http://host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
         "http://host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
     );
-    check_url("/o?token={{ n }}", "http://user:pw@host:81/v1/o?token=7", "http://host:81/v1/o?token={{ n }}");
-    check_url("{{ at }}", "http://user:pw@host:81/v1/@evil.example/", "http://host:81/v1/@evil.example/");
+    check_url("/o?token={{ n }}", "http://host:81/v1/o?token=7", "http://host:81/v1/o?token={{ n }}");
+    check_url("{{ at }}", "http://host:81/v1/@evil.example/", "http://host:81/v1/@evil.example/");
     check_url("https://other.example/x?y=1", "https://other.example/x?y=1", "https://other.example/x?y=1");
+}
+
+#[test]
+fn credentials_in_a_url_are_sent_as_a_header_unless_the_check_has_its_own() {
+    let of = |base: &str, headers: Value| match prepared(json!({ "name": "c", "get": "/", "headers": headers }), base) {
+        Ok(Prepared::Http { request, .. }) => {
+            let header = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+            (request.uri().to_string(), header)
+        }
+        other => (format!("{other:?}"), None),
+    };
+    // RFC 7617 §2: `Aladdin` with `open sesame`.
+    let expected = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".to_owned());
+    assert_eq!(of("http://Aladdin:open%20sesame@host:81", json!({})), ("http://host:81/".to_owned(), expected));
+    assert_eq!(of("http://a:b@host", json!({ "Authorization": "Bearer t" })).1.as_deref(), Some("Bearer t"));
+    assert_eq!(of("http://host", json!({})).1, None);
 }
 
 #[test]
@@ -120,7 +136,7 @@ fn a_websocket_goes_to_the_same_hosts_as_http() {
         other => (format!("{other:?}"), String::new()),
     };
     let cases = [
-        ("/ws", "https://u:p@host/v1", "https://u:p@host/v1/ws", "websocket wss://host/v1/ws"),
+        ("/ws", "https://u:p@host/v1", "https://host/v1/ws", "websocket wss://host/v1/ws"),
         ("/ws?token={{ n }}", "http://host:81", "http://host:81/ws?token=7", "websocket ws://host:81/ws?token={{ n }}"),
         ("ws://other:82/a b", "http://host", "http://other:82/a%20b", "websocket ws://other:82/a b"),
         ("wss://other", "http://host", "https://other/", "websocket wss://other/"),
