@@ -29,6 +29,18 @@ pub enum BuildError {
     Missing(String),
 }
 
+/// What `cargo test` and `cargo run` tell the program that they start. `ring`'s build script asks for these, so with them left in place
+/// `ring` and everything on top of it would be built anew by each of the two.
+const OF_THE_OUTER_CARGO: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 /// Builds the binaries (each named as its package) and tells where they are. Cargo's progress goes to standard error.
 ///
 /// # Errors
@@ -38,6 +50,9 @@ pub fn functions(root: &Path, cargo: &str, names: &[String]) -> Result<BTreeMap<
     command.current_dir(root).args(["build", "--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
     for name in names {
         command.args(["--package", name]);
+    }
+    for name in OF_THE_OUTER_CARGO {
+        command.env_remove(name);
     }
     let output = command.output().map_err(|error| BuildError::NoCargo { cargo: cargo.to_owned(), error })?;
     if !output.status.success() {

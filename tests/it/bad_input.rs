@@ -39,7 +39,7 @@ fn mistakes_in_the_files_shape_and_inside_a_check_are_answered_together() {
     let text = "version: 1\nservices:\n  - name: orchestrator\n    codedeploy: { application: mangaassist, deployment_group: orchestrator }\n    \
                 before_allow_traffic:\n      budget: 120\n      checks:\n        - { name: a, get: /, expect: { body: { matches: '(' } } }\n";
     let budget = "greenlight.yaml:6:7: `budget` needs a span of time such as `2m`, not the number 120\n";
-    check_configuration("bad-check", text, &format!("{budget}greenlight.yaml:8:46: `(` is no regular expression: "));
+    check_configuration("bad-check", text, &format!("{budget}greenlight.yaml:8:48: `(` is no regular expression: "));
 }
 
 #[test]

@@ -111,7 +111,7 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         let text = reviewed.unwrap_err().to_string();
         assert!(
-            text.contains("the configuration is not valid:\n") && text.ends_with(".yaml:6:26: is no path"),
+            text.contains("the configuration is not valid:\n") && text.ends_with(".yaml:6:27: is no path"),
             "{text}"
         );
     }
