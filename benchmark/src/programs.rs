@@ -25,7 +25,7 @@ pub(crate) const MEASURED: [(&str, &str, &str); 6] = [
     ("before-allow-traffic", "before-allow-traffic/ecs", "every fact of an ECS deployment, one check, the verdict"),
     ("hook-watchdog", "hook-watchdog/hook-crashed", "the verdict for a hook that crashed"),
     ("alarm-rollback", "alarm-rollback/unknown-alarm", "an alarm that no service names"),
-    ("deployment-metrics", "deployment-metrics/codedeploy-success", "the metrics of a deployment that succeeded"),
+    ("deployment-metrics", "deployment-metrics/hook-verdict-succeeded", "the metrics of a hook's verdict"),
     ("slack-notifier", "slack-notifier/codedeploy-start", "a new thread in Slack"),
 ];
 
