@@ -14,7 +14,7 @@ fn main() -> Result<(), runtime::Error> {
         let settings = start
             .environment
             .require(TABLE_NAME)
-            .and_then(|table| Ok(Settings { ledger: aws.table(table), config: start.environment.configuration()? }));
+            .and_then(|table| Ok(Settings { ledger: aws.table(table), config: start.environment.configuration(&[])? }));
         let ports = Ports { codedeploy: aws.codedeploy(), outbox: aws.events(), clock: start.clock };
         let shared = Rc::new((ports, settings));
         move |invocation| {

@@ -39,5 +39,5 @@ fn wire(
         clock: start.clock.clone(),
         patience: PATIENCE,
     };
-    Ok((ports, start.environment.configuration()?))
+    Ok((ports, start.environment.configuration(&[])?))
 }

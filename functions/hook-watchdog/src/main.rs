@@ -15,7 +15,7 @@ fn main() -> Result<(), runtime::Error> {
         );
         let function = Rc::new(Function {
             // Only for the service's name in messages: the watchdog does its work without it.
-            config: start.environment.configuration().ok(),
+            config: start.environment.configuration(&[]).ok(),
             codedeploy: aws.codedeploy(),
             outbox: aws.events(),
             clock: start.clock,

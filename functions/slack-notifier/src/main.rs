@@ -44,5 +44,5 @@ fn wire(
         clock: start.clock.clone(),
         patience: PATIENCE,
     };
-    Ok((ports, start.environment.configuration()?))
+    Ok((ports, start.environment.configuration(&["slack", "pagerduty"])?))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::config::{Config, ConfigError, Reviewer, load_reviewed};
+use domain::config::{Config, ConfigError, Reviewer, load_reviewed, load_usable};
 
 /// The path of the configuration file.
 pub const GREENLIGHT_CONFIG: &str = "GREENLIGHT_CONFIG";
@@ -67,19 +67,33 @@ impl Environment {
         self.get(name).ok_or(SettingError::Missing(name))
     }
 
-    /// The configuration, read from the file that `GREENLIGHT_CONFIG` names, for a function that runs no checks: a mistake inside a
-    /// check does not keep it from its work.
-    pub fn configuration(&self) -> Result<Config, SettingError> {
-        self.configuration_reviewed(|_| Vec::new())
+    /// The configuration, read from the file that `GREENLIGHT_CONFIG` names, for a function that runs no checks: what is wrong in it is
+    /// logged and left out, so that a mistake in a check neither keeps an alarm from rolling back nor people from hearing of it. The sections
+    /// that are `needed` (`slack`, `pagerduty`) must be right.
+    pub fn configuration(&self, needed: &[&str]) -> Result<Config, SettingError> {
+        let (file, text) = self.configuration_file()?;
+        let usable = load_usable(&file, &text, needed).map_err(SettingError::Invalid)?;
+        if let Some(mistakes) = &usable.mistakes {
+            tracing::error!(
+                configuration.problems = mistakes.problems.len(),
+                "the configuration has mistakes; what they concern is left out:\n{mistakes}"
+            );
+        }
+        Ok(usable.config)
     }
 
-    /// The same for a function that runs checks; `reviewer` is that of the engine that it runs them with.
+    /// The same for a function that runs checks, without any mistake; `reviewer` is that of the engine that it runs them with.
     pub fn configuration_reviewed(&self, reviewer: Reviewer) -> Result<Config, SettingError> {
+        let (file, text) = self.configuration_file()?;
+        load_reviewed(&file, &text, reviewer).map_err(SettingError::Invalid)
+    }
+
+    /// The file's name and its text.
+    fn configuration_file(&self) -> Result<(String, String), SettingError> {
         let path = self.get(GREENLIGHT_CONFIG).unwrap_or(DEFAULT_CONFIG);
         let text = std::fs::read_to_string(path)
             .map_err(|error| SettingError::Unreadable { path: path.to_owned(), error: error.to_string() })?;
-        let file = path.rsplit('/').next().unwrap_or(path);
-        load_reviewed(file, &text, reviewer).map_err(SettingError::Invalid)
+        Ok((path.rsplit('/').next().unwrap_or(path).to_owned(), text))
     }
 }
 
@@ -92,7 +106,7 @@ mod tests {
     #[test]
     fn a_missing_configuration_says_what_to_do() {
         let environment = Environment::new([(GREENLIGHT_CONFIG.to_owned(), "/nowhere/g.yaml".to_owned())]);
-        let text = environment.configuration().unwrap_err().to_string();
+        let text = environment.configuration(&[]).unwrap_err().to_string();
         assert!(text.contains("`/nowhere/g.yaml`") && text.contains("attach the configuration layer"), "{text}");
     }
 
@@ -103,7 +117,7 @@ mod tests {
                     checks: [{ name: x, get: / }]\n";
         std::fs::write(&file, text).unwrap();
         let environment = Environment::new([(GREENLIGHT_CONFIG.to_owned(), file.display().to_string())]);
-        assert!(environment.configuration().is_ok());
+        assert!(environment.configuration(&[]).is_ok());
         let reviewed = environment.configuration_reviewed(|checks| {
             let about = |index| Remark::new(Path::top().entry(index).key("get"), "is no path");
             (0..checks.len()).map(about).collect()

@@ -34,7 +34,7 @@ impl One<'_> {
             Request::Http { .. } => ("", &["headers", "json", "body", "form"], ""),
             Request::WebSocket { .. } => ("`websocket`", &["headers", "json", "body"], "; send it as `body` or `json`"),
             Request::Invoke(_) => ("`invoke`", &[], "; move what is in it into `payload`"),
-            Request::GrpcHealth(_) => ("`grpc_health`", &[], "; it sends the name of the `service` alone"),
+            Request::GrpcHealth(_) => ("`grpc_health`", &["headers"], "; it sends the name of the `service` alone"),
         };
         let headers = (!check.headers.is_empty()).then_some("headers");
         for key in given.iter().copied().chain(headers).filter(|key| !taken.contains(key)) {

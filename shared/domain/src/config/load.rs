@@ -63,14 +63,32 @@ impl Remark {
 /// list of checks. The engine that runs the checks (the crate `checks`) has the one that counts.
 pub type Reviewer = fn(&[Check]) -> Vec<Remark>;
 
-/// Reads a configuration for those who run no checks; `file` is only named in errors. A mistake inside a check that does not touch
-/// the file's shape is none of theirs: an alarm is answered whatever a regular expression looks like.
+/// Reads a configuration without having its checks reviewed; `file` is only named in errors.
 pub fn load(file: &str, text: &str) -> Result<Config, ConfigError> {
     load_reviewed(file, text, |_| Vec::new())
 }
 
 /// Reads a configuration and has every block of checks reviewed; `file` is only named in errors.
 pub fn load_reviewed(file: &str, text: &str, reviewer: Reviewer) -> Result<Config, ConfigError> {
+    let reading = read(file, text, reviewer)?;
+    match reading.mistakes {
+        None => Ok(reading.config),
+        Some(mistakes) => Err(mistakes),
+    }
+}
+
+/// A configuration as far as it could be read.
+pub(super) struct Reading {
+    /// With stand-ins where something was wrong.
+    pub(super) config: Config,
+    /// Everything that is wrong with it.
+    pub(super) mistakes: Option<ConfigError>,
+    /// The places of what is wrong or stands in for something wrong.
+    pub(super) doubtful: Vec<Path>,
+}
+
+/// Reads what can be read; an error where nothing can be made of it.
+pub(super) fn read(file: &str, text: &str, reviewer: Reviewer) -> Result<Reading, ConfigError> {
     let failed = |mut problems: Vec<Problem>| {
         problems.sort_by_key(|problem| problem.place);
         problems.dedup();
@@ -91,6 +109,7 @@ pub fn load_reviewed(file: &str, text: &str, reviewer: Reviewer) -> Result<Confi
     let mut problems: Vec<Problem> =
         slips.iter().map(|slip| Problem { place: slip.error.place, message: slip.error.message.clone() }).collect();
     problems.extend(mended.problems.iter().cloned());
+    let mut doubtful: Vec<Path> = mended.paths.iter().cloned().collect();
     let Some(config) = mended.config else { return Err(failed(problems)) };
     let mut remarks = review(&config);
     for (at, checks) in blocks(&config) {
@@ -100,8 +119,10 @@ pub fn load_reviewed(file: &str, text: &str, reviewer: Reviewer) -> Result<Confi
     }
     // What was put in place of something wrong has mistakes of its own; they are not the user's.
     remarks.retain(|remark| !mended.paths.iter().any(|path| remark.path.is_within(path)));
-    problems.extend(remarks.into_iter().map(|remark| told(document, &remark)));
-    if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+    problems.extend(remarks.iter().map(|remark| told(document, remark)));
+    doubtful.extend(remarks.into_iter().map(|remark| remark.path));
+    let mistakes = (!problems.is_empty()).then(|| failed(problems));
+    Ok(Reading { config, mistakes, doubtful })
 }
 
 fn told(document: &Document, remark: &Remark) -> Problem {

@@ -10,6 +10,7 @@ mod review;
 mod schema;
 mod service;
 mod strict;
+mod usable;
 pub mod yaml;
 
 pub use check::{
@@ -23,3 +24,4 @@ pub use service::{
     AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef,
     Service, Slack,
 };
+pub use usable::{Usable, load_usable};

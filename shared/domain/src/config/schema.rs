@@ -58,11 +58,8 @@ pub(super) fn check(schema: &mut Schema) {
                 "invoke",
                 vec![beside(&["headers", "json", "body", "form"]), not_expected(&["status", "headers", "certificate"])]
             ),
-            of("websocket", vec![beside(&["form"]), not_expected(&["status", "headers"])]),
-            of(
-                "grpc_health",
-                vec![beside(&["headers", "json", "body", "form"]), not_expected(&["status", "headers", "body"])]
-            ),
+            of("websocket", vec![beside(&["form"])]),
+            of("grpc_health", vec![beside(&["json", "body", "form"]), not_expected(&["status", "headers"])]),
             of("head", vec![not_expected(&["body", "json"])]),
         ]),
     );
