@@ -16,7 +16,7 @@ use futures_util::future::join;
 use hook::codedeploy::gather::{Gathered, gather};
 use hook::codedeploy::{Call, answer};
 use hook::endpoint::Traffic;
-use hook::{Case, Notes, Window};
+use hook::{Case, Means, Notes, Window};
 use outbound::HttpClient;
 use runtime::{Invocation, SettingError};
 use serde_json::Value;
@@ -112,13 +112,12 @@ where
     let block = &case.service.before_allow_traffic;
     let budget = window.for_checks(block.budget.map(|span| span.0));
     let checks = async {
-        match too_early(case) {
-            Some(finding) => vec![finding],
-            None => {
-                let Ports { http, balancer, versions, secrets, .. } = ports;
-                case.run_checks(&block.checks, Traffic::Test, http, balancer, versions, secrets, budget).await
-            }
+        if let Some(finding) = too_early(case) {
+            return vec![finding];
         }
+        let Ports { http, balancer, versions, secrets, .. } = ports;
+        let means = Means { http, balancer, versions, secrets };
+        case.run_checks(&block.checks, Traffic::Test, means, budget).await
     };
     let (mut findings, checked) = join(required(ports, case, window, budget), checks).await;
     findings.extend(checked);
