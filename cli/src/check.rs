@@ -178,7 +178,7 @@ async fn run_one(
     progress.done()?;
     for finding in findings.iter_mut().filter(|finding| skipped.contains(&finding.name)) {
         finding.outcome = Outcome::Degraded;
-        finding.observed = "not run: taken out of the verdict by --skip-invoke".to_owned();
+        "not run: taken out of the verdict by --skip-invoke".clone_into(&mut finding.observed);
     }
     Ok(Ran {
         service: choice.service.name.clone(),

@@ -1,6 +1,6 @@
 //! `greenlight check` from outside: what it asks, what it says, what it reports and which status it ends with.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, helpers included")]
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -58,7 +58,7 @@ impl Project {
 
     /// Status, standard output, standard error.
     fn check(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        ended(self.command(arguments).output().unwrap())
+        ended(&self.command(arguments).output().unwrap())
     }
 
     fn file(&self, name: &str) -> String {
@@ -72,7 +72,7 @@ impl Drop for Project {
     }
 }
 
-fn ended(output: std::process::Output) -> (Option<i32>, String, String) {
+fn ended(output: &std::process::Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
@@ -110,7 +110,7 @@ fn what_is_as_expected_ends_with_0_and_says_what_was_checked() {
     let (project, server) = (Project::new(CONFIG), healthy());
     let arguments = [&ALL_GIVEN[..], &["--base-url", &server.url]].concat();
     let output = project.command(&arguments).env("APP_TOKEN", "t0k3n-of-a-test").output().unwrap();
-    let (status, out, error) = ended(output);
+    let (status, out, error) = ended(&output);
     assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
     assert!(out.contains(&format!("orchestrator, before_allow_traffic at {}\n", server.url)), "{out}");
     assert!(out.contains("  ✓ the new build answers, took "), "{out}");
@@ -129,7 +129,7 @@ fn what_is_not_as_expected_ends_with_1_and_everything_that_was_seen() {
     let (project, server) = (Project::new(CONFIG), healthy());
     let arguments = ["--service", "orchestrator", "--stage", "after", "--base-url", &server.url];
     let arguments = [&arguments[..], &["--var", "secret:app#token=t0k3n-of-another"]].concat();
-    let (status, out, _) = ended(project.command(&arguments).env("COLUMNS", "80").output().unwrap());
+    let (status, out, _) = ended(&project.command(&arguments).env("COLUMNS", "80").output().unwrap());
     assert_eq!(status, Some(1), "{out}");
     let address = server.url.trim_start_matches("http://");
     for line in [
@@ -292,7 +292,7 @@ fn an_interrupted_run_cleans_up_says_what_was_cancelled_and_is_not_green() {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         wait_for(&server, "GET /hangs/7");
         signalled(&child, signal);
-        let (status, out, error) = ended(child.wait_with_output().unwrap());
+        let (status, out, error) = ended(&child.wait_with_output().unwrap());
         assert_eq!(status, Some(1), "{error}");
         assert!(error.contains("stopped: what runs is cancelled, and clean-ups still run"), "{error}");
         let document: Value = serde_json::from_str(&out).unwrap();
@@ -315,7 +315,7 @@ fn a_second_interrupt_ends_at_once() {
     signalled(&child, "-INT");
     wait_for(&server, "DELETE /orders/1");
     signalled(&child, "-INT");
-    let (status, _, error) = ended(child.wait_with_output().unwrap());
+    let (status, _, error) = ended(&child.wait_with_output().unwrap());
     assert_eq!(status, Some(130), "{error}");
     assert!(error.contains("interrupted twice"), "{error}");
 }
@@ -328,7 +328,7 @@ fn a_reader_that_goes_away_changes_nothing() {
     let mut child =
         command.env("APP_TOKEN", "t0k3n-of-a-test").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
-    let (status, _, error) = ended(child.wait_with_output().unwrap());
+    let (status, _, error) = ended(&child.wait_with_output().unwrap());
     assert_eq!((status, error.as_str()), (Some(0), ""));
     assert_eq!(server.asked().last().map(String::as_str), Some("DELETE /orders/7"));
 }
@@ -342,7 +342,7 @@ fn a_proxy_of_the_environment_is_used_and_not_taken_for_the_server() {
     let arguments = ["--base-url", "http://app.example.invalid", "--report", "json"];
     let output =
         project.command(&arguments).env("HTTP_PROXY", &proxy.url).env("http_proxy", &proxy.url).output().unwrap();
-    let (status, out, error) = ended(output);
+    let (status, out, error) = ended(&output);
     assert_eq!(status, Some(1), "{error}");
     assert_eq!(proxy.asked(), ["GET http://app.example.invalid/health"]);
     let document: Value = serde_json::from_str(&out).unwrap();

@@ -9,7 +9,7 @@ use domain::ports::{Deployments, HookReporter, LoadBalancer, Outbox, Secrets, Ve
 use hook::codedeploy::gather::{Gathered, gather};
 use hook::codedeploy::{Call, answer};
 use hook::endpoint::Traffic;
-use hook::{Case, Notes, Window};
+use hook::{Case, Means, Notes, Window};
 use outbound::HttpClient;
 use runtime::{Invocation, SettingError};
 use serde_json::Value;
@@ -83,8 +83,8 @@ where
     let block = &case.service.after_allow_traffic;
     let budget = window.for_checks(block.budget.map(|span| span.0));
     let Ports { http, balancer, versions, secrets, .. } = ports;
-    let findings =
-        case.run_checks(&block.checks, Ok(Traffic::Production), http, balancer, versions, secrets, budget).await;
+    let means = Means { http, balancer, versions, secrets };
+    let findings = case.run_checks(&block.checks, Ok(Traffic::Production), means, budget).await;
     case.conclude(findings, "after_allow_traffic")
 }
 

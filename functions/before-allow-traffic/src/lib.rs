@@ -18,7 +18,7 @@ use futures_util::future::join;
 use hook::codedeploy::gather::{Gathered, gather};
 use hook::codedeploy::{Call, answer};
 use hook::endpoint::Traffic;
-use hook::{Case, Notes, Window};
+use hook::{Case, Means, Notes, Window};
 use outbound::HttpClient;
 use runtime::{Invocation, SettingError};
 use serde_json::Value;
@@ -125,13 +125,12 @@ where
     let through = may_be_tested(&case, &wanted, routed.as_ref());
     let (case, budget) = (&case, left());
     let checks = async {
-        match too_early(case) {
-            Some(finding) => vec![finding],
-            None => {
-                let Ports { http, balancer, versions, secrets, .. } = ports;
-                case.run_checks(&block.checks, through, http, balancer, versions, secrets, budget).await
-            }
+        if let Some(finding) = too_early(case) {
+            return vec![finding];
         }
+        let Ports { http, balancer, versions, secrets, .. } = ports;
+        let means = Means { http, balancer, versions, secrets };
+        case.run_checks(&block.checks, through, means, budget).await
     };
     let (mut findings, checked) = join(required(ports, case, &wanted, routed, window, budget), checks).await;
     findings.extend(checked);

@@ -38,6 +38,19 @@ pub struct Case<'c> {
     pub service: &'c Service,
 }
 
+/// What checks are run with.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a, B, V, S> {
+    /// Sends the requests.
+    pub http: &'a HttpClient,
+    /// Reads the listeners.
+    pub balancer: &'a B,
+    /// Invokes Lambda versions.
+    pub versions: &'a V,
+    /// Reads the secrets that a check refers to.
+    pub secrets: &'a S,
+}
+
 impl Case<'_> {
     /// What a check may refer to by `{{ name }}`, captured values and secrets aside.
     pub fn variables(&self) -> Variables {
@@ -70,20 +83,18 @@ impl Case<'_> {
     }
 
     /// Runs checks on the new version: requests go where `traffic` is served, or nowhere for the reason given in its place; `invoke` goes
-    /// to the target version itself. Of `secrets` only those are read that the checks refer to.
+    /// to the target version itself. Of the secrets only those are read that the checks refer to.
     pub async fn run_checks(
         &self,
         checks: &[Check],
         traffic: Result<Traffic, String>,
-        http: &HttpClient,
-        balancer: &impl LoadBalancer,
-        versions: &impl Versions,
-        secrets: &impl Secrets,
+        means: Means<'_, impl LoadBalancer, impl Versions, impl Secrets>,
         budget: Duration,
     ) -> Vec<Finding> {
         if checks.is_empty() {
             return Vec::new();
         }
+        let Means { http, balancer, versions, secrets } = means;
         let clock = http.clock();
         let started = clock.now();
         let base = async {

@@ -11,6 +11,6 @@ pub mod guard;
 pub mod notes;
 pub mod patience;
 
-pub use case::Case;
+pub use case::{Case, Means};
 pub use guard::Window;
 pub use notes::Notes;

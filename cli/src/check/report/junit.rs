@@ -33,7 +33,7 @@ pub(super) fn document(ran: &[Ran]) -> String {
     out
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Numbers {
     tests: usize,
     failures: usize,
@@ -62,7 +62,7 @@ impl Numbers {
         }
     }
 
-    fn attributes(&self) -> String {
+    fn attributes(self) -> String {
         let Self { tests, failures, errors, skipped } = self;
         format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"")
     }

@@ -66,7 +66,8 @@ fn a_secret_is_sent_and_stands_in_no_finding_however_it_is_echoed() {
             seen.iter().any(|seen| seen.path == "/x/t0p%2Fs3cr3t%20%22quoted%22?q=t0p%2Fs3cr3t%20%22quoted%22&n=1")
         );
         assert!(seen.iter().any(|seen| seen.header("x-run") == Some(&format!("as smoke-user with {TOKEN}"))));
-        assert!(seen.iter().any(|seen| seen.body == json!({ "t": TOKEN }).to_string()));
+        let body = json!({ "t": TOKEN }).to_string();
+        assert!(seen.iter().any(|seen| seen.body == body));
         // printf 'ada:hunter2222' | base64
         assert!(seen.iter().any(|seen| seen.header("authorization") == Some("Basic YWRhOmh1bnRlcjIyMjI=")));
         let told = serde_json::to_string(&findings).unwrap();
