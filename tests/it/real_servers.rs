@@ -83,8 +83,8 @@ async fn start(python: &str, nginx: &str, clock: &Clock) -> Servers {
         .unwrap_or_else(|error| panic!("`{nginx}` does not start: {error}"));
     servers.processes.push(started);
     let until = clock.now().plus(START);
-    let mut waited_for = ports.iter().filter(|(name, _)| *name != "NOBODY").map(|(_, port)| *port);
-    while let Some(port) = waited_for.next() {
+    let waited_for = ports.iter().filter(|(name, _)| *name != "NOBODY").map(|(_, port)| *port);
+    for port in waited_for {
         while !listens(port) {
             let log = || std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
             assert!(clock.now() < until, "nobody listens on {port}; nginx says: {}", log());
@@ -139,7 +139,7 @@ async fn run(file: &Path, servers: &Servers, http: &HttpClient) -> (Vec<String>,
     let checks = &config.services.first().expect("a service").after_allow_traffic.checks;
     let base = servers.addresses.iter().find(|(name, _)| name == "HTTPBIN").expect("httpbin runs").1.clone();
     let suite = Suite { checks, base: Ok(base), variables: Variables::new() };
-    let findings = checks::run(&suite, http, &NoVersion("none".to_owned()), Duration::from_secs(60)).await;
+    let findings = checks::run(&suite, http, &NoVersion("none".to_owned()), Duration::from_mins(1)).await;
     let differs = |(finding, wanted): (&Finding, &Wanted)| {
         let outcome = serde_json::to_value(finding.outcome).expect("an outcome");
         let fits = outcome == wanted.outcome.as_str()

@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn an_error_says_what_it_means() {
-        let cases: [(&[(&str, &str)], &[(&str, &str)], &str); 6] = [
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(Headers, Headers, &str); 6] = [
             (
                 &[("grpc-status", "5"), ("grpc-message", "unknown%20service")],
                 &[],

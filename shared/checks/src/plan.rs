@@ -98,7 +98,7 @@ pub(crate) fn texts(check: &Check) -> Vec<&str> {
     match check.request() {
         Ok(Request::Http { path, .. } | Request::WebSocket { path }) => texts.push(path),
         Ok(Request::GrpcHealth(health)) => {
-            texts.extend(health.url.as_deref().into_iter().chain([health.service.as_str()]))
+            texts.extend(health.url.as_deref().into_iter().chain([health.service.as_str()]));
         }
         Ok(Request::Invoke(invoke)) => each_text(&invoke.payload, &mut |text| texts.push(text)),
         Err(_) => {}

@@ -164,7 +164,7 @@ pub fn spoken(span: Duration) -> String {
         1000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
         60_000..3_600_000 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ if seconds >= 172_800 && seconds / 3600 % 24 == 0 => format!("{} d", seconds / 86_400),
+        _ if seconds >= 172_800 && (seconds / 3600).is_multiple_of(24) => format!("{} d", seconds / 86_400),
         _ if seconds >= 172_800 => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
         _ if (seconds / 60).is_multiple_of(60) => format!("{} h", seconds / 3600),
         _ => format!("{} h {} min", seconds / 3600, (seconds / 60) % 60),

@@ -48,12 +48,11 @@ fn service_in(framed: &[u8]) -> Option<String> {
     let (tag, rest) = framed.get(5..)?.split_first()?;
     // A length of two bytes does for a name of 16,000.
     let (low, rest) = rest.split_first().filter(|_| *tag == 0x0a)?;
-    let (length, rest) = match low & 0x80 {
-        0 => (usize::from(*low), rest),
-        _ => {
-            let (high, rest) = rest.split_first()?;
-            (usize::from(low & 0x7f) | usize::from(*high) << 7, rest)
-        }
+    let (length, rest) = if *low < 0x80 {
+        (usize::from(*low), rest)
+    } else {
+        let (high, rest) = rest.split_first()?;
+        (usize::from(low & 0x7f) | usize::from(*high) << 7, rest)
     };
     String::from_utf8(rest.get(..length)?.to_vec()).ok()
 }

@@ -24,7 +24,7 @@ pub(super) fn judge(wanted: Duration, seal: &Seal, judgement: &mut Judgement) {
                     .to_owned(),
         }),
         Seal::Unreadable(why) => {
-            judgement.untold.push(Unmet { expected, observed: format!("a certificate that could not be read: {why}") })
+            judgement.untold.push(Unmet { expected, observed: format!("a certificate that could not be read: {why}") });
         }
     }
 }
