@@ -16,7 +16,7 @@ use anyhow::Context;
 use checks::{NoVersion, Suite, Variables, revealed, watched, without_secrets};
 use clap::{Args, ValueEnum};
 use clock::Clock;
-use domain::config::{Request, load};
+use domain::config::{Request, load_reviewed};
 use domain::hook::{Conclusion, Finding, Outcome, Verdict};
 use domain::time::{Span, Timestamp};
 use futures_util::future::{Either, select};
@@ -26,6 +26,7 @@ use choose::{Choice, choose};
 use given::{Interrupts, Local};
 use progress::Progress;
 
+use crate::configuration;
 use crate::terminal::{Channel, complain, style};
 
 /// The time for one block when neither it nor the command line says: what Lambda grants a hook in the template.
@@ -114,11 +115,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let to_output = targets.iter().any(|(_, file)| file.is_none());
     let channel = if to_output { Channel::Error } else { Channel::Output };
     let local = Local::read(&arguments.variables)?;
-    let path = choose::config(arguments.config.as_deref())?;
+    let path = configuration::file(arguments.config.as_deref())?;
     let text = std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
-    let config = load(&path.display().to_string(), &text)?;
+    let config = load_reviewed(&path.display().to_string(), &text, checks::review)?;
     let choices = choose(&config, arguments)?;
-    let http = HttpClient::new(Clock::system());
+    let http = HttpClient::new(Clock::system()).trusting(given::authorities().as_deref());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let finished = runtime.block_on(async {
         let interrupts = Interrupts::default();

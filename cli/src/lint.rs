@@ -1,16 +1,17 @@
 //! `greenlight lint`: reads a configuration as the hooks do, and shows every problem with the line that it is in. Knows nothing of what
 //! may be wrong.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use domain::config::{Config, Problem, load_reviewed, schema};
 use domain::text::count;
-use rehearsal::project::find_root;
 use serde_json::json;
+
+use crate::configuration;
+use crate::terminal::print;
 
 /// How wide a line of the file is shown at most, in characters.
 const WIDTH: usize = 70;
@@ -38,51 +39,29 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
     if arguments.schema {
-        writeln!(out, "{:#}", schema())?;
+        print(&format!("{:#}", schema()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let file = match &arguments.file {
-        Some(file) => file.clone(),
-        None => usual()?,
-    };
+    let file = configuration::file(arguments.file.as_deref())?;
     let text = std::fs::read_to_string(&file).with_context(|| format!("could not read `{}`", file.display()))?;
     let name = file.display().to_string();
     let outcome = load_reviewed(&name, &text, checks::review);
     let problems = outcome.as_ref().err().map_or(&[][..], |error| &error.problems);
     match arguments.format {
-        Format::Json => writeln!(out, "{}", document(&name, problems))?,
+        Format::Json => print(&document(&name, problems).to_string())?,
         Format::Text => {
             for problem in problems {
-                writeln!(out, "{name}:{}:{}: {}", problem.place.line, problem.place.column, problem.message)?;
-                writeln!(out, "{}", pointed_at(problem, &text))?;
+                print(&format!("{name}:{}:{}: {}", problem.place.line, problem.place.column, problem.message))?;
+                print(&pointed_at(problem, &text))?;
             }
             match &outcome {
-                Ok(config) => writeln!(out, "{name} is valid: {}", contents(config))?,
-                Err(error) => writeln!(out, "{name}: {}", count(error.problems.len(), "problem"))?,
+                Ok(config) => print(&format!("{name} is valid: {}", contents(config)))?,
+                Err(error) => print(&format!("{name}: {}", count(error.problems.len(), "problem")))?,
             }
         }
     }
-    out.flush()?;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// The file that is meant when none is named, as it is called from this folder.
-fn usual() -> anyhow::Result<PathBuf> {
-    let here = std::env::current_dir().context("could not read the current folder")?;
-    let of_project =
-        find_root(&here).ok().map(|root| root.join("config/greenlight.yaml")).filter(|file| file.is_file());
-    if let Some(file) = of_project {
-        return Ok(file.strip_prefix(&here).map(Path::to_owned).unwrap_or(file));
-    }
-    let beside = Path::new("greenlight.yaml");
-    if beside.is_file() {
-        return Ok(beside.to_owned());
-    }
-    bail!(
-        "there is neither `config/greenlight.yaml` nor `greenlight.yaml` here; name the file: `greenlight lint <FILE>`"
-    )
 }
 
 fn contents(config: &Config) -> String {

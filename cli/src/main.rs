@@ -1,6 +1,7 @@
 //! The command-line program `greenlight`: reads the arguments, calls the engine, prints. Knows nothing of how anything is done.
 
 mod check;
+mod configuration;
 mod lint;
 mod rehearse;
 mod terminal;

@@ -208,7 +208,7 @@ fn what_cannot_run_ends_with_2_and_says_what_to_do() {
     let (status, _, error) = broken.check(&[]);
     assert!(status == Some(2) && error.contains("greenlight.yaml:2:1: ") && error.contains("`services`"), "{error}");
     let output = Command::new(env!("CARGO_BIN_EXE_greenlight")).arg("check").current_dir("/").output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("say where it is with `--config FILE`"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("and no `greenlight.yaml` in it; say where the file is"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Which suites are run: the configuration file, the services, the blocks, the checks in them and where their requests go.
 //! Knows nothing of how they are run.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -11,9 +10,6 @@ use domain::text::nearest;
 
 use super::{Arguments, BUDGET, Stage};
 
-/// Where a project keeps its configuration.
-const CONFIG: &str = "config/greenlight.yaml";
-
 /// One block of one service, ready to be run.
 #[derive(Debug)]
 pub(super) struct Choice<'a> {
@@ -22,18 +18,6 @@ pub(super) struct Choice<'a> {
     pub(super) checks: Vec<Check>,
     pub(super) base: Result<String, String>,
     pub(super) budget: Duration,
-}
-
-/// The configuration's path: as given, else that of the project that this folder lies in.
-pub(super) fn config(given: Option<&Path>) -> anyhow::Result<PathBuf> {
-    if let Some(path) = given {
-        return Ok(path.to_owned());
-    }
-    let here = std::env::current_dir().context("could not read the current folder")?;
-    let found = here.ancestors().map(|folder| folder.join(CONFIG)).find(|path| path.is_file());
-    found.with_context(|| {
-        format!("there is no `{CONFIG}` in `{}` or above it; say where it is with `--config FILE`", here.display())
-    })
 }
 
 /// What is to be run; never nothing.

@@ -97,6 +97,11 @@ impl Secrets for Local {
     }
 }
 
+/// The file of further authorities to trust, as the functions know it.
+pub(super) fn authorities() -> Option<String> {
+    variable_of(outbound::SSL_CERT_FILE)
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the command line's edge")]
 fn variable_of(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
