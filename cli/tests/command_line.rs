@@ -2,23 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
+mod program;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
+use program::{greenlight, root};
 
 /// Runs `greenlight rehearse …` in a folder; status, standard output, standard error.
 fn rehearse(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_greenlight"))
-        .arg("rehearse")
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    greenlight("rehearse", folder, arguments)
 }
 
 #[test]

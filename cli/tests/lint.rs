@@ -2,25 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use program::{greenlight, root};
 use serde_json::Value;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 /// Runs `greenlight lint …` in a folder; status, standard output, standard error.
 fn lint(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_greenlight"))
-        .arg("lint")
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    greenlight("lint", folder, arguments)
 }
 
 /// A folder of its own with a `greenlight.yaml` in it.
@@ -109,7 +100,7 @@ fn a_file_that_cannot_be_read_ends_with_2_and_says_which() {
     let empty = std::env::temp_dir().join(format!("greenlight-lint-none-{}", std::process::id()));
     std::fs::create_dir_all(&empty).unwrap();
     let cases: [(&[&str], &str); 3] = [
-        (&[], "name the file: `greenlight lint <FILE>`"),
+        (&[], "and no `greenlight.yaml` in it; say where the file is"),
         (&["nowhere.yaml"], "could not read `nowhere.yaml`"),
         (&["--format", "xml"], "xml"),
     ];

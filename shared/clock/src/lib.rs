@@ -132,25 +132,12 @@ impl Clock {
         match &self.0 {
             Kind::System => Ok(builder.build()?.block_on(main)),
             Kind::Rehearsal(clock) => {
-                let ready = Arc::new(AtomicBool::new(true));
-                let (clock, parked) = (clock.clone(), Arc::clone(&ready));
-                // The thread may go to sleep for an instant although the main future has just been woken; it is not idle then.
-                builder.on_thread_park(move || {
-                    if !parked.load(Ordering::SeqCst) {
-                        clock.parked();
-                    }
-                });
-                Ok(builder.build()?.block_on(Watched { main: Box::pin(main), ready }))
+                let clock = clock.clone();
+                watched(builder, main, move || clock.parked())
             }
             Kind::Idle(clock) => {
-                let ready = Arc::new(AtomicBool::new(true));
-                let (clock, parked) = (clock.clone(), Arc::clone(&ready));
-                builder.on_thread_park(move || {
-                    if !parked.load(Ordering::SeqCst) {
-                        clock.parked();
-                    }
-                });
-                Ok(builder.build()?.block_on(Watched { main: Box::pin(main), ready }))
+                let clock = clock.clone();
+                watched(builder, main, move || clock.parked())
             }
         }
     }
@@ -185,6 +172,23 @@ impl Drop for RequestInFlight {
             InFlight::Counted(clock) => clock.end_request(),
         }
     }
+}
+
+/// Runs the main future and tells each time that the thread has nothing left to do.
+fn watched<F: Future>(
+    mut builder: tokio::runtime::Builder,
+    main: F,
+    parked: impl Fn() + Send + Sync + 'static,
+) -> std::io::Result<F::Output> {
+    let ready = Arc::new(AtomicBool::new(true));
+    let is_ready = Arc::clone(&ready);
+    // The thread may go to sleep for an instant although the main future has just been woken; it is not idle then.
+    builder.on_thread_park(move || {
+        if !is_ready.load(Ordering::SeqCst) {
+            parked();
+        }
+    });
+    Ok(builder.build()?.block_on(Watched { main: Box::pin(main), ready }))
 }
 
 /// A future that remembers whether it has been woken and not yet polled.
