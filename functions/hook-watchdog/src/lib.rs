@@ -20,6 +20,7 @@ use hook::codedeploy::gather::{remark, unchecked};
 use hook::codedeploy::handover::Handover;
 use hook::codedeploy::payload::{Decoded, decode};
 use hook::codedeploy::report::{report, tell};
+use hook::codedeploy::standing::stands;
 use hook::guard::REASON;
 use hook::patience::patiently;
 use runtime::Invocation;
@@ -97,8 +98,8 @@ where
 
     // Before the answer, as the event is in progress no longer once it is answered.
     let target = async || clock.timeout(for_a_name, codedeploy.target(&event.deployment)).await.ok()?.ok();
-    let told_by_hook = own.and_then(|own| own.lifecycle_event);
-    let mut lifecycle_event = match told_by_hook {
+    let has_own = own.is_some();
+    let mut lifecycle_event = match own.and_then(|own| own.lifecycle_event) {
         Some(event) => Some(event),
         None => target().await.as_ref().and_then(Target::current_event).map(str::to_owned),
     };
@@ -106,7 +107,13 @@ where
         .await
         .with_context(|| format!("cannot answer for `{}`: {}", record.function(), conclusion.reason))?;
     let answered_by_hook = reported == Reported::AlreadyCompleted;
-    if answered_by_hook {
+    // The hook's report may only have seemed to be lost; the hook itself has told that it was.
+    let is_told = !answered_by_hook
+        || has_own
+            && stands(codedeploy, clock, &event, lifecycle_event.as_deref(), conclusion.verdict, invocation.deadline)
+                .await
+                .is_ok();
+    if !is_told {
         tracing::info!(
             deployment.id = event.deployment.0,
             hook.name = record.function(),
@@ -124,7 +131,7 @@ where
         "reason": conclusion.reason,
         "deployment": event.deployment,
         "lifecycle_event": lifecycle_event,
-        "reported": !answered_by_hook,
+        "reported": is_told,
         "already_answered": answered_by_hook,
     }))
 }

@@ -202,6 +202,20 @@ fn a_hook_that_had_a_verdict_is_answered_for_with_that_verdict_even_when_the_dep
 }
 
 #[test]
+fn a_verdict_of_the_hook_that_only_seemed_to_be_lost_is_told_as_taken() {
+    for (status, told) in [("Succeeded", 1), ("Failed", 0)] {
+        let mut function = function();
+        function.codedeploy.reports = Script::always(Reported::AlreadyCompleted);
+        let mut target = build::ecs_target("AfterAllowTraffic");
+        target.lifecycle_events[0].status = status.to_owned();
+        function.codedeploy.targets = Script::always(Target::Ecs(target));
+        let summary = handled(&function, handed_over(Verdict::Succeeded, None)).unwrap();
+        let seen = (&summary["already_answered"], function.outbox.verdicts().len());
+        assert_eq!(seen, (&json!(true), told), "{status}");
+    }
+}
+
+#[test]
 fn a_hook_that_failed_since_it_could_not_read_the_deployment_does_not_hold_up_a_rollback() {
     let mut function = function();
     function.codedeploy.deployments = Script::always(build::rollback());
