@@ -97,7 +97,7 @@ fn every_fact_and_every_check_is_told_although_the_first_failed() {
         let summary = answered(&function).await;
         assert_eq!(summary["verdict"], json!("Failed"));
         let reason = summary["reason"].as_str().unwrap();
-        assert!(reason.starts_with("3 of 6 checks failed; the first: `targets_healthy` inconclusive: "), "{reason}");
+        assert!(reason.starts_with("2 of 6 checks failed, 1 could not be told; the first: `"), "{reason}");
         let outcomes: Vec<Outcome> = found(&function).into_iter().map(|(_, outcome)| outcome).collect();
         let (pass, fail) = (Outcome::Pass, Outcome::Fail);
         assert_eq!(outcomes, [pass, Outcome::Inconclusive, pass, pass, fail, fail]);

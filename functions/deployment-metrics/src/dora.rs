@@ -11,6 +11,8 @@ use domain::time::Timestamp;
 
 /// CloudWatch's limit for a dimension's value is 1024 characters of ASCII; nothing here needs that many.
 const VALUE: usize = 255;
+/// Answers in the place of a hook: its own time says nothing of the hook's.
+const WATCHDOG: &str = "hook-watchdog";
 /// Stands where the configuration or the event does not tell.
 const UNKNOWN: &str = "unknown";
 
@@ -104,8 +106,10 @@ pub fn of_verdict(verdict: &HookVerdict, labels: &Labels) -> Vec<Measure> {
     let labels = labels.and("LifecycleEvent", &lifecycle_event(verdict));
     let passed = f64::from(u8::from(verdict.verdict == Verdict::Succeeded));
     let took = verdict.duration_ms as f64 / 1000.0;
-    let mut measures = both("HookSeconds", "Seconds", took, verdict.at, &labels).to_vec();
-    measures.extend(both("HookVerdict", "Count", passed, verdict.at, &labels));
+    let mut measures = both("HookVerdict", "Count", passed, verdict.at, &labels).to_vec();
+    if verdict.hook != WATCHDOG {
+        measures.extend(both("HookSeconds", "Seconds", took, verdict.at, &labels));
+    }
     if verdict.skipped.is_some() {
         measures.extend(both("HookSkipped", "Count", 1.0, verdict.at, &labels));
     }

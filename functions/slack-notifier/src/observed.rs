@@ -1,6 +1,15 @@
 //! What an alarm saw, in words. Pure; knows nothing of where it is told.
 
 use domain::alarm::AlarmFact;
+use domain::hook::{Finding, Outcome};
+
+/// The fact that fails when an alarm is red, and only then (docs/configuration.md, `require`).
+const ALARMS_QUIET: &str = "alarms_quiet";
+
+/// Whether a hook has found an alarm red.
+pub(crate) fn is_red(finding: &Finding) -> bool {
+    finding.name == ALARMS_QUIET && finding.outcome == Outcome::Fail
+}
 
 /// A number as a person reads it: 34.61538461538461 is 34.62, and what is too small for that is left as it is.
 fn number(value: f64) -> String {

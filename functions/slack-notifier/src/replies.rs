@@ -53,7 +53,11 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
         None => &verdict.hook,
     };
     let of = if of_rollback { " of the rollback" } else { "" };
-    let took = spoken(Duration::from_millis(verdict.duration_ms));
+    // How long the watchdog took says nothing of the hook.
+    let took = match verdict.hook.as_str() {
+        WATCHDOG => String::new(),
+        _ => format!(" in {}", spoken(Duration::from_millis(verdict.duration_ms))),
+    };
     let failed = verdict.verdict == Verdict::Failed;
     let (sign, word) = match (failed, &verdict.skipped) {
         (true, _) => (":x:", "failed"),
@@ -61,7 +65,7 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
         (false, None) => (":white_check_mark:", "passed"),
     };
     let unusual: Vec<&Finding> = verdict.findings.iter().filter(|f| f.outcome != Outcome::Pass).collect();
-    let first = said!("{} *{}*{} {} in {}", sign, event, of, word, took);
+    let first = said!("{} *{}*{} {}{}", sign, event, of, word, took);
     // Where one finding decided, the reason is that finding, which stands below.
     // What is left of a text that begins with such a finding: a remark, or nothing.
     let behind =
@@ -75,7 +79,7 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
     lines.extend(unusual.into_iter().map(finding));
     if !verdict.reported {
         lines.push(said!(
-            ":warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it Failed in the hook's place."
+            ":warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it in the hook's place."
         ));
     }
     Reply {

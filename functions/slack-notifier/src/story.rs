@@ -9,7 +9,7 @@ use domain::text::bounded;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::observed::observed;
+use crate::observed::{is_red, observed};
 
 /// How much of a text from outside is remembered.
 const REMEMBERED: usize = 600;
@@ -70,6 +70,9 @@ pub struct FailedHook {
     pub event: String,
     /// The verdict's reason: the check, what was expected and what was observed.
     pub reason: String,
+    /// Whether an alarm was red before the new version had any traffic.
+    #[serde(default)]
+    pub red_before: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -202,6 +205,9 @@ pub struct Story {
     pub who: String,
     /// Whether it restores an older version itself, without naming the deployment that it rolls back.
     pub restores: bool,
+    /// Whether CodeDeploy knows of no revision that was deployed to the group before.
+    #[serde(default)]
+    pub is_first: bool,
     /// How far it has come.
     pub stage: Stage,
     /// Whether CodeDeploy's record confirms the stage, not only an event.
@@ -269,6 +275,7 @@ impl Story {
             revision: deployment.revision.clone(),
             who: bounded(&who(deployment), REMEMBERED),
             restores: deployment.is_rollback(),
+            is_first: deployment.is_first,
             stage,
             recorded: stage == Stage::of_status(&deployment.status),
             started: deployment.started.or(deployment.created),
@@ -293,6 +300,7 @@ impl Story {
             self.failed_hook = Some(FailedHook {
                 event: verdict.lifecycle_event.clone().unwrap_or_else(|| verdict.hook.clone()),
                 reason: bounded(&verdict.reason, REMEMBERED),
+                red_before: verdict.findings.iter().any(is_red),
                 at: verdict.at,
             });
         }

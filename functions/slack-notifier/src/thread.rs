@@ -94,6 +94,11 @@ pub fn glance(story: &Story) -> Glance {
             "Watch it: no hook has looked at the new version. Deploy again without the skip when the emergency is over."
         }
         (None | Some(Ending::Succeeded), _) => "Nothing to do.",
+        // The old version still has the traffic and is not well either.
+        (Some(Ending::FailedInHook), _) if story.failed_hook.as_ref().is_some_and(|hook| hook.red_before) => {
+            "Look at the red alarm: production was unwell before this deployment. Deploy again when it is quiet; if this deployment is the \
+             cure, the cause above says how."
+        }
         (Some(Ending::StoppedByPerson), _) => "Nothing is urgent: deploy again when ready.",
         (Some(_), _) => "Nothing is urgent: fix the cause, then deploy again.",
     };
@@ -112,7 +117,12 @@ pub fn glance(story: &Story) -> Glance {
             what.push_str(", and is rolling back");
             action = "Wait for the rollback: its end will be told here.";
         } else if story.ended_badly() && story.traffic != Some(Traffic::Old) {
-            action = "Act now: no rollback is under way. Deploy the previous revision, or move the traffic by hand.";
+            action = if story.is_first {
+                "Act now: no rollback is under way, and this is the group's first deployment: there is no earlier revision to deploy. Deploy a mended \
+                 one, or take the service out of production by hand."
+            } else {
+                "Act now: no rollback is under way. Deploy the previous revision, or move the traffic by hand."
+            };
             urgent = true;
         }
     }

@@ -33,6 +33,9 @@ enum Struck {
     Error(AwsError),
 }
 
+/// The most that `PutEvents` takes in one request, in bytes.
+const LARGEST_REQUEST: usize = 256 * 1024;
+
 impl World {
     /// A request to the AWS endpoint has arrived.
     pub fn aws_request(&mut self, request: Option<u64>, token: Token, asked: &HttpAsked) {
@@ -168,6 +171,15 @@ impl World {
         if asked.is_empty() || asked.len() > 10 {
             let detail = format!("PutEvents takes 1 to 10 entries, not {}", asked.len());
             return Err(AwsError::client("ValidationException", detail));
+        }
+        // Time (14 bytes), source, detail-type and detail of all entries (EventBridge user guide, "Calculating PutEvents event entry size").
+        let keys = ["Source", "DetailType", "Detail"];
+        let texts =
+            asked.iter().flat_map(|entry| keys.map(|key| entry.get(key).and_then(Value::as_str).unwrap_or_default()));
+        let size = asked.len() * 14 + texts.map(str::len).sum::<usize>();
+        if size > LARGEST_REQUEST {
+            let detail = "Total size of the entries in the request is over the limit.";
+            return Err(AwsError::client("ValidationException", detail.to_owned()));
         }
         let mut entries = Vec::new();
         for entry in asked {

@@ -194,19 +194,28 @@ impl Conclusion {
     pub fn from_findings(findings: Vec<Finding>) -> Self {
         let bad: Vec<&Finding> = findings.iter().filter(|finding| !finding.outcome.is_acceptable()).collect();
         let total = findings.len();
-        match bad.first() {
+        let worst = bad.iter().find(|finding| finding.outcome == Outcome::Fail).or(bad.first());
+        match worst {
             None => {
                 let degraded = findings.iter().filter(|finding| finding.outcome == Outcome::Degraded).count();
                 let reason = match degraded {
-                    0 => format!("all {} passed", crate::text::count(total, "check")),
+                    0 if total == 1 => "the 1 check passed".to_owned(),
+                    0 => format!("all {total} checks passed"),
                     _ => format!("{} passed, {degraded} of them degraded", crate::text::count(total, "check")),
                 };
                 Self { verdict: Verdict::Succeeded, reason, findings, skipped: None }
             }
             Some(first) => {
+                let failed = bad.iter().filter(|finding| finding.outcome == Outcome::Fail).count();
+                // What was never sent has not failed.
+                let numbers = match (failed, bad.len() - failed) {
+                    (0, untold) => format!("{untold} of {total} checks could not be told"),
+                    (failed, 0) => format!("{failed} of {total} checks failed"),
+                    (failed, untold) => format!("{failed} of {total} checks failed, {untold} could not be told"),
+                };
                 let reason = match bad.len() {
                     1 => first.sentence(),
-                    more => format!("{more} of {total} checks failed; the first: {}", first.sentence()),
+                    _ => format!("{numbers}; the first: {}", first.sentence()),
                 };
                 Self { verdict: Verdict::Failed, reason, findings, skipped: None }
             }
@@ -271,6 +280,28 @@ mod tests {
         for (outcomes, expected) in cases {
             let findings = outcomes.iter().map(|outcome| finding("check", *outcome)).collect();
             assert_eq!(Conclusion::from_findings(findings).verdict, expected, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn the_numbers_tell_what_failed_from_what_could_not_be_told() {
+        use Outcome::{Degraded, Fail, Inconclusive, Pass};
+        let cases: [(&[Outcome], &str); 6] = [
+            (&[Pass], "the 1 check passed"),
+            (&[Pass, Pass], "all 2 checks passed"),
+            (&[Pass, Degraded], "2 checks passed, 1 of them degraded"),
+            (
+                &[Inconclusive, Inconclusive, Fail, Pass],
+                "1 of 4 checks failed, 2 could not be told; the first: `2` fail: ",
+            ),
+            (&[Fail, Fail, Pass], "2 of 3 checks failed; the first: `0` fail: "),
+            (&[Inconclusive, Inconclusive], "2 of 2 checks could not be told; the first: `0` inconclusive: "),
+        ];
+        for (outcomes, expected) in cases {
+            let findings =
+                outcomes.iter().enumerate().map(|(at, outcome)| finding(&at.to_string(), *outcome)).collect();
+            let reason = Conclusion::from_findings(findings).reason;
+            assert!(reason.starts_with(expected), "{reason}");
         }
     }
 

@@ -95,9 +95,10 @@ pub async fn conclude(
         None => Conclusion::bare(
             Verdict::Failed,
             format!(
-                "the hook was not finished within {}, while {}",
+                "the hook was not finished within {}, while {}{}",
                 spoken(window.by().since(window.begun)),
-                doing(notes)
+                doing(notes),
+                trouble(notes)
             ),
         ),
     };
@@ -126,6 +127,12 @@ async fn within<F: Future>(window: &Window, work: F) -> Option<F::Output> {
 fn doing(notes: &Notes) -> String {
     let doing = notes.read().doing;
     if doing.is_empty() { "it had hardly begun".to_owned() } else { doing }
+}
+
+/// Why what it was doing had not worked so far.
+fn trouble(notes: &Notes) -> String {
+    let trouble = notes.read().trouble;
+    if trouble.is_empty() { trouble } else { format!("; at the last try {trouble}") }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
@@ -183,6 +190,24 @@ mod tests {
         });
         let expected = "the hook was not finished within 55 s, while reading the deployment";
         assert_eq!((verdict, reason.as_str()), (Verdict::Failed, expected));
+    }
+
+    #[test]
+    fn an_overrun_says_what_went_wrong_at_the_last_try_of_what_was_being_done() {
+        let (_, reason) = concluded(async |notes: &Notes| {
+            notes.doing("reading the deployment");
+            let _: Result<(), _> = notes.tried(Err(testkit::fakes::throttled()));
+            std::future::pending().await
+        });
+        let expected = "the hook was not finished within 55 s, while reading the deployment; at the last try the call failed for now: \
+                        ThrottlingException";
+        assert_eq!(reason, expected);
+        let (_, reason) = concluded(async |notes: &Notes| {
+            let _: Result<(), _> = notes.tried(Err(testkit::fakes::throttled()));
+            notes.doing("running the checks");
+            std::future::pending().await
+        });
+        assert_eq!(reason, "the hook was not finished within 55 s, while running the checks");
     }
 
     #[test]

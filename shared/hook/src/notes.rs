@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use domain::config::Service;
 use domain::deployment::{GroupName, Revision};
 use domain::hook::Verdict;
+use domain::ports::PortError;
 use domain::text::bounded;
 
 /// What is known.
@@ -23,6 +24,8 @@ pub struct Known {
     pub revision: Revision,
     /// What the hook is doing right now, as it reads after "while".
     pub doing: String,
+    /// Why it did not work at the last try; empty when it was not tried yet, or worked.
+    pub trouble: String,
     /// What is to be said with the verdict, whatever it is.
     pub remarks: Vec<String>,
     /// What is to be said with it only when it is Failed.
@@ -50,7 +53,16 @@ impl Notes {
 
     /// Writes down what is begun now, as it reads after "while": `reading the deployment`.
     pub fn doing(&self, what: impl Into<String>) {
-        self.0.borrow_mut().doing = what.into();
+        self.write(|known| {
+            known.doing = what.into();
+            known.trouble.clear();
+        });
+    }
+
+    /// Writes down how the last try of it went, so that an overrun can say why nothing came of it. Passes the outcome on.
+    pub fn tried<T>(&self, outcome: Result<T, PortError>) -> Result<T, PortError> {
+        self.write(|known| known.trouble = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default());
+        outcome
     }
 
     /// Writes down which service it is.

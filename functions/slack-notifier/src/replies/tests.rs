@@ -58,7 +58,7 @@ fn a_verdict_that_codedeploy_did_not_take_says_who_answers_instead() {
     assert_snapshot!(said(&reply("hook-verdict-succeeded", &json!({"reported": false}))), @"
     verdict/AfterAllowTraffic/after-allow-traffic important=true
     :white_check_mark: *AfterAllowTraffic* passed in 1.5 s: all 3 checks passed
-    :warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it Failed in the hook's place.
+    :warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it in the hook's place.
     (AfterAllowTraffic passed: all 3 checks passed)
     ");
 }
@@ -68,7 +68,7 @@ fn where_the_lifecycle_event_is_not_known_the_watchdogs_own_name_is_not_used() {
     let changes = json!({"lifecycle_event": null});
     assert_snapshot!(said(&reply("hook-verdict-of-the-watchdog", &changes)), @"
     verdict/unknown/hook-watchdog important=true
-    :x: *a hook* failed in 310 ms: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed
+    :x: *a hook* failed: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed
     (a hook failed: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed)
     ");
 }

@@ -45,6 +45,7 @@ fn failed_hook() -> FailedHook {
     FailedHook {
         event: "BeforeAllowTraffic".into(),
         reason: "`health_check` fail: expected status 200, observed status 500".into(),
+        red_before: false,
         at: Timestamp(0),
     }
 }

@@ -68,7 +68,7 @@ pub async fn gather<'c>(
 ) -> Result<Gathered<'c>, GatherError> {
     notes.doing(format!("reading the deployment `{}` from CodeDeploy", event.deployment));
     let left = window.left();
-    let attempt = async || window.timed(deployments.deployment(&event.deployment)).await;
+    let attempt = async || notes.tried(window.timed(deployments.deployment(&event.deployment)).await);
     let deployment = patiently(window.clock(), left.saturating_sub(MARGIN.min(left / 10)), attempt)
         .await
         .map_err(GatherError::Deployment)?;
@@ -87,7 +87,7 @@ pub async fn gather<'c>(
 
     notes.doing(format!("reading the target of the deployment `{}` from CodeDeploy", event.deployment));
     let patience = if unchecked.is_some() { PATIENCE_FOR_A_NAME } else { PATIENCE };
-    let attempt = async || window.timed(deployments.target(&event.deployment)).await;
+    let attempt = async || notes.tried(window.timed(deployments.target(&event.deployment)).await);
     let target =
         patiently(window.clock(), patience.min(window.left() / 3), attempt).await.map_err(|error| error.to_string());
     let lifecycle_event = match &target {

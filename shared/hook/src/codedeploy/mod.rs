@@ -2,24 +2,25 @@
 //! the core; knows nothing of what a particular hook looks at.
 
 pub mod gather;
+pub mod handover;
 pub mod payload;
 pub mod report;
+pub mod size;
+pub mod standing;
 
 use clock::Clock;
 use domain::events::HookVerdict;
 use domain::hook::{Conclusion, HookEvent, Verdict};
-use domain::ports::{HookReporter, Outbox, PortError, Reported};
+use domain::ports::{Deployments, HookReporter, Outbox, PortError, Reported};
 use domain::time::{Timestamp, spoken};
 use serde_json::{Value, json};
 
 use crate::guard::{REASON, Window, conclude};
 use crate::notes::Notes;
+use handover::Handover;
 use payload::{Decoded, NobodyToAnswer, decode};
 use report::{report, tell};
-
-/// The lifecycle events that have hooks (CodeDeploy user guide, "AppSpec hooks section").
-const HOOKS: [&str; 5] =
-    ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
+use standing::stands;
 
 /// One invocation of a hook.
 #[derive(Clone, Copy, Debug)]
@@ -41,19 +42,11 @@ pub enum Unanswered {
     #[error(transparent)]
     Nobody(#[from] NobodyToAnswer),
     /// CodeDeploy did not take the answer. As an error it reaches the function's on-failure destination, the watchdog, which
-    /// tries again.
-    #[error(
-        "the verdict {verdict} on the deployment `{deployment}` could not be reported within {}: {error}; \
-         `hook-watchdog` is to report it as Failed (the verdict's reason was: {reason})",
-        spoken(*.tried)
-    )]
+    /// reads the answer from it and tries again.
+    #[error("the verdict {} could not be reported within {}: {error}; {handover}", handover.verdict, spoken(*.tried))]
     NotReported {
-        /// The deployment.
-        deployment: String,
         /// What was to be reported.
-        verdict: Verdict,
-        /// Why.
-        reason: String,
+        handover: Box<Handover>,
         /// How long it was tried.
         tried: std::time::Duration,
         /// What CodeDeploy said last.
@@ -67,7 +60,7 @@ pub enum Unanswered {
 /// # Errors
 /// When there is nobody to answer, or when CodeDeploy did not take the answer before the deadline.
 pub async fn answer(
-    reporter: &impl HookReporter,
+    codedeploy: &(impl HookReporter + Deployments),
     outbox: &impl Outbox,
     clock: &Clock,
     call: Call<'_>,
@@ -85,15 +78,23 @@ pub async fn answer(
 
     conclusion.reason = notes.read().remarked(&conclusion.reason, conclusion.verdict, REASON);
     let started = clock.now();
-    let taken = report(reporter, clock, &event, conclusion.verdict, call.deadline).await;
-    let tried = clock.now().since(started);
+    let taken = report(codedeploy, clock, &event, conclusion.verdict, call.deadline).await;
+    let answered = clock.now();
+    let tried = answered.since(started);
 
     let known = notes.read();
-    let now = clock.now();
     let lifecycle_event = known.lifecycle_event.clone();
+    // Answered already: the answer that CodeDeploy has may be this one, whose first report only seemed to be lost; or it was never asked
+    // for, since the event came twice or somebody has stopped the deployment meanwhile.
+    let stands = match &taken {
+        Ok(Reported::Accepted) | Err(_) => Ok(()),
+        Ok(Reported::AlreadyCompleted) => {
+            stands(codedeploy, clock, &event, lifecycle_event.as_deref(), conclusion.verdict, call.deadline).await
+        }
+    };
     let notice = HookVerdict {
         deployment_id: event.deployment.clone(),
-        group: known.group,
+        group: known.group.clone(),
         service: known.service,
         environment: known.environment,
         lifecycle_event: known.lifecycle_event,
@@ -102,22 +103,20 @@ pub async fn answer(
         reported: taken.is_ok(),
         reason: conclusion.reason.clone(),
         findings: conclusion.findings,
-        skipped: conclusion.skipped,
+        skipped: conclusion.skipped.clone(),
         revision: known.revision,
-        duration_ms: u64::try_from(now.since(call.arrived).as_millis()).unwrap_or(u64::MAX),
-        at: now,
+        duration_ms: u64::try_from(answered.since(call.arrived).as_millis()).unwrap_or(u64::MAX),
+        at: answered,
     };
-    // Lambda may deliver an event twice. Answered already, and no hook's event in progress: it came after the first had been
-    // answered and told. Otherwise the answer that CodeDeploy has is this one, whose first report only seemed to be lost.
-    let is_at_a_hook = lifecycle_event.as_deref().is_some_and(|event| HOOKS.contains(&event));
-    if matches!(taken, Ok(Reported::AlreadyCompleted)) && !is_at_a_hook {
-        tracing::info!(
+    match &stands {
+        Ok(()) => tell(outbox, clock, notice, call.deadline).await,
+        Err(why) => tracing::info!(
             deployment.id = event.deployment.0,
             hook.name = call.hook,
-            "the lifecycle event had been answered already, so there is nothing to tell"
-        );
-    } else {
-        tell(outbox, clock, notice, call.deadline).await;
+            verdict = %conclusion.verdict,
+            why,
+            "CodeDeploy had its answer already, or had ended the deployment, and did not ask for this one any more: it is not told"
+        ),
     }
     match taken {
         Ok(_) => Ok(json!({
@@ -125,12 +124,16 @@ pub async fn answer(
             "reason": conclusion.reason,
             "deployment": event.deployment,
             "lifecycle_event": lifecycle_event,
-            "reported": true,
+            "reported": stands.is_ok(),
         })),
         Err(error) => Err(Unanswered::NotReported {
-            deployment: event.deployment.0,
-            verdict: conclusion.verdict,
-            reason: conclusion.reason,
+            handover: Box::new(Handover {
+                verdict: conclusion.verdict,
+                reason: conclusion.reason,
+                skipped: conclusion.skipped,
+                group: known.group,
+                lifecycle_event,
+            }),
             tried,
             error: Box::new(error),
         }),

@@ -9,17 +9,16 @@ use domain::hook::{HookEvent, Verdict};
 use domain::ports::{HookReporter, Outbox, PortError, Reported};
 use domain::time::Timestamp;
 
+use crate::codedeploy::size::fitting;
 use crate::patience::patiently;
 
-/// How long a report is tried at most, when the deadline is far: whoever waits that long for CodeDeploy waits in vain, and
-/// the watchdog should have its turn.
-const LONGEST_REPORT: Duration = Duration::from_mins(1);
 /// How long telling is tried: only the verdict's event carries what was observed, and once it is lost nobody sends it again.
 const LONGEST_TELLING: Duration = Duration::from_secs(20);
-/// What is kept free for telling when the deadline is near.
-const FOR_TELLING: Duration = Duration::from_millis(500);
+/// What is kept free for telling when the deadline is near; less when a twentieth of the time that is left is less.
+const FOR_TELLING: Duration = Duration::from_secs(1);
 
-/// Reports the verdict, and again while CodeDeploy throttles. That it had been answered already is a success: hooks are
+/// Reports the verdict, and again while CodeDeploy throttles or fails, until shortly before the deadline: there is nothing better to do
+/// with the time, since nothing else gets the verdict to CodeDeploy but the watchdog, later. That it had been answered already is a success: hooks are
 /// invoked asynchronously, so the same event may arrive twice.
 ///
 /// # Errors
@@ -32,7 +31,7 @@ pub async fn report(
     deadline: Timestamp,
 ) -> Result<Reported, PortError> {
     let left = deadline.since(clock.now());
-    let limit = left.saturating_sub(FOR_TELLING.min(left / 10)).min(LONGEST_REPORT);
+    let limit = left.saturating_sub(FOR_TELLING.min(left / 20));
     patiently(clock, limit, async || reporter.report(event, verdict).await).await
 }
 
@@ -40,7 +39,7 @@ pub async fn report(
 /// verdict has been given.
 pub async fn tell(outbox: &impl Outbox, clock: &Clock, verdict: HookVerdict, deadline: Timestamp) {
     let limit = deadline.since(clock.now()).mul_f64(0.8).min(LONGEST_TELLING);
-    let notice = Notice::HookVerdict(verdict);
+    let notice = Notice::HookVerdict(fitting(verdict));
     let published = patiently(clock, limit, async || outbox.publish(&notice).await).await;
     let Notice::HookVerdict(verdict) = notice else { return };
     let id = verdict.deployment_id.0.as_str();

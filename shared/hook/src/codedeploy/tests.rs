@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::config::Config;
-use domain::deployment::{AppSpec, Deployment, Target};
+use domain::deployment::{AppSpec, Deployment, Status, Target};
 use domain::ports::Reported;
 use serde_json::json;
 use testkit::build;
@@ -317,7 +317,8 @@ fn a_report_that_is_always_throttled_ends_before_the_deadline_and_is_left_to_the
     assert!(took > Duration::from_secs(8) && took < Duration::from_secs(10), "{took:?}");
     let Unanswered::NotReported { error: cause, .. } = &error else { panic!("{error}") };
     assert!(cause.is_transient(), "{error}");
-    assert!(error.to_string().contains("`hook-watchdog` is to report it as Failed"), "{error}");
+    let handover = handover::Handover::find(&error.to_string()).unwrap();
+    assert_eq!((handover.verdict, handover.reason.as_str()), (Verdict::Succeeded, "fine"));
     // After 0.2, 0.6, 1.4 and 3 s, and then every other second.
     assert_eq!(scene.codedeploy.verdicts().len(), 8);
     let told = scene.bus.verdicts();
@@ -325,23 +326,66 @@ fn a_report_that_is_always_throttled_ends_before_the_deadline_and_is_left_to_the
 }
 
 #[test]
-fn what_had_been_answered_already_is_a_success() {
+fn a_report_is_tried_for_as_long_as_there_is_time() {
+    let mut scene = Scene { milliseconds: 300_000, ..scene() };
+    let throttled = std::iter::repeat_n(Err(throttled()), 140);
+    scene.codedeploy.reports = Script::of(throttled.chain([Ok(Reported::Accepted)]));
+    let (answered, took) = scene.timed(fine);
+    assert_eq!(answered.unwrap()["reported"], json!(true));
+    assert!(took > Duration::from_secs(270), "{took:?}");
+    assert!(scene.bus.verdicts()[0].reported);
+}
+
+/// CodeDeploy has its answer already; the events of the target as the hook first sees them, and as they are after its report.
+fn answered_already(before: &str, after: &str, status: Status) -> Scene {
     let mut scene = scene();
     scene.codedeploy.reports = Script::always(Reported::AlreadyCompleted);
-    assert_eq!(scene.answer(fine).unwrap()["reported"], json!(true));
-    assert_eq!(scene.codedeploy.verdicts().len(), 1);
+    let target = |status: &str| {
+        let mut target = build::ecs_target(before);
+        target.lifecycle_events[0].status = status.to_owned();
+        Ok(Target::Ecs(target))
+    };
+    scene.codedeploy.targets = Script::of([target("InProgress"), target(after)]);
+    let record = |status| Ok(Deployment { status, ..build::deployment() });
+    scene.codedeploy.deployments = Script::of([record(Status::InProgress), record(status)]);
+    scene
 }
 
 #[test]
-fn a_duplicate_that_comes_after_the_answer_is_not_told_and_a_report_that_only_seemed_lost_is() {
-    for (event, told) in [("AllowTraffic", 0), ("BeforeAllowTraffic", 1)] {
-        let mut scene = scene();
-        scene.codedeploy.reports = Script::always(Reported::AlreadyCompleted);
-        scene.codedeploy.targets = Script::always(Target::Ecs(build::ecs_target(event)));
-        let config = build::config(CONFIG);
-        assert_eq!(scene.gathered(Ok(&config)).unwrap()["reported"], json!(true));
-        assert_eq!(scene.bus.verdicts().len(), told, "{event}");
+fn a_verdict_that_codedeploy_has_is_told_and_one_that_it_did_not_take_is_not() {
+    let config = build::config(CONFIG);
+    let cases = [
+        // The report only seemed to be lost.
+        ("BeforeAllowTraffic", "Succeeded", Status::InProgress, Verdict::Succeeded, true),
+        ("BeforeAllowTraffic", "Failed", Status::Failed, Verdict::Failed, true),
+        ("BeforeAllowTraffic", "Failed", Status::InProgress, Verdict::Failed, true),
+        // A person or an alarm has stopped the deployment, whatever AWS then calls the event.
+        ("BeforeAllowTraffic", "Failed", Status::Stopped, Verdict::Succeeded, false),
+        ("BeforeAllowTraffic", "Failed", Status::Stopped, Verdict::Failed, false),
+        ("BeforeAllowTraffic", "Skipped", Status::Stopped, Verdict::Failed, false),
+        // Another invocation has answered otherwise.
+        ("BeforeAllowTraffic", "Succeeded", Status::InProgress, Verdict::Failed, false),
+        // A duplicate that came after the answer.
+        ("AllowTraffic", "Succeeded", Status::InProgress, Verdict::Succeeded, false),
+    ];
+    for (event, after, status, verdict, told) in cases {
+        let scene = answered_already(event, after, status.clone());
+        let config = if verdict == Verdict::Succeeded { Ok(&config) } else { Err("broken".to_owned()) };
+        let summary = scene.gathered(config).unwrap();
+        assert_eq!(scene.codedeploy.verdicts(), [verdict]);
+        let seen = (&summary["reported"], scene.bus.verdicts().len());
+        assert_eq!(seen, (&json!(told), usize::from(told)), "{event} {after} {status:?} {verdict}");
     }
+}
+
+#[test]
+fn a_verdict_is_not_told_when_what_codedeploy_has_cannot_be_read() {
+    let mut scene = answered_already("BeforeAllowTraffic", "Succeeded", Status::InProgress);
+    let before = Target::Ecs(build::ecs_target("BeforeAllowTraffic"));
+    scene.codedeploy.targets = Script::of([Ok(before), Err(throttled())]);
+    let config = build::config(CONFIG);
+    assert_eq!(scene.gathered(Ok(&config)).unwrap()["reported"], json!(false));
+    assert!(scene.bus.verdicts().is_empty());
 }
 
 #[test]
