@@ -96,7 +96,7 @@ pub struct HookVerdict {
     pub hook: String,
     /// The answer.
     pub verdict: Verdict,
-    /// Whether CodeDeploy took the answer: false when it could not be reached before the deadline.
+    /// Whether CodeDeploy took the answer: false when it took none before the deadline.
     pub reported: bool,
     /// One sentence that a person reads first.
     pub reason: String,

@@ -6,7 +6,7 @@ use serde_json::json;
 use testkit::build;
 
 use super::{Page, pages};
-use crate::story::{Facts, Rollback, Stage, Story, Traffic};
+use crate::story::{Facts, FailedHook, Rollback, Stage, Story, Traffic};
 
 fn story(deployment: Deployment, environment: Option<&str>) -> Story {
     let mut story = Story::of(&Facts {
@@ -26,6 +26,27 @@ fn story(deployment: Deployment, environment: Option<&str>) -> Story {
 fn failed() -> Deployment {
     let error = DeploymentError { code: "TIMEOUT".into(), message: "too slow".into() };
     Deployment { status: Status::Failed, error: Some(error), completed: Some(Timestamp(0)), ..build::deployment() }
+}
+
+#[test]
+fn what_to_do_fits_a_first_deployment_and_an_alarm_that_was_red_before() {
+    let advice = |story: &Story| crate::thread::glance(story).action;
+    let mut first = story(Deployment { is_first: true, ..failed() }, Some("production"));
+    first.traffic = Some(Traffic::New);
+    assert!(advice(&first).contains("there is no earlier revision to deploy"), "{}", advice(&first));
+    first.is_first = false;
+    assert!(advice(&first).contains("Deploy the previous revision"), "{}", advice(&first));
+
+    let error = DeploymentError { code: "HOOK_EXECUTION_FAILURE".into(), message: "hook".into() };
+    let mut red = story(Deployment { error: Some(error), ..failed() }, Some("production"));
+    let failed_hook = |red_before| {
+        let at = Timestamp(0);
+        Some(FailedHook { event: "BeforeAllowTraffic".into(), reason: "alarms_quiet".into(), red_before, at })
+    };
+    red.failed_hook = failed_hook(true);
+    assert!(advice(&red).starts_with("Look at the red alarm: production was unwell before"), "{}", advice(&red));
+    red.failed_hook = failed_hook(false);
+    assert!(advice(&red).starts_with("Nothing is urgent"), "{}", advice(&red));
 }
 
 #[test]
