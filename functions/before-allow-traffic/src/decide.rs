@@ -139,8 +139,7 @@ pub fn decide(case: &Case<'_>, wanted: &Wanted, facts: &Facts) -> Vec<Decided> {
         }
     }
     if let Some(routed) = &facts.routed {
-        let seen =
-            Seen { outcome: routed.outcome, observed: routed.observed.clone(), may_change: routed.may_change };
+        let seen = Seen { outcome: routed.outcome, observed: routed.observed.clone(), may_change: routed.may_change };
         sheet.add("test_listener_routed", wanted.test_listener_routed, "test listener", &routed.expected, Some(seen));
     }
     let quiet = alarms::quiet(&wanted.alarms, &wanted.alerts, &facts.alarms);

@@ -162,7 +162,10 @@ fn may_be_tested(case: &Case<'_>, routed: Option<&Routed>) -> Result<Traffic, St
         )),
         // Nothing is sent without an address, and whoever looks for one says what to do.
         None if !has_listener || case.platform == Some(Platform::Lambda) => Ok(Traffic::Test),
-        None => Err("not sent: where the test listener leads was not looked at, so another version might have answered".to_owned()),
+        None => {
+            Err("not sent: where the test listener leads was not looked at, so another version might have answered"
+                .to_owned())
+        }
     }
 }
 

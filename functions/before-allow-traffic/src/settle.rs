@@ -96,11 +96,12 @@ where
         self.look_at(target, last.routed.filter(|_| are_checks_sent)).await
     }
 
-    /// Goes on while anything that matters may come out differently in a moment, the facts have time, and the verdict is open: once a fact has
-    /// failed for good, nothing that the others come to can change it.
+    /// Goes on while anything that matters may come out differently in a moment, the facts have time, and none that matters has failed for good:
+    /// then nothing that the others come to can change the verdict. Before the checks only what concerns them matters: to send them to a fleet that is not up
+    /// because an alarm is red would bury the alarm under their failures.
     pub(crate) async fn settle(&self, mut last: Look, matters: fn(&Decided) -> bool, are_checks_sent: bool) -> Look {
         loop {
-            let is_open = !last.decided.iter().any(Decided::has_failed_for_good);
+            let is_open = !last.decided.iter().any(|decided| decided.has_failed_for_good() && matters(decided));
             let has_time = self.settled.since(self.clock.now()) > LOOK_AGAIN;
             if !(is_open && has_time && last.may_change(matters)) {
                 return last;

@@ -69,7 +69,11 @@ pub fn routed(
             right.push(action.of.as_str());
         }
         wrong.extend(to_original);
-        if to_green { mixed.extend(to_others) } else { foreign.extend(to_others) };
+        if to_green {
+            mixed.extend(to_others);
+        } else {
+            foreign.extend(to_others);
+        }
     }
     if !wrong.is_empty() {
         return may_change(told(Outcome::Fail, format!("{}; point it at `{group}`", listed(&wrong))));
@@ -92,8 +96,6 @@ pub fn routed(
             may_change(told(Outcome::Fail, format!("nothing leads there: {seen}; {hint}")))
         }
         [one] => told(Outcome::Pass, format!("{one} leads there{passed_over}")),
-        [first, ..] => {
-            told(Outcome::Pass, format!("{first} and {} more lead there{passed_over}", right.len() - 1))
-        }
+        [first, ..] => told(Outcome::Pass, format!("{first} and {} more lead there{passed_over}", right.len() - 1)),
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of how long the facts are waited for, in virtual time.
 
+use domain::alarm::{AlarmReading, AlarmState};
 use domain::ports::ProvisionedConcurrency;
 
 use super::*;
@@ -94,7 +95,8 @@ fn a_listener_that_does_not_show_its_change_at_once_is_looked_at_again() {
 fn a_fact_that_has_failed_for_good_ends_the_waiting_and_the_checks_are_sent_all_the_same() {
     let (findings, took) = with_checks(|function| {
         let mut gone = task("c");
-        (gone.status, gone.stopped_reason) = ("STOPPED".to_owned(), Some("Essential container in task exited".to_owned()));
+        (gone.status, gone.stopped_reason) =
+            ("STOPPED".to_owned(), Some("Essential container in task exited".to_owned()));
         function.ports.tasks.tasks = Script::always(vec![task("a"), task("b"), gone]);
         let states = ["initial", "healthy"];
         function.ports.balancer.health = Script::of(states.map(|state| Ok(vec![target_health("a", state, None)])));
@@ -102,6 +104,28 @@ fn a_fact_that_has_failed_for_good_ends_the_waiting_and_the_checks_are_sent_all_
     assert_eq!(took, Duration::ZERO);
     assert_eq!((findings[0].outcome, findings[1].outcome), (Outcome::Fail, Outcome::Pass), "the last state is told");
     assert!(!findings[4].observed.starts_with("not sent"), "{:?}", findings[4]);
+}
+
+#[test]
+fn a_red_alarm_does_not_send_the_checks_to_a_fleet_that_is_not_up() {
+    let looked = |checks: &str| {
+        let clock = testkit::clock();
+        let more = format!("    alarms: [{{ name: red, action: rollback }}]\n{checks}");
+        let mut function = function("http://127.0.0.1:1", &more);
+        function.ports.http = HttpClient::new(clock.clone());
+        let (name, reason) = ("red".to_owned(), "why".to_owned());
+        let red = AlarmReading { name, state: AlarmState::Alarm, reason, since: None };
+        function.ports.alarms.readings = Script::always(vec![red]);
+        let states = ["initial", "initial", "healthy"];
+        function.ports.balancer.health = Script::of(states.map(|state| Ok(vec![target_health("a", state, None)])));
+        let arrived = clock.now();
+        let deadline = arrived.plus(Duration::from_mins(5));
+        let invocation = Invocation { payload: build::hook_payload(), request_id: "r".to_owned(), arrived, deadline };
+        testkit::run_on(&clock, handle(&function, &invocation)).unwrap();
+        clock.now().since(arrived)
+    };
+    assert_eq!(looked(CHECKS), 2 * LOOK_AGAIN);
+    assert_eq!(looked(""), Duration::ZERO, "without checks nothing can change the verdict any more");
 }
 
 #[test]

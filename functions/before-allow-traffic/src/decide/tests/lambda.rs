@@ -36,7 +36,8 @@ fn a_version_must_be_active_and_its_last_update_successful() {
     assert_eq!(with("Pending", "InProgress"), ["tasks_running fail?: state Pending, last update InProgress: why"]);
     let idle = with("Inactive", "Successful");
     assert!(
-        idle[0].starts_with("tasks_running fail: state Inactive, last update Successful: why; it has been idle for long")
+        idle[0]
+            .starts_with("tasks_running fail: state Inactive, last update Successful: why; it has been idle for long")
             && idle[0].contains("`aws lambda invoke --function-name overflow --qualifier 2 /dev/null`"),
         "{idle:?}"
     );
