@@ -19,7 +19,7 @@ use serde_json::Value;
 pub use expectation::{Expectation, ExpectedDeployment, ExpectedVerdict};
 pub use fault::{BusFault, CallFault, Fault, ProcessFault, VendorFault};
 pub use talk::{GrpcHealth, Talk};
-pub use version::{AppSpecForm, Health, Late, Provisioned, Tasks, TestTraffic};
+pub use version::{AppSpecForm, Health, Late, Provisioned, Targets, Tasks, TestRule, TestTraffic, VersionState};
 
 /// One scenario, as a file of `tests/scenarios/` says it.
 #[derive(Clone, Debug, Deserialize)]
@@ -84,6 +84,9 @@ pub struct Plan {
     /// Where the test listener leads once CodeDeploy has moved it (ECS).
     #[serde(default)]
     pub test_traffic: TestTraffic,
+    /// Rules on the test listener that lead to other services (ECS).
+    #[serde(default)]
+    pub test_rules: Vec<TestRule>,
     /// Whether it is the first deployment of its group that CodeDeploy knows of.
     #[serde(default)]
     pub first: bool,
@@ -145,6 +148,12 @@ pub struct Behaviour {
     /// The version's tasks (ECS).
     #[serde(default)]
     pub tasks: Tasks,
+    /// The targets of these tasks (ECS).
+    #[serde(default)]
+    pub targets: Targets,
+    /// The version's state (Lambda); `Active` when not given.
+    #[serde(default)]
+    pub state: Option<VersionState>,
     /// What the version answers when it is invoked (Lambda).
     #[serde(default)]
     pub invoke: Option<Invoked>,
@@ -274,6 +283,7 @@ impl Plan {
             hooks: None,
             test_listener: true,
             test_traffic: TestTraffic::default(),
+            test_rules: Vec::new(),
             first: false,
             app_spec: AppSpecForm::default(),
             alias_sends: 0.0,

@@ -58,12 +58,12 @@ fn a_missing_permission_makes_a_scenario_fail() {
 
 #[test]
 fn a_permission_on_named_alarms_is_none_to_describe_them() {
-    // CloudWatch asks for all alarms, whatever names the request carries.
+    // CloudWatch asks for `*` where a composite alarm may come back, whatever names the request carries.
     check_break(
         "broken-alarm-arn",
         "healthy",
-        ":alarm:*\"\n            - Sid",
-        ":alarm:orchestrator-*\"\n            - Sid",
+        "DescribeAlarms\n              Resource: \"*\"",
+        "DescribeAlarms\n              Resource: !Sub \"arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*\"",
         "refused: DescribeAlarms by before-allow-traffic",
     );
 }

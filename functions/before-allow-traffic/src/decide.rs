@@ -5,6 +5,7 @@ mod alarms;
 mod ecs;
 mod images;
 mod lambda;
+mod routed;
 
 use domain::config::Severity;
 use domain::hook::{Finding, Outcome};
@@ -14,10 +15,16 @@ use hook::Case;
 use crate::facts::{Facts, VersionFacts, Wanted};
 use crate::softened;
 
-pub use ecs::{Routed, routed};
+pub use routed::{Routed, routed};
 
-/// The lifecycle event at which the test listener does not lead to the new version yet.
-pub const AFTER_INSTALL: &str = "AfterInstall";
+/// The lifecycle event at which there is no new version yet.
+pub const BEFORE_INSTALL: &str = "BeforeInstall";
+
+/// Whether the test listener cannot lead to the new version yet: AllowTestTraffic, which moves it, comes after these (CodeDeploy user guide,
+/// "AppSpec hooks section").
+pub fn is_early(lifecycle_event: Option<&str>) -> bool {
+    matches!(lifecycle_event, Some(BEFORE_INSTALL | "AfterInstall"))
+}
 
 /// How many tasks, targets or alarms are named one by one.
 const NAMED: usize = 3;
@@ -34,6 +41,16 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// Whether the verdict will be Failed, whatever else comes out.
+    pub fn has_failed_for_good(&self) -> bool {
+        !self.may_change && !self.finding.outcome.is_acceptable()
+    }
+
+    /// Whether a check would be answered badly, or by another version, while this does not hold.
+    pub fn concerns_checks(&self) -> bool {
+        matches!(self.finding.name.as_str(), "tasks_running" | "targets_healthy" | "test_listener_routed")
+    }
+
     /// The finding.
     pub fn finding(self) -> Finding {
         self.finding
@@ -122,10 +139,10 @@ pub fn decide(case: &Case<'_>, wanted: &Wanted, facts: &Facts) -> Vec<Decided> {
         }
     }
     if let Some(routed) = &facts.routed {
-        let seen = settled(routed.outcome, routed.observed.clone());
+        let seen = Seen { outcome: routed.outcome, observed: routed.observed.clone(), may_change: routed.may_change };
         sheet.add("test_listener_routed", wanted.test_listener_routed, "test listener", &routed.expected, Some(seen));
     }
-    let quiet = alarms::quiet(&wanted.alarms, &facts.alarms);
+    let quiet = alarms::quiet(&wanted.alarms, &wanted.alerts, &facts.alarms);
     sheet.add("alarms_quiet", wanted.alarms_quiet, "CloudWatch alarms", "no alarm in ALARM, and data for each", quiet);
     sheet.0
 }
@@ -133,7 +150,7 @@ pub fn decide(case: &Case<'_>, wanted: &Wanted, facts: &Facts) -> Vec<Decided> {
 /// Whether a listener leads to the new version's targets: only then does the load balancer tell their health.
 fn leads_to_the_new_version(case: &Case<'_>) -> bool {
     let has_test_listener = case.routes.as_ref().is_some_and(|routes| routes.test_listener.is_some());
-    has_test_listener && case.lifecycle_event.as_deref() != Some(AFTER_INSTALL)
+    has_test_listener && !is_early(case.lifecycle_event.as_deref())
 }
 
 /// The first few, and how many more there are.

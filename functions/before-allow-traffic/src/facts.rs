@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use clock::Clock;
 use domain::alarm::{AlarmReading, GroupAlarms};
-use domain::config::{AlarmAction, Severity};
+use domain::config::{AlarmAction, AlarmPolicy, Severity};
 use domain::deployment::{EcsTarget, GroupName, LambdaTarget, Platform, Target, TaskSet};
 use domain::ports::{
     Alarms, AliasState, DefinedContainer, DeploymentGroups, LoadBalancer, PortError, ProvisionedConcurrency,
     TargetHealth, Task, Tasks, VersionState, Versions,
 };
 use domain::time::Timestamp;
-use futures_util::future::{join, join3};
+use futures_util::future::join3;
 use hook::Case;
 use hook::patience::patiently;
 
 use crate::Ports;
-use crate::decide::{AFTER_INSTALL, Routed, routed};
+use crate::decide::{Routed, is_early, routed};
 
 /// How long one throttled reading is tried at most.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -44,6 +44,8 @@ pub struct Wanted {
     pub alarms_quiet: Option<Severity>,
     /// The configuration's alarms that would roll the deployment back.
     pub alarms: Vec<String>,
+    /// Those that would only tell.
+    pub alerts: Vec<String>,
 }
 
 impl Wanted {
@@ -59,14 +61,10 @@ impl Wanted {
         let on_ecs = |severity: Option<Severity>| severity.filter(|_| platform != Some(Platform::Lambda));
         let on_lambda = |severity: Option<Severity>| severity.filter(|_| platform == Some(Platform::Lambda));
         let has_test_listener = case.routes.as_ref().is_some_and(|routes| routes.test_listener.is_some());
-        let is_early = matches!(case.lifecycle_event.as_deref(), Some("BeforeInstall" | AFTER_INSTALL));
-        let alarms = case
-            .service
-            .alarms
-            .iter()
-            .filter(|policy| policy.action == AlarmAction::Rollback)
-            .map(|policy| policy.name.clone())
-            .collect();
+        let is_early = is_early(case.lifecycle_event.as_deref());
+        let (rollbacks, alerts): (Vec<_>, Vec<_>) =
+            case.service.alarms.iter().partition(|policy| policy.action == AlarmAction::Rollback);
+        let names = |policies: Vec<&AlarmPolicy>| policies.into_iter().map(|policy| policy.name.clone()).collect();
         Self {
             tasks_running: require.tasks_running,
             targets_healthy: on_ecs(require.targets_healthy),
@@ -75,7 +73,8 @@ impl Wanted {
             alias_not_shifting: on_lambda(require.alias_not_shifting),
             provisioned_concurrency_ready: on_lambda(require.provisioned_concurrency_ready),
             alarms_quiet: require.alarms_quiet,
-            alarms,
+            alarms: names(rollbacks),
+            alerts: names(alerts),
         }
     }
 }
@@ -134,6 +133,8 @@ pub struct LambdaFacts {
     pub shares: Reading<AliasState>,
     /// The new version's provisioned concurrency, if it has any.
     pub provisioned: Reading<Option<ProvisionedConcurrency>>,
+    /// Whether it has none, but the alias has.
+    pub is_provisioned_on_alias: bool,
 }
 
 impl LambdaFacts {
@@ -157,14 +158,14 @@ pub struct AlarmFacts {
     pub readings: Reading<Vec<AlarmReading>>,
 }
 
-/// Reads what is wanted, within `limit`, where the test listener leads excepted.
+/// Reads what is wanted, within the limit; where the test listener leads only as long as it is not known.
 pub async fn read<C, T, B, V, A, O, S>(
     ports: &Ports<C, T, B, V, A, O, S>,
-    group: &GroupName,
+    case: &Case<'_>,
     target: &Reading<Target>,
     wanted: &Wanted,
-    clock: &Clock,
-    limit: Duration,
+    routed: Option<Routed>,
+    (clock, limit): (&Clock, Duration),
 ) -> Facts
 where
     C: DeploymentGroups,
@@ -183,27 +184,35 @@ where
             Err(why) => VersionFacts::Unknown(why.clone()),
         }
     };
-    let (version, alarms) = join(version, read_alarms(ports, group, wanted, &reader)).await;
-    Facts { version, routed: None, alarms }
+    let routed = async {
+        match routed {
+            None => read_routed(case, target, wanted, &ports.balancer, &reader).await,
+            known => known,
+        }
+    };
+    let alarms = read_alarms(ports, &case.group, wanted, &reader);
+    let (version, routed, alarms) = join3(version, routed, alarms).await;
+    Facts { version, routed, alarms }
 }
 
-/// Reads where the test listener leads and what that means; `None` when it is not wanted. It is read once and before anything else,
-/// since the checks may only be sent through a listener that leads to the new version.
-pub async fn read_routed(
+/// Reads where the test listener leads and what that means; `None` when it is not wanted.
+async fn read_routed(
     case: &Case<'_>,
+    target: &Reading<Target>,
     wanted: &Wanted,
     balancer: &impl LoadBalancer,
-    clock: &Clock,
+    reader: &Reader<'_>,
 ) -> Option<Routed> {
     wanted.test_listener_routed?;
-    let listener = case.routes.as_ref()?.test_listener.as_ref()?;
-    let replacement = match &case.target {
+    let routes = case.routes.as_ref()?;
+    let listener = routes.test_listener.as_ref()?;
+    let replacement = match target {
         Ok(Target::Ecs(target)) => target.replacement().ok_or("CodeDeploy names no replacement task set"),
         Ok(Target::Lambda(_)) => return None,
         Err(why) => Err(why.as_str()),
     };
-    let actions = patiently(clock, PATIENCE, async || balancer.listener_actions(listener).await).await;
-    Some(routed(replacement, actions.as_deref()))
+    let actions = patiently(reader.clock, reader.limit(), async || balancer.listener_actions(listener).await).await;
+    Some(routed(replacement, &routes.target_groups, actions.as_deref()))
 }
 
 /// The task definition that the replacement task set runs, where the AppSpec does not tell: what a check may refer to and a message shows.
@@ -226,8 +235,11 @@ impl Reader<'_> {
         if !is_wanted {
             return Err("nobody asked for it".to_owned());
         }
-        let limit = self.end.since(self.clock.now()).min(PATIENCE);
-        patiently(self.clock, limit, attempt).await.map_err(|error| error.to_string())
+        patiently(self.clock, self.limit(), attempt).await.map_err(|error| error.to_string())
+    }
+
+    fn limit(&self) -> Duration {
+        self.end.since(self.clock.now()).min(PATIENCE)
     }
 }
 
@@ -239,9 +251,10 @@ async fn read_alarms<C: DeploymentGroups, T, B, V, A: Alarms, O, S>(
 ) -> AlarmFacts {
     let is_wanted = wanted.alarms_quiet.is_some();
     let group = reader.read(is_wanted, async || ports.codedeploy.alarms(group).await).await;
-    let mut names = wanted.alarms.clone();
+    let mut names = [wanted.alarms.as_slice(), &wanted.alerts].concat();
     let watched = group.iter().filter(|group| group.enabled).flat_map(|group| &group.names);
-    names.extend(watched.filter(|name| !wanted.alarms.contains(name)).cloned());
+    let more: Vec<String> = watched.filter(|name| !names.contains(name)).cloned().collect();
+    names.extend(more);
     let readings = match names.as_slice() {
         [] => Ok(Vec::new()),
         names => reader.read(is_wanted, async || ports.alarms.read(names).await).await,
@@ -297,8 +310,17 @@ async fn read_lambda(
     let state = reader.read(wanted.tasks_running.is_some(), async || versions.state(function, version).await);
     let shares = reader.read(wanted.alias_not_shifting.is_some(), async || versions.alias(function, alias).await);
     let is_wanted = wanted.provisioned_concurrency_ready.is_some();
-    let provisioned = reader.read(is_wanted, async || versions.provisioned_concurrency(function, version).await);
-    let (state, shares, provisioned) = join3(state, shares, provisioned).await;
+    let provisioned = async {
+        let of = async |qualifier: &str| {
+            reader.read(is_wanted, async || versions.provisioned_concurrency(function, qualifier).await).await
+        };
+        match of(version).await {
+            // Only to be said: where it cannot be read, there is nothing to say.
+            Ok(None) if !alias.is_empty() => (Ok(None), matches!(of(alias).await, Ok(Some(_)))),
+            provisioned => (provisioned, false),
+        }
+    };
+    let (state, shares, (provisioned, is_provisioned_on_alias)) = join3(state, shares, provisioned).await;
     LambdaFacts {
         function: function.to_owned(),
         alias_name: alias.to_owned(),
@@ -307,5 +329,6 @@ async fn read_lambda(
         state,
         shares,
         provisioned,
+        is_provisioned_on_alias,
     }
 }

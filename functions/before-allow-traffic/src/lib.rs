@@ -1,19 +1,18 @@
-//! CodeDeploy hook: looks at the new version before it gets production traffic, and answers whether it may have it. The
-//! facts that must hold and the configuration's checks are looked at side by side, and all of them are told.
+//! CodeDeploy hook: looks at the new version before it gets production traffic, and answers whether it may have it. First come the facts
+//! that must hold, and once the new version is up, or has had its time, the configuration's checks. All of them are told.
 //!
 //! Knows nothing of the AWS SDK, and of how an answer reaches CodeDeploy only that `hook` sees to it.
 
 pub mod decide;
 pub mod facts;
-
-use std::time::Duration;
+mod settle;
 
 use domain::config::{Config, Severity};
-use domain::hook::{Conclusion, Finding, Outcome};
+use domain::deployment::Platform;
+use domain::hook::{Conclusion, Finding, Outcome, Verdict};
 use domain::ports::{
     Alarms, DeploymentGroups, Deployments, HookReporter, LoadBalancer, Outbox, Secrets, Tasks, Versions,
 };
-use domain::time::Timestamp;
 use futures_util::future::join;
 use hook::codedeploy::gather::{Gathered, gather};
 use hook::codedeploy::{Call, answer};
@@ -23,8 +22,9 @@ use outbound::HttpClient;
 use runtime::{Invocation, SettingError};
 use serde_json::Value;
 
-use decide::{Decided, Routed, decide};
-use facts::{Facts, Wanted, read, read_definition, read_routed};
+use decide::{Decided, Routed, is_early};
+use facts::{Wanted, read_definition};
+use settle::{Watch, settled_at};
 
 /// The name under which the verdict is told.
 const NAME: &str = "before-allow-traffic";
@@ -59,11 +59,12 @@ pub struct Ports<C, T, B, V, A, O, S> {
     pub http: HttpClient,
 }
 
-/// How long tasks and targets that are still starting are waited for; less where half of the time that there is is less.
-/// Targets need several health checks in a row once the test listener leads to them: five of 30 s by default.
-const LONGEST_SETTLING: Duration = Duration::from_mins(3);
-/// How often they are looked at meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The part of the time that reading the task definition may take, where the AppSpec does not tell it.
+const PART_FOR_THE_DEFINITION: u32 = 4;
+
+/// Said at BeforeInstall, whatever is configured: all that could be looked at there is the old version.
+const NOTHING_YET: &str = "this hook cannot be used at BeforeInstall: there is no new version yet; make it the hook of AfterAllowTestTraffic \
+                           or BeforeAllowTraffic";
 
 /// Answers one invocation of the hook.
 ///
@@ -95,7 +96,7 @@ where
     Ok(answered.await?)
 }
 
-/// Looks at everything that is asked for: first where the test listener leads, then all else side by side.
+/// Looks at everything that is asked for. The checks wait for what the facts wait for: a fleet that is not up answers nobody well.
 async fn look<C, T, B, V, A, O, S>(
     ports: &Ports<C, T, B, V, A, O, S>,
     mut case: Case<'_>,
@@ -110,54 +111,67 @@ where
     A: Alarms,
     S: Secrets,
 {
+    if case.lifecycle_event.as_deref() == Some(decide::BEFORE_INSTALL) {
+        return Conclusion::bare(Verdict::Failed, NOTHING_YET);
+    }
     notes.doing(format!("looking at the new version of `{}`", case.service.name));
     let block = &case.service.before_allow_traffic;
     let clock = window.clock();
     let end = clock.now().plus(window.for_checks(block.budget.map(|span| span.0)));
-    let left = || end.since(clock.now());
     let wanted = Wanted::of(&case);
-    let first = join(read_routed(&case, &wanted, &ports.balancer, clock), read_definition(&case, &ports.tasks, clock));
-    let (routed, definition) = clock.timeout(left(), first).await.unwrap_or_default();
-    if let Some(definition) = definition {
+    let time = end.since(clock.now()) / PART_FOR_THE_DEFINITION;
+    if let Ok(Some(definition)) = clock.timeout(time, read_definition(&case, &ports.tasks, clock)).await {
         case.revision.task_definition = Some(definition);
         notes.write(|known| known.revision = case.revision.clone());
     }
-    let through = may_be_tested(&case, &wanted, routed.as_ref());
-    let (case, budget) = (&case, left());
-    let checks = async {
-        if let Some(finding) = too_early(case) {
-            return vec![finding];
-        }
-        let Ports { http, balancer, versions, secrets, .. } = ports;
-        let means = Means { http, balancer, versions, secrets };
-        case.run_checks(&block.checks, through, means, budget).await
-    };
-    let (mut findings, checked) = join(required(ports, case, &wanted, routed, window, budget), checks).await;
+    let early = too_early(&case);
+    let sends_checks = early.is_none() && !block.checks.is_empty();
+    let settled = settled_at(clock, end, sends_checks);
+    let watch = Watch { ports, case: &case, wanted: &wanted, clock, end, settled };
+    let first = watch.look().await;
+    if !sends_checks {
+        let mut findings = watch.settle(first, |_| true, false).await.findings();
+        findings.extend(early);
+        return case.conclude(findings, "before_allow_traffic");
+    }
+    let ready = watch.settle(first, Decided::concerns_checks, false).await;
+    let through = may_be_tested(&case, ready.routed.as_ref());
+    let Ports { http, balancer, versions, secrets, .. } = ports;
+    let means = Means { http, balancer, versions, secrets };
+    let checks = case.run_checks(&block.checks, through, means, watch.left());
+    let (last, checked) = join(watch.settle(ready, |_| true, true), checks).await;
+    let mut findings = watch.finish(last).await.findings();
     findings.extend(checked);
     case.conclude(findings, "before_allow_traffic")
 }
 
 /// Which listener the checks may be sent through; or why not through the test listener: an answer that another version gave must
-/// not pass for the new one's. What the configuration names in its place cannot be looked into and is taken as it is, and so is a
-/// listener of which the configuration does not want to know, or only wants to be warned.
-fn may_be_tested(case: &Case<'_>, wanted: &Wanted, routed: Option<&Routed>) -> Result<Traffic, String> {
-    let is_decisive = wanted.test_listener_routed == Some(Severity::Fail) && case.service.endpoints.test.is_none();
+/// not pass for the new one's. So they are sent by a way that is proven, or that the configuration takes upon itself: an endpoint of its own cannot be
+/// looked into, and of a listener it may not want to know, or only be warned.
+fn may_be_tested(case: &Case<'_>, routed: Option<&Routed>) -> Result<Traffic, String> {
+    let severity = case.service.before_allow_traffic.require.test_listener_routed;
+    let is_configured = case.service.endpoints.test.is_some() || severity != Some(Severity::Fail);
+    let has_listener = case.routes.as_ref().is_some_and(|routes| routes.test_listener.is_some());
     match routed {
-        _ if !is_decisive => Ok(Traffic::Test),
+        _ if is_configured => Ok(Traffic::Test),
         Some(routed) if routed.outcome.is_acceptable() => Ok(Traffic::Test),
         Some(routed) => Err(format!(
             "not sent: that the test listener leads to the new version is not proven (`test_listener_routed` {}), so another version \
              might have answered",
             routed.outcome.word()
         )),
-        None => Err("not sent: where the test listener leads could not be read in time".to_owned()),
+        // Nothing is sent without an address, and whoever looks for one says what to do.
+        None if !has_listener || case.platform == Some(Platform::Lambda) => Ok(Traffic::Test),
+        None => {
+            Err("not sent: where the test listener leads was not looked at, so another version might have answered"
+                .to_owned())
+        }
     }
 }
 
 /// At AfterInstall the test listener still leads to the old version, so that asking it would prove nothing.
 fn too_early(case: &Case<'_>) -> Option<Finding> {
-    let is_early = case.lifecycle_event.as_deref() == Some(decide::AFTER_INSTALL);
-    if !is_early || case.service.before_allow_traffic.checks.is_empty() {
+    if !is_early(case.lifecycle_event.as_deref()) || case.service.before_allow_traffic.checks.is_empty() {
         return None;
     }
     let is_later = |event: &str| matches!(event, "AfterAllowTestTraffic" | "BeforeAllowTraffic");
@@ -177,41 +191,6 @@ fn too_early(case: &Case<'_>) -> Option<Finding> {
         format!("not run at AfterInstall: the test listener does not lead to the new version yet; {advice}"),
         "test listener",
     ))
-}
-
-/// Reads and decides the required facts; again and again while something is only just starting and time is left.
-async fn required<C, T, B, V, A, O, S>(
-    ports: &Ports<C, T, B, V, A, O, S>,
-    case: &Case<'_>,
-    wanted: &Wanted,
-    routed: Option<Routed>,
-    window: &Window,
-    budget: Duration,
-) -> Vec<Finding>
-where
-    C: Deployments + DeploymentGroups,
-    T: Tasks,
-    B: LoadBalancer,
-    V: Versions,
-    A: Alarms,
-{
-    let clock = window.clock();
-    let (end, settled) = (clock.now().plus(budget), clock.now().plus(LONGEST_SETTLING.min(budget / 2)));
-    let left = |until: Timestamp| until.since(clock.now());
-    let mut target = case.target.clone();
-    loop {
-        let facts = read(ports, &case.group, &target, wanted, clock, left(end)).await;
-        let decided = decide(case, wanted, &Facts { routed: routed.clone(), ..facts });
-        let may_change = decided.iter().any(|decided| decided.may_change);
-        if !may_change || left(settled) <= LOOK_AGAIN {
-            return decided.into_iter().map(Decided::finding).collect();
-        }
-        clock.sleep(LOOK_AGAIN).await;
-        // The numbers of tasks are CodeDeploy's; what was known before is better than nothing.
-        if let Ok(Ok(fresh)) = clock.timeout(left(end), ports.codedeploy.target(&case.deployment)).await {
-            target = Ok(fresh);
-        }
-    }
 }
 
 /// A finding as its requirement's severity lets it count.

@@ -1,5 +1,7 @@
 //! Tests of the whole hook with recording fakes and a local HTTP server.
 
+use std::time::Duration;
+
 use clock::Clock;
 use domain::deployment::{AppSpec, Deployment, Target, TaskSetLabel};
 use domain::hook::Verdict;
@@ -10,6 +12,9 @@ use testkit::fakes::{Balancer, Bus, CloudWatch, CodeDeploy, Ecs, Lambda, Script,
 use testkit::http::{Reply, Server};
 
 use super::*;
+use crate::settle::{LOOK_AGAIN, ONE_LOOK};
+
+mod settling;
 
 type Fakes = Function<CodeDeploy, Ecs, Balancer, Lambda, CloudWatch, Bus, Vault>;
 
@@ -135,6 +140,43 @@ fn at_after_install_the_old_version_is_not_asked_in_the_new_ones_name() {
 }
 
 #[test]
+fn at_before_install_there_is_nothing_to_look_at_so_the_answer_is_no() {
+    // With and without an endpoint of the configuration, with and without checks: whatever answers is the old version.
+    testkit::run(async {
+        let server = healthy().await;
+        for more in [CHECKS.to_owned(), format!("    endpoints: {{ test: '{}' }}{CHECKS}", server.url), String::new()] {
+            let mut function = function(&server.url, &more);
+            function.ports.codedeploy.targets = Script::always(Target::Ecs(build::ecs_target("BeforeInstall")));
+            let summary = answered(&function).await;
+            assert_eq!(summary["verdict"], json!("Failed"));
+            assert_eq!(
+                summary["reason"],
+                json!(
+                    "this hook cannot be used at BeforeInstall: there is no new version yet; make it the hook of AfterAllowTestTraffic or \
+                     BeforeAllowTraffic"
+                )
+            );
+        }
+        assert!(server.seen().is_empty());
+    });
+}
+
+#[test]
+fn without_a_proven_or_a_configured_way_nothing_is_sent() {
+    testkit::run(async {
+        let server = healthy().await;
+        let mut function = function(&server.url, CHECKS);
+        // Neither the target nor the platform is known.
+        function.ports.codedeploy.targets = Script::failing(denied("`BatchGetDeploymentTargets`"));
+        function.ports.codedeploy.deployments = Script::always(Deployment { platform: None, ..build::deployment() });
+        assert_eq!(answered(&function).await["verdict"], json!("Failed"));
+        assert!(server.seen().is_empty());
+        let verdict = &function.ports.outbox.verdicts()[0];
+        assert!(verdict.findings.last().unwrap().observed.starts_with("not sent: "), "{:?}", verdict.findings);
+    });
+}
+
+#[test]
 fn checks_that_no_hook_would_ever_send_are_told_as_such() {
     testkit::run(async {
         let mut function = function("http://unused", CHECKS);
@@ -234,7 +276,7 @@ fn a_lambda_version_is_invoked_itself_and_only_rollback_alarms_are_read() {
         let summary = answered(&function).await;
         assert_eq!(summary["verdict"], json!("Failed"));
         assert!(summary["reason"].as_str().unwrap().contains("`errors` does not exist in CloudWatch"), "{summary}");
-        assert_eq!(*function.ports.alarms.asked.borrow(), [["errors"]]);
+        assert_eq!(*function.ports.alarms.asked.borrow(), [["errors", "chatty"]]);
         assert_eq!(
             *function.ports.versions.invoked.borrow(),
             [("overflow".into(), "2".into(), r#"{"smoke":true}"#.into())]
@@ -280,51 +322,4 @@ fn nothing_to_look_at_is_said_and_is_no_failure() {
             "{summary}"
         );
     });
-}
-
-/// The hook on a deployment whose target comes out like this, with only the facts looked at: the verdict, what was said of the
-/// tasks, and how long it took in virtual time.
-fn settling(running: &[i64], seconds: u64) -> (Value, String, Duration) {
-    let clock = testkit::clock();
-    let mut function = function("http://unused", "");
-    function.ports.http = HttpClient::new(clock.clone());
-    let target = |running: &i64| {
-        let mut target = build::ecs_target("BeforeAllowTraffic");
-        let set = target.task_sets.iter_mut().find(|set| set.label == Some(TaskSetLabel::Green)).unwrap();
-        (set.running, set.pending) = (*running, 2 - *running);
-        Ok(Target::Ecs(target))
-    };
-    function.ports.codedeploy.targets = Script::of(running.iter().map(target));
-    let arrived = clock.now();
-    let deadline = arrived.plus(Duration::from_secs(seconds));
-    let invocation = Invocation { payload: build::hook_payload(), request_id: "r".to_owned(), arrived, deadline };
-    let summary = testkit::run_on(&clock, handle(&function, &invocation)).unwrap();
-    let verdict = function.ports.outbox.verdicts().remove(0);
-    (summary["verdict"].clone(), verdict.findings[0].observed.clone(), clock.now().since(arrived))
-}
-
-#[test]
-fn tasks_that_are_still_starting_are_waited_for() {
-    let (verdict, seen, took) = settling(&[0, 1, 1, 2], 300);
-    assert_eq!((verdict, seen.as_str()), (json!("Succeeded"), "2 of 2 tasks running, 0 pending"));
-    assert_eq!(took, 3 * LOOK_AGAIN);
-}
-
-#[test]
-fn tasks_that_never_run_are_given_up_after_half_of_the_time_and_three_minutes_at_most() {
-    let (verdict, seen, took) = settling(&[1], 300);
-    assert_eq!((verdict, seen.as_str()), (json!("Failed"), "1 of 2 tasks running, 1 pending"));
-    // Half of the 294.5 s that 300 s leave for the work; the last look is the one before the time is up.
-    assert_eq!(took, Duration::from_secs(145));
-    assert_eq!(settling(&[1], 900).2, Duration::from_secs(175));
-}
-
-#[test]
-fn a_budget_that_is_too_short_to_wait_is_answered_with_what_is_seen() {
-    let (verdict, seen, took) = settling(&[1, 2], 16);
-    assert_eq!((verdict, seen.as_str()), (json!("Succeeded"), "2 of 2 tasks running, 0 pending"));
-    assert_eq!(took, LOOK_AGAIN);
-    let (verdict, seen, took) = settling(&[1, 2], 14);
-    assert_eq!((verdict, seen.as_str()), (json!("Failed"), "1 of 2 tasks running, 1 pending"));
-    assert_eq!(took, Duration::ZERO);
 }

@@ -14,6 +14,12 @@ pub struct Tasks {
     /// Why those that stopped did.
     #[serde(default)]
     pub stopped_reason: Option<String>,
+    /// The stop code of those that stopped; `EssentialContainerExited` when not given.
+    #[serde(default)]
+    pub stop_code: Option<String>,
+    /// One task is taken back by Fargate Spot, and another takes its place.
+    #[serde(default)]
+    pub spot: Option<Spot>,
     /// The exit code of their container.
     #[serde(default)]
     pub exit_code: Option<i32>,
@@ -38,6 +44,62 @@ pub struct Tasks {
     /// The digest that the last task's image has come to, in place of the others'.
     #[serde(default)]
     pub digest: Option<String>,
+}
+
+/// A Spot interruption.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spot {
+    /// When the task is gone, counted from the end of the installation.
+    pub after: Span,
+    /// When its replacement runs, counted from then on.
+    pub back_after: Span,
+}
+
+/// How the load balancer finds a version's targets.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    /// How long a target is `initial`, counted from when it runs and a listener leads to its group: until it has passed its first health check.
+    #[serde(default = "first_health_check")]
+    pub initial_for: Span,
+    /// How long it is `unhealthy` after that: an application that is slow to boot.
+    #[serde(default)]
+    pub unhealthy_for: Option<Span>,
+}
+
+fn first_health_check() -> Span {
+    Span(std::time::Duration::from_secs(10))
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self { initial_for: first_health_check(), unhealthy_for: None }
+    }
+}
+
+/// The state of a Lambda version.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionState {
+    /// `Pending`, `Failed` or `Inactive`.
+    pub state: String,
+    /// When it is `Active` after all, counted from the deployment's creation.
+    #[serde(default)]
+    pub active_after: Option<Span>,
+    /// Why it is in that state.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// A rule on the test listener that stands before its default action and leads to another service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestRule {
+    /// The path pattern, `/catalogue/*`.
+    pub path: String,
+    /// The name of the target group.
+    pub to: String,
 }
 
 /// Tasks that start late.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::deployment::Platform;
 use serde_json::{Value, json};
 
 use super::landscape::Guarded;
@@ -85,6 +86,14 @@ impl World {
             self.answer(token, HttpAnswer::text(503, ""), USUAL_LATENCY);
             return;
         };
+        if test && guarded.leads_elsewhere(asked.path.split('?').next().unwrap_or_default()) {
+            self.answer(token, HttpAnswer::json(404, &json!({ "error": "another service" })), USUAL_LATENCY);
+            return;
+        }
+        if test && guarded.platform == Platform::Ecs && !guarded.has_targets(index, now) {
+            self.answer(token, HttpAnswer::text(503, "503 Service Temporarily Unavailable"), USUAL_LATENCY);
+            return;
+        }
         let Some(version) = guarded.versions.get_mut(index) else { return };
         let is_websocket = wants_a_websocket(&asked);
         if let Some(url) = version.behaviour.url.clone() {

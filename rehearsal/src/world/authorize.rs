@@ -103,6 +103,13 @@ impl World {
                     qualifier => vec![format!("{full}:{qualifier}")],
                 }
             }
+            // "To use this operation and return information about composite alarms, you must be signed on with the cloudwatch:DescribeAlarms
+            // permission that is scoped to `*`" (CloudWatch API reference). AWS then leaves them out; to refuse is what nobody overlooks.
+            (Service::CloudWatch, "DescribeAlarms")
+                if texts(input, "AlarmTypes").iter().any(|kind| kind == "CompositeAlarm") =>
+            {
+                everything()
+            }
             // Whatever names the request carries, all alarms are asked for: AWS's refusals name `alarm:*`.
             (Service::CloudWatch, "DescribeAlarms") => vec![arn("cloudwatch", "alarm:*")],
             (Service::CloudWatch, "ListTagsForResource") => vec![text(input, "ResourceARN").to_owned()],

@@ -1,11 +1,14 @@
 //! Elastic Load Balancing's API on the landscape. Knows nothing of deployments.
 
+use std::time::Duration;
+
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::World;
-use super::aws::{not_implemented, text, texts};
-use super::landscape::Guarded;
+use super::aws::{arn, not_implemented, text, texts};
+use super::landscape::{Guarded, Version};
+use super::tasks::{Played, played};
 use crate::protocol::AwsError;
 
 impl World {
@@ -29,11 +32,7 @@ impl World {
                 for service in services() {
                     for test in [false, true] {
                         if service.listener_arn(test) == wanted {
-                            let rule = json!({
-                                "RuleArn": wanted.replace(":listener/", ":listener-rule/"), "Priority": "default", "IsDefault": true,
-                                "Actions": [action(service, test)],
-                            });
-                            return Ok(json!({ "Rules": [rule] }));
+                            return Ok(json!({ "Rules": rules(service, test) }));
                         }
                     }
                 }
@@ -78,7 +77,9 @@ impl World {
                 for service in services() {
                     for index in 0..2 {
                         if service.target_group_arn(index) == wanted {
-                            return Ok(json!({ "TargetHealthDescriptions": health(service, index, self.now) }));
+                            let targets: Vec<Value> =
+                                targets(service, index, self.now).into_iter().map(|target| target.0).collect();
+                            return Ok(json!({ "TargetHealthDescriptions": targets }));
                         }
                     }
                 }
@@ -126,23 +127,92 @@ fn action(service: &Guarded, test: bool) -> Value {
     json!({ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } })
 }
 
-fn health(service: &Guarded, group: usize, now: Timestamp) -> Vec<Value> {
+/// A listener's rules, its default action among them.
+fn rules(service: &Guarded, test: bool) -> Vec<Value> {
+    let arn = service.listener_arn(test).replace(":listener/", ":listener-rule/");
+    let others = service.test_rules.iter().filter(|_| test).zip(1..);
+    let mut rules: Vec<Value> = others
+        .map(|(rule, number)| {
+            json!({
+                "RuleArn": format!("{arn}/{number}"), "Priority": (number * 10).to_string(), "IsDefault": false,
+                "Conditions": [{
+                    "Field": "path-pattern", "Values": [rule.path], "PathPatternConfig": { "Values": [rule.path] },
+                }],
+                "Actions": [{ "Type": "forward", "TargetGroupArn": other_group(&rule.to) }],
+            })
+        })
+        .collect();
+    rules.push(json!({
+        "RuleArn": arn, "Priority": "default", "IsDefault": true, "Actions": [action(service, test)],
+    }));
+    rules
+}
+
+/// The ARN of a target group that belongs to nobody here.
+fn other_group(name: &str) -> String {
+    arn("elasticloadbalancing", &format!("targetgroup/{name}/0a1b2c3d4e5f6071"))
+}
+
+impl Guarded {
+    /// The version's targets that get requests: those that are healthy; or all that are looked at, when none of them is ("the load balancer routes
+    /// requests to all those targets, regardless of their health status": Application Load Balancers, "Health checks").
+    pub(crate) fn has_targets(&self, index: usize, now: Timestamp) -> bool {
+        let group = self.versions.get(index).map_or(0, |version| version.target_group);
+        targets(self, group, now).iter().any(|(_, state)| matches!(*state, "healthy" | "unhealthy"))
+    }
+
+    /// Whether a rule on the test listener takes a request for this path away.
+    pub(crate) fn leads_elsewhere(&self, path: &str) -> bool {
+        let is_of = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(beginning) => path.starts_with(beginning),
+            None => path == pattern,
+        };
+        self.test_rules.iter().any(|rule| is_of(&rule.path))
+    }
+}
+
+/// The targets of a target group, and the state of each.
+fn targets(service: &Guarded, group: usize, now: Timestamp) -> Vec<(Value, &'static str)> {
     let mut targets = Vec::new();
-    for version in service.versions.iter().filter(|version| version.target_group == group && version.alive) {
-        let running = Guarded::counts(version, now).running;
-        for index in 0..running {
-            let unhealthy = index < version.behaviour.tasks.unhealthy;
-            let state = if unhealthy {
-                json!({
-                    "State": "unhealthy", "Reason": "Target.ResponseCodeMismatch",
-                    "Description": "Health checks failed with these codes: [500]",
-                })
-            } else {
-                json!({ "State": "healthy" })
-            };
-            let address = format!("10.0.{}.{}", version.number % 250, 10 + index);
-            targets.push(json!({ "Target": { "Id": address, "Port": 8080 }, "TargetHealth": state }));
+    for (index, version) in service.versions.iter().enumerate() {
+        if version.target_group != group || !version.alive {
+            continue;
+        }
+        let used = service.in_use_since(index);
+        let running = played(version, now).into_iter().filter(Played::is_running);
+        for (position, task) in running.enumerate() {
+            let looked_at = used.map(|used| now.since(used.max(task.since)));
+            let health = health(version, position, looked_at);
+            let state = health.get("State").and_then(Value::as_str).unwrap_or_default();
+            let state = ["healthy", "unhealthy", "initial"].into_iter().find(|one| *one == state).unwrap_or("unused");
+            let address = format!("10.0.{}.{}", version.number % 250, 10 + task.index);
+            targets.push((json!({ "Target": { "Id": address, "Port": 8080 }, "TargetHealth": health }), state));
         }
     }
     targets
+}
+
+/// The health of a target that the load balancer has looked at for so long; in the sentences of the API reference, "TargetHealth".
+fn health(version: &Version, position: usize, looked_at: Option<Duration>) -> Value {
+    let script = &version.behaviour.targets;
+    let first = script.initial_for.0;
+    let boots = first + script.unhealthy_for.map(|span| span.0).unwrap_or_default();
+    let never_healthy = usize::try_from(version.behaviour.tasks.unhealthy).unwrap_or(usize::MAX);
+    match looked_at {
+        None => json!({
+            "State": "unused", "Reason": "Target.NotInUse",
+            "Description": "Target group is not configured to receive traffic from the load balancer",
+        }),
+        Some(looked_at) if looked_at < first => json!({
+            "State": "initial", "Reason": "Elb.InitialHealthChecking", "Description": "Initial health checks in progress",
+        }),
+        Some(looked_at) if looked_at < boots => json!({
+            "State": "unhealthy", "Reason": "Target.Timeout", "Description": "Request timed out",
+        }),
+        Some(_) if position < never_healthy => json!({
+            "State": "unhealthy", "Reason": "Target.ResponseCodeMismatch",
+            "Description": "Health checks failed with these codes: [500]",
+        }),
+        Some(_) => json!({ "State": "healthy" }),
+    }
 }

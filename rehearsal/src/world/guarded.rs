@@ -1,6 +1,7 @@
 //! Lambda's API for the guarded functions: versions, aliases, invocations of one version. Knows nothing of the fleet's own functions,
 //! which run as processes.
 
+use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::World;
@@ -26,8 +27,8 @@ impl World {
         }
         .ok_or_else(not_found)?;
         match operation {
-            "GetFunctionConfiguration" => Ok(configuration(service, version)),
-            "GetFunction" => Ok(json!({ "Configuration": configuration(service, version) })),
+            "GetFunctionConfiguration" => Ok(configuration(service, version, self.now)),
+            "GetFunction" => Ok(json!({ "Configuration": configuration(service, version, self.now) })),
             "GetAlias" => {
                 let shifting: Vec<&Version> = service
                     .versions
@@ -65,6 +66,13 @@ impl World {
                     "LastModified": "2026-01-05T09:00:00+0000",
                 }))
             }
+            "Invoke" if state(version, self.now) != "Active" => {
+                let state = state(version, self.now);
+                let message = format!(
+                    "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+                );
+                Err(AwsError { status: 409, ..AwsError::client("ResourceConflictException", message) })
+            }
             "Invoke" => {
                 let scripted = version.behaviour.invoke.clone();
                 let usual = || json!({ "statusCode": 200, "body": "{\"ok\":true}" });
@@ -85,7 +93,17 @@ impl World {
     }
 }
 
-fn configuration(service: &Guarded, version: &Version) -> Value {
+/// The version's state now.
+fn state(version: &Version, now: Timestamp) -> &str {
+    let lived = now.since(version.created);
+    let scripted = version.behaviour.state.as_ref();
+    let still = scripted.filter(|scripted| scripted.active_after.is_none_or(|after| lived < after.0));
+    still.map_or("Active", |scripted| scripted.state.as_str())
+}
+
+fn configuration(service: &Guarded, version: &Version, now: Timestamp) -> Value {
+    let state = state(version, now);
+    let reason = version.behaviour.state.as_ref().and_then(|scripted| scripted.reason.as_ref());
     json!({
         "FunctionName": service.name,
         "FunctionArn": format!("{}:{}", World::lambda_arn(&service.name), version.number),
@@ -93,7 +111,8 @@ fn configuration(service: &Guarded, version: &Version) -> Value {
         "Runtime": "provided.al2023",
         "Handler": "bootstrap",
         "Role": "arn:aws:iam::123456789012:role/guarded",
-        "State": "Active",
+        "State": state,
+        "StateReason": reason.filter(|_| state != "Active"),
         "LastUpdateStatus": "Successful",
         "MemorySize": 256,
         "Timeout": 30,

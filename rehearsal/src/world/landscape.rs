@@ -8,7 +8,7 @@ use domain::deployment::{GroupName, Platform};
 use domain::time::Timestamp;
 
 use super::{ACCOUNT, REGION};
-use crate::scenario::{Behaviour, Scenario, TestTraffic};
+use crate::scenario::{Behaviour, Scenario, TestRule, TestTraffic};
 
 /// The load balancer's id in ARNs; the sample template's parameter defaults name it too.
 pub(crate) const LOAD_BALANCER_ID: &str = "50dc6c495c0c9188";
@@ -51,6 +51,10 @@ pub(crate) struct Guarded {
     pub(crate) on_test: Option<usize>,
     /// Where it leads once CodeDeploy has moved it.
     pub(crate) test_traffic: TestTraffic,
+    /// Since when it has led there.
+    pub(crate) tested_since: Option<Timestamp>,
+    /// What it does before its default action.
+    pub(crate) test_rules: Vec<TestRule>,
     /// The percentage that the alias sends to the version before the old one.
     pub(crate) stray_share: f64,
     pub(crate) production_port: u16,
@@ -98,6 +102,8 @@ impl Landscape {
                     }],
                     on_test: None,
                     test_traffic: TestTraffic::default(),
+                    tested_since: None,
+                    test_rules: Vec::new(),
                     stray_share: 0.0,
                     production_port: 80 + offset,
                     test_port: 8080 + offset,
@@ -137,6 +143,14 @@ impl Guarded {
             (Some(new), TestTraffic::Green | TestTraffic::Silent) => Some(new),
             (None, _) | (Some(_), TestTraffic::Blue) => Some(self.serving()),
         }
+    }
+
+    /// Since when a listener has led to a version's targets; none when none does.
+    pub(crate) fn in_use_since(&self, index: usize) -> Option<Timestamp> {
+        let is_tested = self.on_test == Some(index) && self.tested() == Some(index);
+        let tested = self.tested_since.filter(|_| is_tested);
+        let production = self.versions.get(index).and_then(|version| version.first_traffic);
+        tested.into_iter().chain(production).min()
     }
 
     pub(crate) fn cluster(&self) -> &str {

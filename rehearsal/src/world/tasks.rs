@@ -26,11 +26,19 @@ pub(crate) struct Played {
     /// Its number among the version's tasks, those that ended included.
     pub(crate) index: u32,
     status: &'static str,
+    /// Whether Fargate Spot has taken it back.
+    is_interrupted: bool,
+    /// Since when it runs, if it does.
+    pub(crate) since: Timestamp,
 }
 
 impl Played {
     pub(crate) fn is_stopped(&self) -> bool {
         self.status == "STOPPED"
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.status == "RUNNING"
     }
 }
 
@@ -47,8 +55,10 @@ pub(crate) fn played(version: &Version, now: Timestamp) -> Vec<Played> {
         let current = if within < RESTART.as_millis() { "PENDING" } else { "RUNNING" };
         let gone = (crashes * DESIRED).saturating_sub(REMEMBERED)..crashes * DESIRED;
         let alive = crashes * DESIRED..(crashes + 1) * DESIRED;
-        let ended = gone.map(|index| Played { index, status: "STOPPED" });
-        return ended.chain(alive.map(|index| Played { index, status: current })).collect();
+        let since = now.plus(RESTART).minus(Duration::from_millis(u64::try_from(within).unwrap_or_default()));
+        let task = |index, status| Played { index, status, is_interrupted: false, since };
+        let ended = gone.map(|index| task(index, "STOPPED"));
+        return ended.chain(alive.map(|index| task(index, current))).collect();
     }
     let running = tasks.running.unwrap_or(DESIRED).min(DESIRED);
     let late = tasks.late.filter(|late| since(version.installed) < late.after.0).map_or(0, |late| late.tasks);
@@ -57,7 +67,24 @@ pub(crate) fn played(version: &Version, now: Timestamp) -> Vec<Played> {
         _ if index + late >= running => "PENDING",
         _ => "RUNNING",
     };
-    (0..DESIRED).map(|index| Played { index, status: status(index) }).collect()
+    let installed = version.installed.unwrap_or(version.created);
+    let mut played: Vec<Played> = (0..DESIRED)
+        .map(|index| {
+            let start = tasks.late.filter(|late| index + late.tasks >= running).map(|late| late.after.0);
+            let since = start.map_or(version.created, |after| installed.plus(after));
+            Played { index, status: status(index), is_interrupted: false, since }
+        })
+        .collect();
+    if let (Some(spot), Some(last)) = (tasks.spot, played.last_mut())
+        && version.installed.is_some()
+        && since(version.installed) >= spot.after.0
+    {
+        (last.status, last.is_interrupted) = ("STOPPED", true);
+        let back = installed.plus(spot.after.0).plus(spot.back_after.0);
+        let status = if now >= back { "RUNNING" } else { "PENDING" };
+        played.push(Played { index: DESIRED, status, is_interrupted: false, since: back });
+    }
+    played
 }
 
 impl Guarded {
@@ -117,10 +144,14 @@ pub(crate) fn task(service: &Guarded, version: &Version, played: &Played, now: T
             container.insert("imageDigest".to_owned(), json!(digest));
         }
         if played.is_stopped() {
-            let usual = "Essential container in task exited";
-            let reason = tasks.stopped_reason.as_deref().unwrap_or(usual);
+            let (code, reason) = if played.is_interrupted {
+                ("SpotInterruption", "Your Spot Task was interrupted.")
+            } else {
+                let reason = tasks.stopped_reason.as_deref().unwrap_or("Essential container in task exited");
+                (tasks.stop_code.as_deref().unwrap_or("EssentialContainerExited"), reason)
+            };
             task.insert("stoppedReason".to_owned(), json!(reason));
-            task.insert("stopCode".to_owned(), json!("EssentialContainerExited"));
+            task.insert("stopCode".to_owned(), json!(code));
             container.extend(tasks.exit_code.map(|code| ("exitCode".to_owned(), json!(code))));
             container.extend(tasks.container_reason.as_ref().map(|reason| ("reason".to_owned(), json!(reason))));
         }
@@ -177,6 +208,9 @@ mod tests {
         assert_eq!(told("{ running: 1 }", 80), "1 running, 1 pending, 1 stopped");
         assert_eq!(told("{ late: { tasks: 1, after: 30s } }", 80), "1 running, 1 pending, 0 stopped");
         assert_eq!(told("{ late: { tasks: 1, after: 30s } }", 108), "2 running, 0 pending, 0 stopped");
+        assert_eq!(told("{ spot: { after: 2s, back_after: 20s } }", 78), "2 running, 0 pending, 0 stopped");
+        assert_eq!(told("{ spot: { after: 2s, back_after: 20s } }", 80), "1 running, 1 pending, 1 stopped");
+        assert_eq!(told("{ spot: { after: 2s, back_after: 20s } }", 99), "2 running, 0 pending, 1 stopped");
         assert_eq!(told("{ crash_every: 20s }", 78), "0 running, 2 pending, 6 stopped");
         assert_eq!(told("{ crash_every: 20s }", 90), "2 running, 0 pending, 6 stopped");
         assert_eq!(told("{ crash_every: 1s }", 3000), "0 running, 2 pending, 20 stopped");

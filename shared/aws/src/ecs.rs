@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{Container as WireContainer, DesiredStatus, Failure, HealthStatus, Task as WireTask};
+use aws_sdk_ecs::types::{
+    Container as WireContainer, DesiredStatus, Failure, HealthStatus, Task as WireTask, TaskStopCode,
+};
 use domain::ports::{Container, DefinedContainer, PortError, Task, Tasks};
 
 use crate::error::Attempt;
@@ -99,6 +101,7 @@ fn task_of(task: &WireTask) -> Task {
         status: task.last_status().unwrap_or_default().to_owned(),
         health: health_of(task.health_status()),
         stopped_reason: told(task.stopped_reason()),
+        stop_code: told(task.stop_code().map(TaskStopCode::as_str)),
         containers: task.containers().iter().map(container_of).collect(),
     }
 }
@@ -147,6 +150,7 @@ mod tests {
             status: "STOPPED".to_owned(),
             health: "UNKNOWN".to_owned(),
             stopped_reason: Some("Essential container in task exited".to_owned()),
+            stop_code: Some("EssentialContainerExited".to_owned()),
             containers: vec![
                 Container {
                     name: "web".to_owned(),

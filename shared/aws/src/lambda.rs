@@ -56,12 +56,12 @@ impl Versions for LambdaVersions {
     async fn provisioned_concurrency(
         &self,
         function: &str,
-        version: &str,
+        qualifier: &str,
     ) -> Result<Option<ProvisionedConcurrency>, PortError> {
-        let name = format!("{function}:{version}");
+        let name = format!("{function}:{qualifier}");
         let attempt = Attempt { operation: "GetProvisionedConcurrencyConfig", noun: "function version", name: &name };
         let call = self.client.get(attempt)?.get_provisioned_concurrency_config();
-        match call.function_name(function).qualifier(version).send().await {
+        match call.function_name(function).qualifier(qualifier).send().await {
             Ok(output) => Ok(Some(ProvisionedConcurrency {
                 status: output.status().map(ProvisionedConcurrencyStatusEnum::as_str).unwrap_or_default().to_owned(),
                 reason: output.status_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),

@@ -119,6 +119,8 @@ pub struct Task {
     pub health: String,
     /// Why it stopped; text from outside.
     pub stopped_reason: Option<String>,
+    /// Who ended it: `EssentialContainerExited`, `ServiceSchedulerInitiated`, `SpotInterruption`, … (`TaskStopCode`, ECS API reference).
+    pub stop_code: Option<String>,
     /// Its containers, those included that ECS adds to what the task definition names.
     pub containers: Vec<Container>,
 }
@@ -250,11 +252,11 @@ pub trait Versions {
     async fn state(&self, function: &str, version: &str) -> Result<VersionState, PortError>;
     /// Where an alias leads.
     async fn alias(&self, function: &str, alias: &str) -> Result<AliasState, PortError>;
-    /// The provisioned concurrency of one version; `None` where none is configured for it.
+    /// The provisioned concurrency of one version, or of an alias; `None` where none is configured for it.
     async fn provisioned_concurrency(
         &self,
         function: &str,
-        version: &str,
+        qualifier: &str,
     ) -> Result<Option<ProvisionedConcurrency>, PortError>;
     /// Invokes one version and waits for its answer.
     async fn invoke(&self, function: &str, version: &str, payload: &[u8]) -> Result<Invoked, PortError>;

@@ -135,6 +135,7 @@ pub fn task(id: &str) -> Task {
         status: "RUNNING".to_owned(),
         health: "HEALTHY".to_owned(),
         stopped_reason: None,
+        stop_code: None,
         containers: vec![Container {
             name: "web".to_owned(),
             image: IMAGE.to_owned(),

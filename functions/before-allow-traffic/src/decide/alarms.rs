@@ -9,23 +9,29 @@ use domain::text::{bounded, count};
 use super::{REASON, Seen, listed, settled, unread};
 use crate::facts::AlarmFacts;
 
-/// `alarms_quiet`, of the configuration's alarms with `action: rollback` and of the group's; does not apply where there are none.
-pub(super) fn quiet(configured: &[String], facts: &AlarmFacts) -> Option<Seen> {
+/// `alarms_quiet`, of the configuration's alarms and of the group's; does not apply where there are none. Those with `action: alert` end no
+/// deployment, so all they can do is degrade: one that is missing or red tells nobody of what comes.
+pub(super) fn quiet(configured: &[String], alerts: &[String], facts: &AlarmFacts) -> Option<Seen> {
     let group = facts.group.as_ref().ok();
     let watched = group.filter(|group| group.enabled).map(|group| group.names.as_slice()).unwrap_or_default();
     let is_watched = |name: &str| watched.iter().any(|one| one == name);
     let mut names: Vec<&str> = configured.iter().map(String::as_str).collect();
     names.extend(watched.iter().map(String::as_str).filter(|name| !configured.iter().any(|one| one == name)));
+    let alerts: Vec<&str> = alerts.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
+    let looked_at = names.len() + alerts.len();
     let mut parts = of_the_group(facts);
-    if names.is_empty() && parts.is_empty() {
+    if names.is_empty() && alerts.is_empty() && parts.is_empty() {
         return None;
     }
     let readings = match &facts.readings {
         Ok(readings) => readings.as_slice(),
-        Err(_) if names.is_empty() => &[],
+        Err(_) if looked_at == 0 => &[],
         Err(why) => return Some(unread("the alarms", why)),
     };
-    let in_state = |state: &AlarmState| readings.iter().filter(|one| one.state == *state).collect::<Vec<_>>();
+    parts.extend(of_alerts(&alerts, readings));
+    let readings: Vec<&AlarmReading> = readings.iter().filter(|one| !alerts.contains(&one.name.as_str())).collect();
+    let in_state =
+        |state: &AlarmState| readings.iter().copied().filter(|one| one.state == *state).collect::<Vec<&AlarmReading>>();
     let red = in_state(&AlarmState::Alarm);
     if !red.is_empty() {
         let each: Vec<String> = red
@@ -69,9 +75,23 @@ pub(super) fn quiet(configured: &[String], facts: &AlarmFacts) -> Option<Seen> {
     let observed = parts.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("; ");
     Some(match parts.first() {
         Some((outcome, _)) if *outcome != Outcome::Pass => settled(*outcome, observed),
-        _ if observed.is_empty() => settled(Outcome::Pass, format!("{} quiet", count(names.len(), "alarm"))),
-        _ => settled(Outcome::Pass, format!("{} quiet; {observed}", count(names.len(), "alarm"))),
+        _ if observed.is_empty() => settled(Outcome::Pass, format!("{} quiet", count(looked_at, "alarm"))),
+        _ => settled(Outcome::Pass, format!("{} quiet; {observed}", count(looked_at, "alarm"))),
     })
+}
+
+/// What is to be said of the alarms that only tell.
+fn of_alerts(alerts: &[&str], readings: &[AlarmReading]) -> Option<(Outcome, String)> {
+    let told = alerts.iter().filter_map(|name| match readings.iter().find(|one| one.name == *name) {
+        None => Some(format!("`{name}` (`action: alert`) does not exist in CloudWatch")),
+        Some(one) if one.state == AlarmState::Alarm => {
+            let reason = bounded(&one.reason, REASON);
+            Some(format!("`{name}` (`action: alert`) is in ALARM{}: {reason}", since(one)))
+        }
+        Some(_) => None,
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| (Outcome::Degraded, listed(&told)))
 }
 
 /// What is to be said of the alarms on the deployment group, whatever their states.

@@ -1,9 +1,8 @@
-//! Of an ECS service: whether the replacement task set runs what it should, whether its targets are healthy, and whether the
-//! test listener leads to it. Pure.
+//! Of an ECS service: whether the replacement task set runs what it should, and whether its targets are healthy. Pure.
 
 use domain::deployment::TaskSet;
 use domain::hook::Outcome;
-use domain::ports::{Container, DefinedContainer, ListenerAction, PortError, TargetHealth, Task};
+use domain::ports::{Container, DefinedContainer, TargetHealth, Task};
 use domain::text::{bounded, count};
 
 use super::{REASON, Seen, listed, settled, starting, unread};
@@ -26,6 +25,8 @@ pub(super) fn tasks_running(ecs: &EcsFacts) -> Seen {
     if !bad.is_empty() {
         return settled(Outcome::Fail, format!("{numbers}; {}", listed(&bad)));
     }
+    let taken = grouped(tasks.iter().filter_map(|task| Some((task, taken_away(task)?))));
+    let numbers = if taken.is_empty() { numbers } else { format!("{numbers}; {}", listed(&taken)) };
     if set.desired < 1 {
         return settled(
             Outcome::Inconclusive,
@@ -57,11 +58,10 @@ fn numbers(set: &TaskSet) -> String {
 
 /// What is wrong with a task, if anything, as it reads after its name.
 fn trouble(task: &Task, defined: &[DefinedContainer]) -> Option<String> {
-    let reason = task.stopped_reason.as_deref().unwrap_or("no reason given");
-    // The service's scaling ends tasks that are in order; ECS says so in these words.
     if task.has_ended() {
-        let is_scaling = reason.starts_with("Scaling activity initiated by");
-        return (!is_scaling).then(|| format!("stopped: {}{}", bounded(reason, REASON), exits(&task.containers)));
+        let reason = task.stopped_reason.as_deref().unwrap_or("no reason given");
+        let stopped = || format!("stopped: {}{}", bounded(reason, REASON), exits(&task.containers));
+        return taken_away(task).is_none().then(stopped);
     }
     let is_essential = |name: &str| defined.iter().any(|one| one.name == name && one.is_essential);
     let sick = task.containers.iter().find(|one| one.health == "UNHEALTHY" && is_essential(&one.name));
@@ -70,6 +70,22 @@ fn trouble(task: &Task, defined: &[DefinedContainer]) -> Option<String> {
         // Of the whole task: its essential containers.
         None => (task.health == "UNHEALTHY").then(|| "fails its container's health check".to_owned()),
     }
+}
+
+/// Of a task that has ended: that it was taken away, which says nothing against the version, and another takes its place. Scaling, a Spot
+/// interruption, a host that is retired and a person end tasks that are in order (`TaskStopCode`, ECS API reference). The scheduler also ends those that fail
+/// a health check, and says so: "Task failed ELB health checks in (…)" (ECS developer guide, "Amazon ECS stopped tasks error messages").
+fn taken_away(task: &Task) -> Option<String> {
+    let reason = task.stopped_reason.as_deref().unwrap_or("no reason given");
+    let code = task.stop_code.as_deref();
+    let is_taken = match code {
+        Some("SpotInterruption" | "TerminationNotice" | "UserInitiated") => true,
+        Some("ServiceSchedulerInitiated") => !["failed", "health check"].iter().any(|word| reason.contains(word)),
+        Some(_) => false,
+        None => reason.starts_with("Scaling activity initiated by"),
+    };
+    let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+    (task.has_ended() && is_taken).then(|| format!("was taken away: {}{code}", bounded(reason, REASON)))
 }
 
 /// How a task's containers ended: those with an error, or else those that ended at all.
@@ -128,7 +144,8 @@ pub(super) fn targets_healthy(health: &Reading<Vec<TargetHealth>>, in_use: bool)
     let (healthy, initial, unused) = (of("healthy"), of("initial"), of("unused"));
     let numbers = format!("{healthy} of {} healthy", count(targets.len(), "target"));
     match (unhealthy.is_empty(), healthy, initial, unused) {
-        (false, ..) => settled(Outcome::Fail, format!("{numbers}; {}", listed(&unhealthy))),
+        // An application that is slow to boot fails its first health checks and passes later ones.
+        (false, ..) => starting(Outcome::Fail, format!("{numbers}; {}", listed(&unhealthy))),
         (true, 1.., ..) => settled(Outcome::Pass, numbers),
         (true, 0, 1.., _) => starting(Outcome::Inconclusive, format!("{numbers}, {initial} still being registered")),
         // Without a test listener the group has no health before the shift; that is how the team wants it.
@@ -142,71 +159,6 @@ pub(super) fn targets_healthy(health: &Reading<Vec<TargetHealth>>, in_use: bool)
             starting(Outcome::Inconclusive, format!("{numbers}: the load balancer does not use the target group yet"))
         }
         (true, 0, 0, 0) if targets.is_empty() => starting(Outcome::Fail, "the target group is empty"),
-        (true, 0, 0, 0) => settled(Outcome::Fail, numbers),
-    }
-}
-
-/// Whether the test listener leads to the new version.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Routed {
-    /// Pass, fail, or inconclusive where it could not be read.
-    pub outcome: Outcome,
-    /// What was expected.
-    pub expected: String,
-    /// What was seen, and what to do.
-    pub observed: String,
-}
-
-/// `test_listener_routed`: everything that the listener forwards goes to the replacement's target group. Whatever leads elsewhere
-/// would let the checks test another version.
-pub fn routed(replacement: Result<&TaskSet, &str>, actions: Result<&[ListenerAction], &PortError>) -> Routed {
-    let group = match replacement.map(|set| set.target_group.as_deref()) {
-        Ok(Some(group)) => group,
-        unknown => {
-            let why = unknown.err().unwrap_or("CodeDeploy names no target group for the replacement task set");
-            return Routed {
-                outcome: Outcome::Inconclusive,
-                expected: "to lead to the new version".to_owned(),
-                observed: format!("where it must lead is not known: {why}"),
-            };
-        }
-    };
-    let expected = format!("to lead to the target group `{group}` and nowhere else");
-    let told = |outcome, observed: String| Routed { outcome, expected: expected.clone(), observed };
-    let actions = match actions {
-        Ok(actions) => actions,
-        Err(PortError::NotFound { .. }) => {
-            let what = "it does not exist; correct `TestTrafficRoute` in the deployment group's load balancer settings";
-            return told(Outcome::Fail, what.to_owned());
-        }
-        Err(error) => return told(Outcome::Inconclusive, format!("where it leads could not be read: {error}")),
-    };
-    let (mut right, mut wrong) = (Vec::new(), Vec::new());
-    for action in actions.iter().filter(|action| action.kind == "forward") {
-        let used = action.forwards.iter().filter(|(_, weight)| *weight > 0);
-        let (own, other): (Vec<_>, Vec<_>) = used.partition(|(name, _)| name == group);
-        if !own.is_empty() {
-            right.push(action.of.as_str());
-        }
-        let elsewhere: Vec<String> = other.iter().map(|(name, _)| format!("`{name}`")).collect();
-        if !elsewhere.is_empty() {
-            wrong.push(format!("{} leads to {}", action.of, elsewhere.join(" and ")));
-        }
-    }
-    if !wrong.is_empty() {
-        return told(Outcome::Fail, format!("{}; point it at `{group}`, or remove it", listed(&wrong)));
-    }
-    match right.as_slice() {
-        [] => {
-            let kinds: Vec<String> =
-                actions.iter().map(|action| format!("{} is `{}`", action.of, action.kind)).collect();
-            let seen = if kinds.is_empty() { "it has no action".to_owned() } else { listed(&kinds) };
-            told(
-                Outcome::Fail,
-                format!("nothing leads there: {seen}; let its default action or a rule forward to `{group}`"),
-            )
-        }
-        [one] => told(Outcome::Pass, format!("{one} leads there")),
-        [first, ..] => told(Outcome::Pass, format!("{first} and {} more lead there", right.len() - 1)),
+        (true, 0, 0, 0) => starting(Outcome::Fail, numbers),
     }
 }

@@ -22,6 +22,16 @@ pub(super) fn active(facts: &LambdaFacts) -> Seen {
     match (state.as_str(), last_update.as_str()) {
         ("Active", "Successful") => settled(Outcome::Pass, seen),
         ("Pending", _) | ("Active", "InProgress") => starting(Outcome::Fail, seen),
+        // Lambda takes back what an idle function needs, and gets it again at the next invocation, which fails (Lambda developer guide, "Lambda
+        // function states").
+        ("Inactive", _) => settled(
+            Outcome::Fail,
+            format!(
+                "{seen}; it has been idle for long: invoke it once (`aws lambda invoke --function-name {} --qualifier {} /dev/null`), wait until it \
+                 is Active, and deploy again",
+                facts.function, facts.target
+            ),
+        ),
         _ => settled(Outcome::Fail, seen),
     }
 }
@@ -60,9 +70,17 @@ pub(super) fn alias_not_shifting(facts: &LambdaFacts) -> Seen {
     settled(Outcome::Pass, format!("version {} alone", alias.version))
 }
 
-/// `provisioned_concurrency_ready`; does not apply where the version has none.
+/// `provisioned_concurrency_ready`; does not apply where there is none. What the alias has, as SAM gives it with `AutoPublishAlias`, serves the old
+/// version until the shift.
 pub(super) fn provisioned_concurrency_ready(facts: &LambdaFacts) -> Option<Seen> {
     let provisioned = match &facts.provisioned {
+        Ok(None) if facts.is_provisioned_on_alias => {
+            let alias = &facts.alias_name;
+            return Some(settled(
+                Outcome::Pass,
+                format!("on the alias `{alias}`: it moves with the shift, so it was not looked at"),
+            ));
+        }
         Ok(provisioned) => provisioned.as_ref()?,
         Err(why) => return Some(unread("the provisioned concurrency", why)),
     };

@@ -3,11 +3,12 @@
 mod alarms;
 mod images;
 mod lambda;
+mod routed;
 
 use domain::alarm::{AlarmReading, AlarmState, GroupAlarms};
 use domain::config::Config;
 use domain::deployment::{Target, TaskSetLabel};
-use domain::ports::{Container, ListenerAction, PortError};
+use domain::ports::Container;
 use testkit::build::{self, DEFINITION, container, leads_to, target_health, task};
 use testkit::fakes::denied;
 
@@ -52,7 +53,7 @@ fn quiet(name: &str) -> AlarmReading {
 }
 
 fn facts(version: VersionFacts) -> Facts {
-    let readings = Ok(vec![quiet("red"), quiet("latency")]);
+    let readings = Ok(vec![quiet("red"), quiet("latency"), quiet("chatty")]);
     Facts { version, routed: None, alarms: AlarmFacts { group: Ok(GroupAlarms::default()), readings } }
 }
 
@@ -86,7 +87,8 @@ fn told(change: impl Fn(&mut EcsFacts)) -> Vec<String> {
 fn a_healthy_new_version_passes_everything_in_the_configurations_order() {
     let config = build::config(CONFIG);
     let case = case(&config);
-    let routed = Some(routed(Ok(&build::task_set(TaskSetLabel::Green)), Ok(&leads_to("green-tg"))));
+    let own = ["blue-tg".to_owned(), "green-tg".to_owned()];
+    let routed = Some(routed(Ok(&build::task_set(TaskSetLabel::Green)), &own, Ok(&leads_to("green-tg"))));
     let facts = Facts { routed, ..facts(VersionFacts::Ecs(ecs())) };
     let findings: Vec<Finding> = decide(&case, &Wanted::of(&case), &facts).into_iter().map(Decided::finding).collect();
     let sentences: Vec<String> = findings.iter().map(Finding::sentence).collect();
@@ -99,9 +101,9 @@ fn a_healthy_new_version_passes_everything_in_the_configurations_order() {
              (target group green-tg)",
             "`image_matches_revision` pass: expected task definition `orchestrator:42` and its images, observed task definition \
              `orchestrator:42`, 2 tasks with its images (`web` sha256:9f86d081884c) (task set ecs-svc/2)",
-            "`test_listener_routed` pass: expected to lead to the target group `green-tg` and nowhere else, observed the default action \
-             leads there (test listener)",
-            "`alarms_quiet` pass: expected no alarm in ALARM, and data for each, observed 2 alarms quiet (CloudWatch alarms)",
+            "`test_listener_routed` pass: expected to lead to the target group `green-tg`, and not to `blue-tg`, observed the default \
+             action leads there (test listener)",
+            "`alarms_quiet` pass: expected no alarm in ALARM, and data for each, observed 3 alarms quiet (CloudWatch alarms)",
         ]
     );
 }
@@ -166,6 +168,47 @@ fn a_task_that_ended_is_told_with_its_reason_its_exit_code_and_the_containers_ow
 }
 
 #[test]
+fn a_task_that_was_taken_away_says_nothing_against_the_version_and_its_replacement_is_waited_for() {
+    let ended = |code: &str, reason: &str, running: i64| {
+        let (code, reason) = (code.to_owned(), reason.to_owned());
+        let mut facts_of = ecs();
+        facts_of.task_set.running = running;
+        facts_of.task_set.pending = 2 - running;
+        let mut gone = task("c");
+        (gone.status, gone.stop_code, gone.stopped_reason) = ("STOPPED".to_owned(), Some(code), Some(reason));
+        gone.containers[0].exit_code = Some(143);
+        facts_of.tasks.as_mut().unwrap().push(gone);
+        let seen = super::ecs::tasks_running(&facts_of);
+        (seen.outcome, seen.may_change, seen.observed)
+    };
+    let spot = |running| ended("SpotInterruption", "Your Spot Task was interrupted.", running);
+    let remark = "task `c` was taken away: Your Spot Task was interrupted. (SpotInterruption)";
+    assert_eq!(spot(1), (Outcome::Fail, true, format!("1 of 2 tasks running, 1 pending; {remark}")));
+    assert_eq!(spot(2), (Outcome::Pass, false, format!("2 of 2 tasks running, 0 pending; {remark}")));
+    for (code, reason) in [
+        ("TerminationNotice", "Task is being stopped because its host is retired"),
+        ("UserInitiated", "Task stopped by user"),
+        ("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment ecs-svc/2)"),
+    ] {
+        assert_eq!(ended(code, reason, 2).0, Outcome::Pass, "{code}");
+    }
+    // As ECS has told them of real tasks: the scheduler's code stands with these, too.
+    for (code, reason) in [
+        (
+            "ServiceSchedulerInitiated",
+            "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/green/1)",
+        ),
+        ("ServiceSchedulerInitiated", "Task failed container health checks"),
+        ("TaskFailedToStart", "ResourceInitializationError: unable to pull secrets or registry auth"),
+        ("EssentialContainerExited", "Essential container in task exited"),
+    ] {
+        let (outcome, may_change, told) = ended(code, reason, 2);
+        assert_eq!((outcome, may_change), (Outcome::Fail, false), "{code}");
+        assert!(told.contains(&format!("task `c` stopped: {reason}")), "{told}");
+    }
+}
+
+#[test]
 fn a_container_with_a_health_check_must_have_passed_it() {
     let with = |has_health_check, is_essential, health: &str| {
         let health = health.to_owned();
@@ -197,50 +240,6 @@ fn a_container_with_a_health_check_must_have_passed_it() {
 }
 
 #[test]
-fn the_test_listener_must_lead_to_the_replacement_and_nowhere_else() {
-    let green = build::task_set(TaskSetLabel::Green);
-    let of = |actions: &[ListenerAction]| {
-        let routed = routed(Ok(&green), Ok(actions));
-        format!("{}: {}", routed.outcome.word(), routed.observed)
-    };
-    let action = |of: &str, kind: &str, forwards: &[(&str, i32)]| ListenerAction {
-        of: of.to_owned(),
-        kind: kind.to_owned(),
-        forwards: forwards.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
-    };
-    let default = |forwards: &[(&str, i32)]| action("the default action", "forward", forwards);
-    let refused = || action("the default action", "fixed-response", &[]);
-    let rule = |forwards: &[(&str, i32)]| action("the rule 10 (path-pattern /admin/*)", "forward", forwards);
-
-    assert_eq!(of(&[default(&[("blue-tg", 0), ("green-tg", 100)])]), "pass: the default action leads there");
-    assert_eq!(of(&[refused(), rule(&[("green-tg", 1)])]), "pass: the rule 10 (path-pattern /admin/*) leads there");
-    assert_eq!(
-        of(&[default(&[("green-tg", 1)]), rule(&[("green-tg", 1)])]),
-        "pass: the default action and 1 more lead there"
-    );
-    assert_eq!(
-        of(&[default(&[("blue-tg", 100), ("green-tg", 0)])]),
-        "fail: the default action leads to `blue-tg`; point it at `green-tg`, or remove it"
-    );
-    assert_eq!(
-        of(&[default(&[("green-tg", 1)]), rule(&[("blue-tg", 1)])]),
-        "fail: the rule 10 (path-pattern /admin/*) leads to `blue-tg`; point it at `green-tg`, or remove it"
-    );
-    assert!(
-        of(&[default(&[("blue-tg", 50), ("green-tg", 50)])]).starts_with("fail: the default action leads to `blue-tg`")
-    );
-    assert_eq!(
-        of(&[refused()]),
-        "fail: nothing leads there: the default action is `fixed-response`; let its default action or a rule forward to `green-tg`"
-    );
-    let gone =
-        PortError::NotFound { what: "the listener `arn:test`".to_owned(), detail: "ListenerNotFound".to_owned() };
-    assert_eq!(routed(Ok(&green), Err(&gone)).outcome, Outcome::Fail);
-    assert_eq!(routed(Ok(&green), Err(&denied("`DescribeRules`"))).outcome, Outcome::Inconclusive);
-    assert_eq!(routed(Err("no target"), Ok(&[])).outcome, Outcome::Inconclusive);
-}
-
-#[test]
 fn where_the_test_listener_leads_is_looked_at_where_there_is_one_and_it_has_been_moved() {
     let wants = |change: fn(&mut Case<'_>)| {
         let config = build::config(CONFIG);
@@ -251,6 +250,8 @@ fn where_the_test_listener_leads_is_looked_at_where_there_is_one_and_it_has_been
     assert!(wants(|_| {}));
     assert!(wants(|case| case.lifecycle_event = None));
     assert!(!wants(|case| case.lifecycle_event = Some("AfterInstall".to_owned())));
+    assert!(!wants(|case| case.lifecycle_event = Some("BeforeInstall".to_owned())));
+    assert!(wants(|case| case.lifecycle_event = Some("AfterAllowTestTraffic".to_owned())));
     assert!(!wants(|case| case.routes.as_mut().unwrap().test_listener = None));
     assert!(!wants(|case| case.target = Ok(build::lambda_target("BeforeAllowTraffic"))));
 }
@@ -265,7 +266,8 @@ fn targets_must_be_healthy_where_the_load_balancer_looks_at_them() {
     assert!(with(&["healthy", "initial", "draining"]).is_empty());
     assert_eq!(
         with(&["healthy", "unhealthy"]),
-        ["targets_healthy fail: 1 of 2 targets healthy; `t1` is unhealthy (why)"]
+        ["targets_healthy fail?: 1 of 2 targets healthy; `t1` is unhealthy (why)"],
+        "an application that is slow to boot fails its first health checks"
     );
     assert_eq!(
         with(&["initial", "initial"]),
@@ -276,7 +278,7 @@ fn targets_must_be_healthy_where_the_load_balancer_looks_at_them() {
         ["targets_healthy inconclusive?: 0 of 1 target healthy: the load balancer does not use the target group yet"]
     );
     assert_eq!(with(&[]), ["targets_healthy fail?: the target group is empty"]);
-    assert_eq!(with(&["draining"]), ["targets_healthy fail: 0 of 1 target healthy"]);
+    assert_eq!(with(&["draining"]), ["targets_healthy fail?: 0 of 1 target healthy"]);
     let four = with(&["unhealthy"; 5]);
     assert!(four[0].ends_with("`t2` is unhealthy (why); and 2 more"), "{four:?}");
 }

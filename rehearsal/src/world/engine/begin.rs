@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::deployment::{Platform, Status};
+use domain::time::Timestamp;
 
 use super::{ALARM_POLL, Record, SAMPLE_EXECUTION, STEP, Step, deployment_id, lifecycle};
 use crate::scenario::Plan;
@@ -64,6 +65,7 @@ impl World {
         service.versions.push(version);
         let new = service.versions.len() - 1;
         service.test_traffic = plan.test_traffic;
+        service.test_rules.clone_from(&plan.test_rules);
         service.stray_share = plan.alias_sends;
         let names: &[&'static str] = match (plan.platform, plan.test_listener) {
             (Platform::Lambda, _) => &["BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"],
@@ -166,6 +168,8 @@ impl World {
             }
             if let Some(guarded) = self.land.services.get_mut(&service) {
                 guarded.on_test = Some(new);
+                // Long ago: what the samples ask about is up.
+                guarded.tested_since = Some(Timestamp(0));
                 if let Some(version) = guarded.versions.get_mut(new) {
                     version.alive = true;
                     version.installed = Some(now);

@@ -184,7 +184,10 @@ impl World {
                         version.installed = Some(now);
                     }
                 }
-                "AllowTestTraffic" => guarded.on_test = Some(new),
+                "AllowTestTraffic" => {
+                    guarded.on_test = Some(new);
+                    guarded.tested_since = Some(now);
+                }
                 _ => {}
             }
         }

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use domain::config::{Config, Service};
-use domain::deployment::{Deployment, GroupName, Target};
+use domain::deployment::{AppSpec, Deployment, GroupName, Target};
 use domain::emergency::{self, HOW_TO_ASK, Skip};
 use domain::hook::{Conclusion, HookEvent, Verdict};
 use domain::ports::{Deployments, PortError};
 use domain::text::nearest;
 
+use super::HOOKS;
 use crate::case::Case;
 use crate::guard::Window;
 use crate::notes::Notes;
@@ -90,12 +91,7 @@ pub async fn gather<'c>(
     let attempt = async || notes.tried(window.timed(deployments.target(&event.deployment)).await);
     let target =
         patiently(window.clock(), patience.min(window.left() / 3), attempt).await.map_err(|error| error.to_string());
-    let lifecycle_event = match &target {
-        Ok(target) => target.current_event(),
-        // The AppSpec tells where there is only one hook that it can be.
-        Err(_) => only(deployment.app_spec.hooked_events().into_iter().flatten()),
-    };
-    let lifecycle_event = lifecycle_event.map(str::to_owned);
+    let lifecycle_event = lifecycle_event(target.as_ref().ok(), &deployment.app_spec).map(str::to_owned);
     notes.write(|known| known.lifecycle_event.clone_from(&lifecycle_event));
     if let Some(skipped) = unchecked {
         return Ok(Gathered::Concluded(skipped));
@@ -124,6 +120,27 @@ pub async fn gather<'c>(
         lifecycle_event,
         service,
     }))
+}
+
+/// The lifecycle event that the hook is asked in: the one in progress. CodeDeploy's record need not show it at once, so without one it is the only event
+/// with a hook in the AppSpec that is not over; else the next one on the target that may have a hook, and has one as far as the AppSpec tells.
+fn lifecycle_event<'a>(target: Option<&'a Target>, app_spec: &'a AppSpec) -> Option<&'a str> {
+    let events = target.map(Target::lifecycle_events).unwrap_or_default();
+    let is_over = |name: &str| {
+        let ended = |status: &str| matches!(status, "Succeeded" | "Failed" | "Skipped");
+        events.iter().any(|event| event.name == name && ended(&event.status))
+    };
+    let is_hooked = |name: &str| match app_spec.hooked_events() {
+        Some(mut hooked) => hooked.any(|event| event == name),
+        None => HOOKS.contains(&name),
+    };
+    let in_progress = target.and_then(Target::current_event);
+    let the_only = || only(app_spec.hooked_events().into_iter().flatten().filter(|name| !is_over(name)));
+    let next = || {
+        let pending = events.iter().filter(|event| event.status == "Pending").map(|event| event.name.as_str());
+        pending.into_iter().find(|name| is_hooked(name))
+    };
+    in_progress.or_else(the_only).or_else(next)
 }
 
 /// The only different value, if there is exactly one.

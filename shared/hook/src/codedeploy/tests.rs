@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::config::Config;
-use domain::deployment::{AppSpec, Deployment, Status, Target};
+use domain::deployment::{AppSpec, Deployment, LifecycleEvent, Status, Target};
 use domain::ports::Reported;
 use serde_json::json;
 use testkit::build;
@@ -224,6 +224,33 @@ fn a_target_that_cannot_be_read_is_part_of_the_case() {
     let app_spec = AppSpec::Read { hooks };
     scene.codedeploy.deployments = Script::always(Deployment { app_spec, ..build::deployment() });
     assert_eq!(scene.gathered(Ok(&config)).unwrap()["lifecycle_event"], json!("AfterAllowTraffic"));
+}
+
+#[test]
+fn a_lifecycle_event_that_codedeploy_does_not_show_in_progress_is_found_all_the_same() {
+    let told = |hooks: Option<&[&str]>, statuses: &[(&str, &str)]| {
+        let event = |(name, status): &(&str, &str)| LifecycleEvent { name: (*name).into(), status: (*status).into() };
+        let mut target = build::ecs_target("BeforeAllowTraffic");
+        target.lifecycle_events = statuses.iter().map(event).collect();
+        let app_spec = hooks.map_or(AppSpec::Elsewhere("S3".to_owned()), |hooks| AppSpec::Read {
+            hooks: hooks.iter().map(|event| ((*event).to_owned(), "hook".to_owned())).collect(),
+        });
+        let deployment = Deployment { app_spec, ..build::deployment() };
+        let scene = Scene { codedeploy: CodeDeploy::with(deployment, Target::Ecs(target)), ..scene() };
+        scene.gathered(Ok(&build::config(CONFIG))).unwrap()["lifecycle_event"].clone()
+    };
+    let before = [("BeforeInstall", "Succeeded"), ("Install", "Succeeded"), ("AfterInstall", "Succeeded")];
+    let pending = |from: &[(&'static str, &'static str)]| [&before[..], from].concat();
+    let ahead = pending(&[("AfterAllowTestTraffic", "Pending"), ("BeforeAllowTraffic", "Pending")]);
+    let both = ["AfterInstall", "BeforeAllowTraffic", "AfterAllowTraffic"];
+    assert_eq!(told(Some(&["AfterInstall", "BeforeAllowTraffic"]), &ahead), json!("BeforeAllowTraffic"));
+    assert_eq!(told(Some(&both), &ahead), json!("BeforeAllowTraffic"), "the next that has a hook");
+    assert_eq!(told(None, &ahead), json!("AfterAllowTestTraffic"), "the next that may have one");
+    let shown = pending(&[("AfterAllowTestTraffic", "Succeeded"), ("BeforeAllowTraffic", "InProgress")]);
+    assert_eq!(told(Some(&["AfterAllowTraffic"]), &shown), json!("BeforeAllowTraffic"));
+    // A duplicate that comes after the end belongs to none.
+    let over = pending(&[("BeforeAllowTraffic", "Succeeded"), ("AfterAllowTraffic", "Skipped")]);
+    assert_eq!(told(Some(&both), &over), Value::Null);
 }
 
 /// A deployment with this description.

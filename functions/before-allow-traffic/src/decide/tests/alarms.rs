@@ -5,6 +5,10 @@ use domain::time::Timestamp;
 use super::*;
 
 fn of(group: GroupAlarms, readings: Vec<AlarmReading>) -> Vec<String> {
+    let mut readings = readings;
+    if readings.iter().all(|one| one.name != "chatty") {
+        readings.push(quiet("chatty"));
+    }
     let alarms = AlarmFacts { group: Ok(group), readings: Ok(readings) };
     told_with(|_| {}, &Facts { alarms, ..facts(VersionFacts::Ecs(ecs())) })
 }
@@ -73,6 +77,30 @@ fn a_missing_alarm_is_not_taken_for_quiet_and_one_without_data_says_so() {
 }
 
 #[test]
+fn an_alarm_that_only_tells_degrades_when_it_is_missing_or_red() {
+    let told = |readings: Vec<AlarmReading>, group: GroupAlarms| {
+        let readings = [readings, vec![quiet("red"), quiet("latency")]].concat();
+        let alarms = AlarmFacts { group: Ok(group), readings: Ok(readings) };
+        told_with(|_| {}, &Facts { alarms, ..facts(VersionFacts::Ecs(ecs())) })
+    };
+    assert_eq!(
+        told(Vec::new(), none()),
+        ["alarms_quiet degraded: `chatty` (`action: alert`) does not exist in CloudWatch"]
+    );
+    assert_eq!(
+        told(vec![in_alarm("chatty")], none()),
+        [
+            "alarms_quiet degraded: `chatty` (`action: alert`) is in ALARM since 2026-01-05T09:00:00.000Z: Threshold Crossed: 3 \
+          datapoints"
+        ]
+    );
+    let mute = AlarmReading { state: AlarmState::InsufficientData, ..quiet("chatty") };
+    assert!(told(vec![mute], none()).is_empty(), "a count of errors has no data while there are none");
+    let on_group = told(vec![in_alarm("chatty")], on_group(&["chatty"]));
+    assert!(on_group[0].starts_with("alarms_quiet fail: `chatty` is in ALARM"), "{on_group:?}");
+}
+
+#[test]
 fn the_worst_comes_first_and_nothing_is_left_out() {
     let mute = AlarmReading { state: AlarmState::InsufficientData, ..quiet("latency") };
     let told = of(none(), vec![mute, in_alarm("red")]);
@@ -103,7 +131,7 @@ fn what_is_odd_about_the_groups_alarms_is_reported() {
 
 #[test]
 fn a_group_that_cannot_be_read_only_degrades_and_without_any_alarm_the_fact_does_not_apply() {
-    let quiet_ones = || Ok(vec![quiet("red"), quiet("latency")]);
+    let quiet_ones = || Ok(vec![quiet("red"), quiet("latency"), quiet("chatty")]);
     let alarms = AlarmFacts { group: Err("`GetDeploymentGroup` was refused".to_owned()), readings: quiet_ones() };
     let told = told_with(|_| {}, &Facts { alarms, ..facts(VersionFacts::Ecs(ecs())) });
     assert_eq!(

@@ -5,8 +5,8 @@ use domain::ports::{AliasState, ProvisionedConcurrency, VersionState};
 use super::*;
 use crate::facts::LambdaFacts;
 
-fn told_of(change: impl Fn(&mut LambdaFacts)) -> Vec<String> {
-    let mut lambda = LambdaFacts {
+fn lambda() -> LambdaFacts {
+    LambdaFacts {
         function: "overflow".to_owned(),
         alias_name: "live".to_owned(),
         current: "1".to_owned(),
@@ -14,7 +14,12 @@ fn told_of(change: impl Fn(&mut LambdaFacts)) -> Vec<String> {
         state: Ok(VersionState { state: "Active".into(), last_update: "Successful".into(), reason: None }),
         shares: Ok(build::alias()),
         provisioned: Ok(None),
-    };
+        is_provisioned_on_alias: false,
+    }
+}
+
+fn told_of(change: impl Fn(&mut LambdaFacts)) -> Vec<String> {
+    let mut lambda = lambda();
     change(&mut lambda);
     told_with(|case| case.target = Ok(build::lambda_target("BeforeAllowTraffic")), &facts(VersionFacts::Lambda(lambda)))
 }
@@ -29,6 +34,13 @@ fn a_version_must_be_active_and_its_last_update_successful() {
     };
     assert!(with("Active", "Successful").is_empty());
     assert_eq!(with("Pending", "InProgress"), ["tasks_running fail?: state Pending, last update InProgress: why"]);
+    let idle = with("Inactive", "Successful");
+    assert!(
+        idle[0]
+            .starts_with("tasks_running fail: state Inactive, last update Successful: why; it has been idle for long")
+            && idle[0].contains("`aws lambda invoke --function-name overflow --qualifier 2 /dev/null`"),
+        "{idle:?}"
+    );
     assert_eq!(with("Failed", "Successful"), ["tasks_running fail: state Failed, last update Successful: why"]);
     assert_eq!(with("Active", "Failed"), ["tasks_running fail: state Active, last update Failed: why"]);
 }
@@ -80,4 +92,19 @@ fn provisioned_concurrency_must_be_ready_where_there_is_any() {
         ["provisioned_concurrency_ready fail: FAILED, 2 of 5 ready: FUNCTION_ERROR_INIT_FAILURE"]
     );
     assert!(told_of(|lambda| lambda.provisioned = Ok(None)).is_empty());
+}
+
+#[test]
+fn provisioned_concurrency_of_the_alias_is_said_to_move_with_the_shift() {
+    let config = build::config(CONFIG);
+    let case = Case { target: Ok(build::lambda_target("BeforeAllowTraffic")), ..case(&config) };
+    let told = |is_provisioned_on_alias| {
+        let lambda = LambdaFacts { is_provisioned_on_alias, ..lambda() };
+        let decided = decide(&case, &Wanted::of(&case), &facts(VersionFacts::Lambda(lambda)));
+        let finding = decided.into_iter().map(Decided::finding).find(|one| one.name == "provisioned_concurrency_ready");
+        finding.map(|finding| (finding.outcome, finding.observed))
+    };
+    let on_alias = "on the alias `live`: it moves with the shift, so it was not looked at".to_owned();
+    assert_eq!(told(true), Some((Outcome::Pass, on_alias)));
+    assert_eq!(told(false), None);
 }
