@@ -140,6 +140,7 @@ async fn run(file: &Path, servers: &Servers, http: &HttpClient) -> (Vec<String>,
     let base = servers.addresses.iter().find(|(name, _)| name == "HTTPBIN").expect("httpbin runs").1.clone();
     let suite = Suite { checks, base: Ok(base), variables: Variables::new() };
     let findings = checks::run(&suite, http, &NoVersion("none".to_owned()), Duration::from_mins(1)).await;
+    assert_eq!(findings.len(), wanted.len(), "{}: one finding for each check", file.display());
     let differs = |(finding, wanted): (&Finding, &Wanted)| {
         let outcome = serde_json::to_value(finding.outcome).expect("an outcome");
         let fits = outcome == wanted.outcome.as_str()

@@ -64,7 +64,7 @@ fn connector_error(error: HttpError) -> ConnectorError {
         HttpError::Timeout(_) => ConnectorError::timeout(error.into()),
         HttpError::Connect(_) => ConnectorError::io(error.into()).never_connected(),
         HttpError::Broken(_) => ConnectorError::io(error.into()),
-        HttpError::TooLong => ConnectorError::other(error.into(), None),
+        HttpError::TooLong(_) => ConnectorError::other(error.into(), None),
     }
 }
 

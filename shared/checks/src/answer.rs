@@ -1,7 +1,9 @@
 //! An answer to a check's request, whatever carried it, and what is taken out of it: JSON, captured values, an excerpt. Knows
 //! nothing of what was expected.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use clock::Clock;
@@ -10,7 +12,7 @@ use domain::text::bounded;
 use domain::time::Timestamp;
 use http::HeaderMap;
 use http::header::HeaderName;
-use outbound::Certificate;
+use outbound::{Certificate, Held, HttpResponse};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
@@ -20,15 +22,28 @@ use crate::matcher::regex;
 /// How much of a body a finding repeats, in characters.
 const EXCERPT: usize = 300;
 
+/// How much of a body is kept when nothing is wanted of it, in bytes: an excerpt may be.
+pub(crate) const SMALL: usize = 64 << 10;
+/// How much of a text regular expressions look at, in bytes. Each character costs them as many steps as the expression has parts.
+pub(crate) const SEARCHED: usize = 1 << 20;
+/// The longest body that is read as JSON, in bytes: as values in memory it takes up some forty times as much.
+pub(crate) const LONGEST_JSON: usize = 2 << 20;
+
 /// A whole answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     /// The status; `None` for an invocation and for gRPC, which have none.
     pub(crate) status: Option<u16>,
     /// The headers; none for an invocation and for gRPC.
     pub(crate) headers: HeaderMap,
-    /// The body, the payload or the message.
+    /// The body, the payload or the message, as far as it was needed.
     pub(crate) body: Vec<u8>,
+    /// How long it was, in bytes.
+    pub(crate) length: usize,
+    /// Its place among all that are in memory.
+    pub(crate) _held: Held,
+    /// The body as JSON, once it has been read.
+    pub(crate) parsed: OnceLock<Result<Value, String>>,
     /// What the server showed of itself.
     pub(crate) seal: Seal,
     /// How long it took.
@@ -42,9 +57,10 @@ pub(crate) struct Answer {
 }
 
 /// What is known of the server's certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Seal {
     /// There is none: no TLS.
+    #[default]
     Absent,
     /// A rehearsal has none to show, whatever the configuration says.
     Rehearsed,
@@ -67,12 +83,37 @@ impl Seal {
 }
 
 impl Answer {
+    /// An answer by HTTP.
+    pub(crate) fn of(response: HttpResponse, clock: &Clock) -> Self {
+        let HttpResponse { status, headers, body, length, held, elapsed, peer, certificate, .. } = response;
+        let seal = Seal::of(certificate, clock);
+        Self { status: Some(status), headers, body, length, _held: held, seal, elapsed, peer, ..Self::default() }
+    }
+
     /// The body as JSON, or a sentence that says what it is instead.
-    pub(crate) fn json(&self) -> Result<Value, String> {
+    pub(crate) fn json(&self) -> Result<&Value, String> {
+        self.parsed.get_or_init(|| self.parse()).as_ref().map_err(Clone::clone)
+    }
+
+    fn parse(&self) -> Result<Value, String> {
+        if self.length > LONGEST_JSON {
+            let most = LONGEST_JSON >> 20;
+            return Err(format!(
+                "the body of {} bytes is longer than the {most} MiB that JSON is read from",
+                self.length
+            ));
+        }
         if self.body.is_empty() {
             return Err("the body is empty".to_owned());
         }
         serde_json::from_slice(&self.body).map_err(|error| format!("the body is not JSON ({error})"))
+    }
+
+    /// The part of the body that regular expressions look at, as text, and how it is named.
+    pub(crate) fn searched(&self) -> (Cow<'_, str>, &'static str) {
+        let part = self.body.get(..SEARCHED).unwrap_or(&self.body);
+        let named = if self.length > SEARCHED { "the first 1 MiB of the body" } else { "the body" };
+        (String::from_utf8_lossy(part), named)
     }
 
     /// The beginning of the body on one line, without what `mask` hides.
@@ -82,7 +123,7 @@ impl Answer {
         }
         match line_of(&self.body, mask) {
             Some(line) => format!("body `{line}`"),
-            None => format!("a body of {} bytes that are not text", self.body.len()),
+            None => format!("a body of {} bytes that are not text", self.length),
         }
     }
 
@@ -103,7 +144,7 @@ impl Answer {
             Capture::JsonPath(path) => {
                 let parsed = json_path(path)?;
                 let body = self.json()?;
-                let nodes = parsed.query(&body).all();
+                let nodes = parsed.query(body).all();
                 nodes.first().map(|node| (*node).clone()).ok_or_else(|| format!("there is nothing at `{path}`"))
             }
             Capture::Header { header } => {
@@ -112,9 +153,9 @@ impl Answer {
             }
             Capture::Regex { regex: expression } => {
                 let regex = regex(expression)?;
-                let text = String::from_utf8_lossy(&self.body);
+                let (text, named) = self.searched();
                 let found =
-                    regex.captures(&text).ok_or_else(|| format!("nothing in the body matches /{expression}/"))?;
+                    regex.captures(&text).ok_or_else(|| format!("nothing in {named} matches /{expression}/"))?;
                 // Without a group, all that matched is meant.
                 let value = found.get(1).or_else(|| found.get(0)).map(|group| group.as_str().to_owned());
                 Ok(Value::String(value.unwrap_or_default()))
@@ -125,7 +166,12 @@ impl Answer {
 
 /// The beginning of a text on one line; `None` when it is no text.
 pub(crate) fn line_of(bytes: &[u8], mask: &Mask) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?;
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // Cut off in the midst of a character, where no more was kept.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()?,
+        Err(_) => return None,
+    };
     // Masked as it came, for a secret may have line breaks, and then bounded. A large body is not walked through for the sake of
     // 300 characters.
     let line = mask.head(text, EXCERPT).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -164,16 +210,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-tag", "a".parse().unwrap());
         headers.append("x-tag", "b".parse().unwrap());
-        Answer {
-            status: Some(200),
-            headers,
-            body: body.as_bytes().to_vec(),
-            seal: Seal::Absent,
-            elapsed: Duration::from_millis(5),
-            function_error: None,
-            called: None,
-            peer: None,
-        }
+        Answer { status: Some(200), headers, body: body.as_bytes().to_vec(), length: body.len(), ..Answer::default() }
     }
 
     #[test]
@@ -206,7 +243,26 @@ mod tests {
         assert_eq!(answer("").excerpt(&mask), "an empty body");
         assert_eq!(answer(&"x ".repeat(5000)).excerpt(&mask).chars().count(), "body ``".len() + EXCERPT);
         let mut binary = answer("x");
-        binary.body = vec![0xff, 0xfe];
+        (binary.body, binary.length) = (vec![0xff, 0xfe], 2);
         assert_eq!(binary.excerpt(&mask), "a body of 2 bytes that are not text");
+        let mut cut = answer("caf\u{e9}");
+        cut.body.pop();
+        assert_eq!(cut.excerpt(&mask), "body `caf`");
+    }
+
+    #[test]
+    fn json_and_regular_expressions_have_an_end_and_say_so() {
+        let json = Capture::JsonPath("$[0]".to_owned());
+        let list = |length: usize| answer(&("[0]".to_owned() + &" ".repeat(length - 3)));
+        assert_eq!(list(LONGEST_JSON).take(&json), Ok(json!(0)));
+        let why = list(LONGEST_JSON + 1).take(&json).unwrap_err();
+        assert_eq!(why, "the body of 2097153 bytes is longer than the 2 MiB that JSON is read from");
+        let regex = Capture::Regex { regex: "ab$".to_owned() };
+        let text = |before: usize| answer(&("x".repeat(before) + "ab"));
+        assert_eq!(text(SEARCHED - 2).take(&regex), Ok(json!("ab")));
+        assert_eq!(
+            text(SEARCHED - 1).take(&regex),
+            Err("nothing in the first 1 MiB of the body matches /ab$/".to_owned())
+        );
     }
 }

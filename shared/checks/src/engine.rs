@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::config::{Check, Request};
@@ -14,8 +15,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use outbound::HttpClient;
 use serde_json::Value;
 
+use crate::answer::LONGEST_JSON;
+use crate::aside::Aside;
 use crate::expect::Expectation;
 use crate::invoke::Invoke;
+use crate::judge::{Judge, Wanted};
 use crate::mask::Mask;
 use crate::observe::{Event, Watcher};
 use crate::plan::{Next, State, Step, WAITS_FOR_ITSELF, next, plan, promises};
@@ -57,7 +61,7 @@ pub async fn watched(
     budget: Duration,
     watcher: &impl Watcher,
 ) -> Vec<Finding> {
-    let mut run = Run::new(suite, invoker.target(), watcher);
+    let mut run = Run::new(suite, invoker.target(), watcher, http);
     let cleans_up = run.steps.iter().any(|step| step.late);
     let kept = if cleans_up { KEPT_FOR_CLEAN_UP.min(budget / 4) } else { Duration::ZERO };
     let started = http.clock().now();
@@ -65,7 +69,7 @@ pub async fn watched(
     run.phase(http, invoker, false, budget.saturating_sub(kept), &over).await;
     let spent = http.clock().now().since(started);
     run.phase(http, invoker, true, budget.saturating_sub(spent), &over).await;
-    run.ended.into_iter().flatten().map(|ended| ended.finding).collect()
+    run.findings()
 }
 
 struct Run<'a, W> {
@@ -79,10 +83,11 @@ struct Run<'a, W> {
     progress: Vec<RefCell<Progress>>,
     promised: BTreeMap<String, String>,
     captured: BTreeMap<String, Value>,
+    aside: Aside,
 }
 
 impl<'a, W: Watcher> Run<'a, W> {
-    fn new(suite: &'a Suite<'a>, version: Result<String, String>, watcher: &'a W) -> Self {
+    fn new(suite: &'a Suite<'a>, version: Result<String, String>, watcher: &'a W, http: &HttpClient) -> Self {
         let count = suite.checks.len();
         let mut variables = suite.variables.clone();
         suite.base.iter().for_each(|base| variables.hide_credentials_of(base));
@@ -108,6 +113,8 @@ impl<'a, W: Watcher> Run<'a, W> {
             progress: vec![RefCell::default(); count],
             promised: promises(suite.checks),
             captured: BTreeMap::new(),
+            // JSON takes up many times its length once it is read: no more at once than the longest.
+            aside: Aside::new(http.clock().clone(), LONGEST_JSON as u32),
         }
     }
 
@@ -199,7 +206,10 @@ impl<'a, W: Watcher> Run<'a, W> {
             Prepared::Invoke { .. } => format!("invoke {}", self.version.clone().map_err(Unable::CannotTell)?),
         };
         let expectation = Expectation::read(&check.expect, scope, prepared.kind())?;
-        Ok(Trial { check, prepared, expectation, target, mask: self.variables.mask().clone() })
+        let mask = self.variables.mask().clone();
+        let wanted = Arc::new(Wanted { expectation, captures: check.capture.clone(), mask: mask.clone() });
+        let judge = Judge { wanted, aside: self.aside.clone() };
+        Ok(Trial { check, prepared, judge, target, mask })
     }
 
     fn target(&self, check: &Check) -> String {
@@ -233,6 +243,18 @@ impl<'a, W: Watcher> Run<'a, W> {
         if let Some(slot) = self.ended.get_mut(index) {
             *slot = Some(ended);
         }
+    }
+
+    /// One finding for each check. None is ever left out: what nobody has told anything of has not passed.
+    fn findings(mut self) -> Vec<Finding> {
+        let why = || Unable::CannotTell("it was neither run nor cancelled; this is a defect in Greenlight".to_owned());
+        for (index, check) in self.suite.checks.iter().enumerate() {
+            if self.ended.get(index).is_none_or(Option::is_none) {
+                let ended = not_sent(check, &self.target(check), why(), self.variables.mask());
+                self.end(index, ended);
+            }
+        }
+        self.ended.into_iter().flatten().map(|ended| ended.finding).collect()
     }
 
     /// Ends what has not ended in a phase.

@@ -11,12 +11,13 @@ use domain::text::bounded;
 use domain::time::spoken;
 use http::HeaderMap;
 use http::header::HeaderName;
+use outbound::LONGEST_BODY;
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 use serde_json_path::JsonPath;
 use sha2::{Digest, Sha256};
 
-use crate::answer::{Answer, header_name, json_path};
+use crate::answer::{Answer, LONGEST_JSON, SEARCHED, SMALL, header_name, json_path};
 use crate::grpc::SERVING;
 use crate::mask::{Mask, is_secret_name};
 use crate::matcher::{self, Matcher, Show, regex};
@@ -116,6 +117,21 @@ impl Expectation {
             status_decides: kind == Kind::WebSocket,
             mask: scope.variables.mask().clone(),
         })
+    }
+
+    /// Whether the body is to be read as JSON.
+    pub(crate) fn reads_json(&self) -> bool {
+        !self.json.is_empty()
+    }
+
+    /// How much of a body is needed, in bytes.
+    pub(crate) fn needed(&self) -> usize {
+        let wanted = [
+            (self.contains.is_some() || self.sha256.is_some(), LONGEST_BODY),
+            (self.reads_json(), LONGEST_JSON),
+            (self.matches.is_some(), SEARCHED),
+        ];
+        wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).fold(SMALL, |most, (_, bytes)| most.max(bytes))
     }
 
     /// Whether something is expected that only a message can bring.
@@ -230,20 +246,24 @@ impl Expectation {
     }
 
     fn judge_body(&self, answer: &Answer, judgement: &mut Judgement) {
-        let text = String::from_utf8_lossy(&answer.body);
-        if let Some(part) = self.contains.as_deref().filter(|part| !text.contains(*part)) {
+        let has = |part: &str| answer.body.utf8_chunks().any(|chunk| chunk.valid().contains(part));
+        if let Some(part) = self.contains.as_deref().filter(|part| !has(part)) {
             judgement.show_body = true;
             judgement.fail(self.spoken_contains(part), "another body");
         }
-        if let Some(regex) = self.matches.as_ref().filter(|regex| !regex.is_match(&text)) {
-            judgement.show_body = true;
-            judgement.fail(self.spoken_matches(regex), "another body");
+        if let Some(regex) = &self.matches {
+            let (text, named) = answer.searched();
+            if !regex.is_match(&text) {
+                let seen =
+                    if answer.length > SEARCHED { format!("no match in {named}") } else { "another body".to_owned() };
+                judgement.show_body = true;
+                judgement.fail(self.spoken_matches(regex), seen);
+            }
         }
         if let Some(wanted) = &self.sha256 {
             let seen = hex(&Sha256::digest(&answer.body));
             if seen != *wanted {
-                judgement
-                    .fail(spoken_sha256(wanted), format!("a body of {} bytes with sha256 {seen}", answer.body.len()));
+                judgement.fail(spoken_sha256(wanted), format!("a body of {} bytes with sha256 {seen}", answer.length));
             }
         }
     }
@@ -263,7 +283,7 @@ impl Expectation {
         };
         for wanted in &self.json {
             let show = |text: &str| self.shown(&wanted.text, text);
-            let nodes = wanted.path.query(&body).all();
+            let nodes = wanted.path.query(body).all();
             for matcher in &wanted.matchers {
                 match matcher {
                     // A path to many places is measured by how many there are; its values are not.

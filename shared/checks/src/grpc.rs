@@ -9,6 +9,9 @@ use http::HeaderMap;
 use outbound::HttpResponse;
 use percent_encoding::percent_decode_str;
 
+use crate::answer::line_of;
+use crate::mask::Mask;
+
 /// The method that is called.
 pub(crate) const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// The status of a service that takes requests.
@@ -61,24 +64,38 @@ fn varint(mut value: u64, to: &mut Vec<u8>) {
 }
 
 /// The status that a server gives, such as `SERVING`; or a sentence that says why there is none.
-pub(crate) fn status_in(response: &HttpResponse, service: &str) -> Result<String, String> {
-    // An answer without a message has its trailers in place of its headers ("Trailers-Only").
-    let text = |name: &str| {
-        let of =
-            |headers: &HeaderMap| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        of(&response.trailers).or_else(|| of(&response.headers))
-    };
-    let Some(code) = text("grpc-status") else {
-        let kind = text("content-type").unwrap_or_else(|| "none".to_owned());
-        return Err(format!(
-            "an answer that is not gRPC: HTTP status {}, content-type `{}`, no `grpc-status`",
+pub(crate) fn status_in(response: &HttpResponse, service: &str, mask: &Mask) -> Result<String, String> {
+    let not_grpc = |what: &str| {
+        let kind = header(&response.headers, "content-type").unwrap_or_else(|| "none".to_owned());
+        let body = match line_of(&response.body, mask) {
+            _ if response.body.is_empty() => "an empty body".to_owned(),
+            Some(line) => format!("body `{line}`"),
+            None => format!("a body of {} bytes that are not text", response.length),
+        };
+        format!(
+            "an answer that is not gRPC, {what}: HTTP status {}, content-type `{}`, {body}",
             response.status,
             bounded(&kind, 80)
-        ));
+        )
+    };
+    if response.status != 200 {
+        return Err(not_grpc("which has the HTTP status 200"));
+    }
+    if !header(&response.headers, "content-type").is_some_and(|kind| is_grpc(&kind)) {
+        return Err(not_grpc("which has the content-type `application/grpc`"));
+    }
+    // An answer without a message has its trailers in place of its headers ("Trailers-Only").
+    let told_in = match (header(&response.trailers, "grpc-status"), response.body.is_empty()) {
+        (None, true) => &response.headers,
+        _ => &response.trailers,
+    };
+    let text = |name: &str| header(told_in, name);
+    let Some(code) = text("grpc-status") else {
+        return Err(not_grpc("which ends with a `grpc-status`"));
     };
     if code == "0" {
         return serving_status(&response.body).ok_or_else(|| {
-            "a message that is no `grpc.health.v1.HealthCheckResponse`, although the server says OK".to_owned()
+            not_grpc("although its `grpc-status` is 0: such an answer is one `grpc.health.v1.HealthCheckResponse`")
         });
     }
     let said = text("grpc-message").map(|message| percent_decode_str(&message).decode_utf8_lossy().into_owned());
@@ -94,12 +111,22 @@ pub(crate) fn status_in(response: &HttpResponse, service: &str) -> Result<String
     })
 }
 
-/// `HealthCheckResponse { ServingStatus status = 1; }` out of its frame; `None` when it is something else.
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// `application/grpc`, also with `+proto` and the like or with parameters; `application/grpc-web` is another protocol.
+fn is_grpc(content_type: &str) -> bool {
+    let rest = content_type.trim().strip_prefix("application/grpc");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';', ' ']))
+}
+
+/// `HealthCheckResponse { ServingStatus status = 1; }` out of the one frame that the body is; `None` when it is something else.
 fn serving_status(body: &[u8]) -> Option<String> {
     // One byte says whether it is compressed, which nobody was asked to do, four how long it is.
     let (&[compressed, a, b, c, d], message) = body.split_first_chunk::<5>()?;
     let length = u32::from_be_bytes([a, b, c, d]) as usize;
-    let mut rest = message.get(..length).filter(|_| compressed == 0)?;
+    let mut rest = Some(message).filter(|message| compressed == 0 && message.len() == length)?;
     // What proto3 leaves out is the first of the names.
     let mut status = 0;
     while !rest.is_empty() {
@@ -165,8 +192,10 @@ mod tests {
     ) -> HttpResponse {
         HttpResponse {
             status: 200,
-            headers: headers(head),
+            headers: headers(&[&[("content-type", "application/grpc")], head].concat()),
             body: body.to_vec(),
+            length: body.len(),
+            held: outbound::Held::default(),
             trailers: headers(trailers),
             elapsed: Duration::ZERO,
             peer: None,
@@ -206,14 +235,14 @@ mod tests {
             (&[0, 0, 0, 0, 3, 0x08, 0x80, 0x80], None),
         ];
         for (body, expected) in cases {
-            assert_eq!(status_in(&answer(body, &[], ok), "a").ok().as_deref(), expected, "{body:?}");
+            assert_eq!(status_in(&answer(body, &[], ok), "a", &Mask::default()).ok().as_deref(), expected, "{body:?}");
         }
     }
 
     #[test]
     fn an_error_says_what_it_means() {
         type Headers = &'static [(&'static str, &'static str)];
-        let cases: [(Headers, Headers, &str); 6] = [
+        let cases: [(Headers, Headers, &str); 5] = [
             (
                 &[("grpc-status", "5"), ("grpc-message", "unknown%20service")],
                 &[],
@@ -231,15 +260,50 @@ mod tests {
             ),
             (&[], &[("grpc-status", "14")], "an error in place of a status (grpc-status 14 UNAVAILABLE)"),
             (&[], &[("grpc-status", "99")], "(grpc-status 99 no known code)"),
-            (
-                &[("content-type", "text/html")],
-                &[],
-                "not gRPC: HTTP status 200, content-type `text/html`, no `grpc-status`",
-            ),
         ];
         for (head, trailers, expected) in cases {
-            let why = status_in(&answer(&[], head, trailers), "chat.v1.Orchestrator").unwrap_err();
+            let why = status_in(&answer(&[], head, trailers), "chat.v1.Orchestrator", &Mask::default()).unwrap_err();
             assert!(why.contains(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_grpc_is_told_as_what_it_is() {
+        let serving = [0, 0, 0, 0, 2, 0x08, 1];
+        let ok: &[(&'static str, &'static str)] = &[("grpc-status", "0")];
+        let of = |response: &HttpResponse| status_in(response, "a", &Mask::default());
+        let whole = || answer(&serving, &[], ok);
+        assert_eq!(of(&whole()).as_deref(), Ok("SERVING"));
+        let typed = |kind: &str| {
+            let mut response = whole();
+            response.headers.insert("content-type", kind.parse().unwrap());
+            response
+        };
+        for kind in ["application/grpc+proto", "application/grpc;charset=utf-8"] {
+            assert_eq!(of(&typed(kind)).as_deref(), Ok("SERVING"), "{kind}");
+        }
+        let text = |response: HttpResponse, body: &str| HttpResponse { body: body.as_bytes().to_vec(), ..response };
+        let cases = [
+            (
+                text(HttpResponse { status: 502, ..typed("text/html") }, "<h1>Bad  Gateway</h1>"),
+                "which has the HTTP status 200: HTTP status 502, content-type `text/html`, body `<h1>Bad Gateway</h1>`",
+            ),
+            (HttpResponse { status: 500, ..whole() }, "which has the HTTP status 200: HTTP status 500, "),
+            (
+                typed("text/html"),
+                "which has the content-type `application/grpc`: HTTP status 200, content-type `text/html`, ",
+            ),
+            (typed("application/grpc-web"), "content-type `application/grpc-web`"),
+            // A status in the headers belongs to an answer without a message.
+            (answer(&serving, ok, &[]), "which ends with a `grpc-status`"),
+            (answer(&serving, &[], &[]), "which ends with a `grpc-status`"),
+            (answer(&[&serving[..], b"GARBAGE"].concat(), &[], ok), "although its `grpc-status` is 0"),
+            (answer(&[serving, serving].concat(), &[], ok), "although its `grpc-status` is 0"),
+            (answer(&[], ok, &[]), "although its `grpc-status` is 0"),
+        ];
+        for (response, expected) in cases {
+            let why = of(&response).unwrap_err();
+            assert!(why.starts_with("an answer that is not gRPC, ") && why.contains(expected), "{why}");
         }
     }
 }

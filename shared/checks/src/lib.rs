@@ -2,15 +2,17 @@
 //! what was expected and what was seen.
 //!
 //! What may run when (`plan`), what is asked (`request`), and whether an answer is as expected (`expect`, `matcher`) are
-//! pure functions in files of their own; `engine`, `trial` and `probe` alone wait. Knows nothing of AWS, of deployments or of
+//! pure functions in files of their own; `engine`, `trial`, `probe` and `aside` alone wait. Knows nothing of AWS, of deployments or of
 //! verdicts: `greenlight check` can use it on a laptop as the hooks do on Lambda.
 
 mod answer;
+mod aside;
 mod block;
 mod engine;
 mod expect;
 mod grpc;
 mod invoke;
+mod judge;
 mod mask;
 mod matcher;
 mod observe;

@@ -5,8 +5,10 @@ use std::cmp::Ordering;
 
 use domain::config::MATCHER_WORDS;
 use domain::text::nearest;
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
+
+use crate::answer::SEARCHED;
 
 /// How a text of a value is shown: bounded, and without what must not be seen.
 pub(crate) type Show<'a> = &'a dyn Fn(&str) -> String;
@@ -96,9 +98,17 @@ fn parse_word(word: &str, operand: &Value) -> Result<Matcher, String> {
     }
 }
 
+/// The largest regular expression, in bytes of its compiled form: some thousand parts. How long a search takes grows with them.
+const LARGEST_REGEX: usize = 64 << 10;
+
 /// A regular expression, or a sentence that says what is wrong with it.
 pub(crate) fn regex(expression: &str) -> Result<Regex, String> {
-    Regex::new(expression).map_err(|error| format!("`{expression}` is no regular expression: {error}"))
+    RegexBuilder::new(expression).size_limit(LARGEST_REGEX).build().map_err(|error| match error.to_string() {
+        large if large.contains("size limit") => {
+            format!("`{expression}` is too large a regular expression; repeat less in it, such as `a+` in place of `a{{1,1000}}`")
+        }
+        other => format!("`{expression}` is no regular expression: {other}"),
+    })
 }
 
 impl Matcher {
@@ -110,7 +120,7 @@ impl Matcher {
             Matcher::NotEqual(unwanted) => !equal(value, unwanted),
             Matcher::Compare(comparison, bound) => order(value, bound).is_some_and(|order| comparison.holds(order)),
             Matcher::Matches(regex) => match value {
-                Value::String(text) => regex.is_match(text),
+                Value::String(text) => regex.is_match(text.get(..text.floor_char_boundary(SEARCHED)).unwrap_or(text)),
                 Value::Number(_) | Value::Bool(_) => regex.is_match(&value.to_string()),
                 _ => false,
             },
@@ -271,6 +281,8 @@ mod tests {
             assert_eq!(parse(&wanted).unwrap_err(), expected);
         }
         assert!(parse(&json!({ "matches": "(" })).unwrap_err().starts_with("`(` is no regular expression: "));
+        let large = parse(&json!({ "matches": "(a{1,100}){1,100}" })).unwrap_err();
+        assert!(large.starts_with("`(a{1,100}){1,100}` is too large a regular expression; "), "{large}");
         assert!(parse(&json!({})).unwrap_err().starts_with("an empty matcher"));
     }
 }

@@ -1,19 +1,22 @@
 //! The conversations that are more than a request and its answer: a WebSocket, and a gRPC server's health. Knows nothing of what is
 //! expected, but for asking whether a message is the one that is waited for.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use domain::hook::Outcome;
 use domain::text::count;
 use domain::time::spoken;
-use http::{HeaderMap, Request};
+use http::Request;
 use outbound::{Heard, HttpClient, HttpError, Opened, WebSocket};
 use serde_json::json;
 
-use crate::answer::{Answer, Seal, line_of};
+use crate::answer::{Answer, SMALL, Seal, line_of};
 use crate::grpc::status_in;
+use crate::judge::Judge;
 use crate::mask::Mask;
-use crate::trial::{NoAnswer, unanswered};
+use crate::trial::{NoAnswer, unanswered, unjudged};
 
 /// A WebSocket to be opened.
 pub(crate) struct Conversation {
@@ -29,7 +32,9 @@ pub(crate) struct Conversation {
 struct SoFar {
     is_open: bool,
     messages: usize,
+    /// The beginning of the last one, and how long it was in bytes.
     last: Vec<u8>,
+    length: usize,
 }
 
 impl SoFar {
@@ -38,25 +43,25 @@ impl SoFar {
             (0, _) => "no message came".to_owned(),
             (messages, Some(last)) => format!("{} came, the last: `{last}`", count(messages, "message")),
             (messages, None) => {
-                format!("{} came, the last of {} bytes that are not text", count(messages, "message"), self.last.len())
+                format!("{} came, the last of {} bytes that are not text", count(messages, "message"), self.length)
             }
         }
     }
 }
 
-/// Opens a WebSocket, says what is to be said, and listens until a message `is_it`; all of it within `limit`.
+/// Opens a WebSocket, says what is to be said, and listens until a message is the one that `judge` waits for; all of it within `limit`.
 pub(crate) async fn by_websocket(
     http: &HttpClient,
     conversation: Conversation,
-    is_it: impl Fn(&Answer) -> bool,
+    judge: &Judge,
     limit: Duration,
     mask: &Mask,
 ) -> Result<Answer, NoAnswer> {
     let (mut socket, mut so_far) = (None, SoFar::default());
-    let talk = converse(http, conversation, is_it, &mut socket, &mut so_far, mask);
+    let talk = converse(http, conversation, judge, &mut socket, &mut so_far, mask);
     let outcome = http.clock().timeout(limit, talk).await;
     if let Some(socket) = socket {
-        socket.close().await;
+        socket.close();
     }
     outcome.unwrap_or_else(|_| {
         let within = spoken(limit);
@@ -72,7 +77,7 @@ pub(crate) async fn by_websocket(
 async fn converse(
     http: &HttpClient,
     conversation: Conversation,
-    is_it: impl Fn(&Answer) -> bool,
+    judge: &Judge,
     kept: &mut Option<WebSocket>,
     so_far: &mut SoFar,
     mask: &Mask,
@@ -82,16 +87,7 @@ async fn converse(
     let socket = match http.open_websocket(conversation.request).await.map_err(|error| unanswered(&error))? {
         Opened::Open(socket) => kept.insert(*socket),
         Opened::Refused(response) => {
-            return Ok(Answer {
-                status: Some(response.status),
-                headers: response.headers,
-                body: response.body,
-                seal: Seal::of(response.certificate, clock),
-                elapsed: response.elapsed,
-                function_error: None,
-                called: None,
-                peer: response.peer,
-            });
+            return Ok(Answer::of(*response, clock));
         }
     };
     so_far.is_open = true;
@@ -103,12 +99,13 @@ async fn converse(
     let answer = |body: Vec<u8>, called: String| Answer {
         status: Some(101),
         headers: headers.clone(),
+        length: body.len(),
         body,
         seal: seal.clone(),
         elapsed: clock.now().since(started),
-        function_error: None,
         called: Some(called),
         peer,
+        ..Answer::default()
     };
     if !conversation.waits {
         return Ok(answer(Vec::new(), "open".to_owned()));
@@ -117,11 +114,14 @@ async fn converse(
         match socket.next().await.map_err(|error| unanswered(&error))? {
             Heard::Message(message) => {
                 so_far.messages += 1;
-                so_far.last.clone_from(&message);
+                so_far.length = message.len();
+                so_far.last = message.get(..SMALL).unwrap_or(&message).to_vec();
                 let answer = answer(message, format!("message {}", so_far.messages));
-                if is_it(&answer) {
+                let (is_it, answer) = judge.is_it(answer).await.map_err(unjudged)?;
+                if is_it {
                     return Ok(answer);
                 }
+                breath().await;
             }
             Heard::Closed(how) => {
                 let why = format!(
@@ -140,6 +140,7 @@ pub(crate) async fn by_grpc(
     request: Request<Vec<u8>>,
     service: &str,
     limit: Duration,
+    mask: &Mask,
 ) -> Result<Answer, NoAnswer> {
     let response = http.send_http2(request, limit).await.map_err(|error| {
         let (outcome, why, worth_repeating) = unanswered(&error);
@@ -149,17 +150,30 @@ pub(crate) async fn by_grpc(
         };
         (outcome, format!("{why}{hint}"), worth_repeating)
     })?;
-    let status = status_in(&response, service).map_err(|why| (Outcome::Fail, why, true))?;
+    let status = status_in(&response, service, mask).map_err(|why| (Outcome::Fail, why, true))?;
+    let body = json!({ "status": status }).to_string().into_bytes();
     Ok(Answer {
-        status: None,
-        headers: HeaderMap::new(),
-        body: json!({ "status": status }).to_string().into_bytes(),
+        length: body.len(),
+        body,
         seal: Seal::of(response.certificate, http.clock()),
         elapsed: response.elapsed,
-        function_error: None,
         called: Some(status),
         peer: response.peer,
+        ..Answer::default()
     })
+}
+
+/// Lets the others have a turn: one who never stops talking leaves them and the time limits none.
+async fn breath() {
+    let mut taken = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut taken, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

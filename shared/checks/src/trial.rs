@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clock::Clock;
-use domain::config::{Capture, Check, Retries, Severity};
+use domain::config::{Check, Retries, Severity};
 use domain::hook::{Finding, Outcome};
 use domain::ports::PortError;
 use domain::text::bounded;
 use outbound::{HttpClient, HttpError};
 use serde_json::Value;
 
-use crate::answer::{Answer, Seal, source_of};
-use crate::expect::{Expectation, Judgement, Unmet};
+use crate::answer::Answer;
 use crate::invoke::Invoke;
+use crate::judge::{Judge, Judged};
 use crate::mask::Mask;
 use crate::probe::{Conversation, by_grpc, by_websocket};
 use crate::request::Prepared;
@@ -37,6 +37,8 @@ pub(crate) struct Progress {
     tries: u32,
     /// What the last try that ended saw.
     last: Option<String>,
+    /// What the tries that ended captured; of a name the last value.
+    captured: BTreeMap<String, Value>,
 }
 
 /// How a check ended, before its severity softens it.
@@ -51,7 +53,7 @@ pub(crate) struct Ended {
 pub(crate) struct Trial<'a> {
     pub(crate) check: &'a Check,
     pub(crate) prepared: Prepared,
-    pub(crate) expectation: Expectation,
+    pub(crate) judge: Judge,
     /// What the finding is about, masked.
     pub(crate) target: String,
     /// What must not be seen of what is said.
@@ -69,6 +71,21 @@ struct Try {
     /// Whether another try could come out differently.
     worth_repeating: bool,
     captured: BTreeMap<String, Value>,
+}
+
+impl Try {
+    fn of(judged: Judged, elapsed: Duration, peer: Option<String>) -> Self {
+        let Judged { outcome, expected, observed, captured } = judged;
+        Self { outcome, expected, observed, elapsed, peer, worth_repeating: outcome == Outcome::Fail, captured }
+    }
+}
+
+impl Progress {
+    /// Takes note of a try that has ended; what the try before it saw, and all that is captured so far.
+    fn ended(&mut self, one: &mut Try) -> (Option<String>, BTreeMap<String, Value>) {
+        self.captured.append(&mut one.captured);
+        (self.last.replace(one.observed.clone()), self.captured.clone())
+    }
 }
 
 impl Trial<'_> {
@@ -89,9 +106,10 @@ impl Trial<'_> {
         let mut number = 1;
         loop {
             progress.borrow_mut().tries = number;
-            let one = self.once(http, invoker).await;
-            let before = progress.borrow_mut().last.replace(one.observed.clone());
+            let mut one = self.once(http, invoker).await;
+            let (before, captured) = progress.borrow_mut().ended(&mut one);
             if one.outcome.is_acceptable() || number >= tries || !one.worth_repeating {
+                one.captured = captured;
                 return self.ended(one, number, before);
             }
             retrying(number, &bounded(&one.observed, TEXT), pause);
@@ -125,27 +143,37 @@ impl Trial<'_> {
     async fn once(&self, http: &HttpClient, invoker: &impl Invoke) -> Try {
         let limit = self.check.timeout.map_or(TIMEOUT, |span| span.0);
         let started = http.clock().now();
+        let wanted = &self.judge.wanted;
         let answer = match &self.prepared {
-            Prepared::Http { request, .. } => by_http(http, http::Request::clone(request), limit).await,
+            Prepared::Http { request, .. } => {
+                by_http(http, http::Request::clone(request), wanted.needed(), limit).await
+            }
             Prepared::WebSocket { request, message, .. } => {
-                let takes_some = self.check.capture.values().any(|capture| !matches!(capture, Capture::Header { .. }));
                 let conversation = Conversation {
                     request: http::Request::clone(request),
                     message: message.clone(),
-                    waits: takes_some || self.expectation.wants_a_message(),
+                    waits: wanted.needs_a_message(),
                 };
-                by_websocket(http, conversation, |answer| self.expectation.is_met_by(answer), limit, &self.mask).await
+                by_websocket(http, conversation, &self.judge, limit, &self.mask).await
             }
             Prepared::GrpcHealth { request, service, .. } => {
-                by_grpc(http, http::Request::clone(request), service, limit).await
+                by_grpc(http, http::Request::clone(request), service, limit, &self.mask).await
             }
             Prepared::Invoke { payload } => by_invocation(http.clock(), invoker, payload, limit).await,
         };
-        let mut one = match answer {
-            Ok(answer) => self.judge(&answer),
+        let judged = match answer {
+            Ok(answer) => {
+                let (elapsed, peer) = (answer.elapsed, answer.peer.map(|peer| peer.to_string()));
+                let judged = self.judge.judge(answer).await;
+                judged.map(|judged| Try::of(judged, elapsed, peer)).map_err(unjudged)
+            }
+            Err(no_answer) => Err(no_answer),
+        };
+        let mut one = match judged {
+            Ok(one) => one,
             Err((outcome, why, worth_repeating)) => Try {
                 outcome,
-                expected: self.expectation.spoken(),
+                expected: wanted.expectation.spoken(),
                 observed: why,
                 elapsed: http.clock().now().since(started),
                 peer: None,
@@ -158,73 +186,28 @@ impl Trial<'_> {
         one.observed = self.mask.own(&one.observed);
         one
     }
-
-    fn judge(&self, answer: &Answer) -> Try {
-        let mut judgement = self.expectation.judge(answer);
-        let mut captured = BTreeMap::new();
-        for (name, capture) in &self.check.capture {
-            match answer.take(capture) {
-                Ok(value) => drop(captured.insert(name.clone(), value)),
-                Err(why) => judgement.unmet.push(uncaptured(name, capture, why)),
-            }
-        }
-        let (outcome, expected, observed) = self.told(&judgement, answer);
-        Try {
-            outcome,
-            expected,
-            observed,
-            elapsed: answer.elapsed,
-            peer: answer.peer.map(|peer| peer.to_string()),
-            worth_repeating: outcome == Outcome::Fail,
-            captured,
-        }
-    }
-
-    fn told(&self, judgement: &Judgement, answer: &Answer) -> (Outcome, String, String) {
-        let join = |unmet: &[Unmet], part: fn(&Unmet) -> &str| unmet.iter().map(part).collect::<Vec<_>>().join(", ");
-        let (outcome, list) = match (judgement.unmet.as_slice(), judgement.untold.as_slice()) {
-            ([], []) => {
-                let of_status = || answer.status.map(|status| format!("status {status}"));
-                let seen = answer.called.clone().or_else(of_status).unwrap_or_else(|| "an answer".to_owned());
-                return (Outcome::Pass, self.expectation.spoken(), seen);
-            }
-            ([], untold) => (Outcome::Inconclusive, untold),
-            (unmet, _) => (Outcome::Fail, unmet),
-        };
-        let mut observed = join(list, |unmet| &unmet.observed);
-        if judgement.show_body {
-            observed.push_str(", ");
-            observed.push_str(&answer.excerpt(&self.mask));
-        }
-        (outcome, join(list, |unmet| &unmet.expected), observed)
-    }
-}
-
-fn uncaptured(name: &str, capture: &Capture, why: String) -> Unmet {
-    Unmet { expected: format!("{} for `{name}`", source_of(capture)), observed: why }
 }
 
 /// Why there is no answer: the outcome, the reason, and whether another try could come out differently.
 pub(crate) type NoAnswer = (Outcome, String, bool);
 
 pub(crate) fn unanswered(error: &HttpError) -> NoAnswer {
-    (Outcome::Fail, error.to_string(), !matches!(error, HttpError::Malformed(_) | HttpError::TooLong))
+    (Outcome::Fail, error.to_string(), !matches!(error, HttpError::Malformed(_) | HttpError::TooLong(_)))
 }
 
-async fn by_http(http: &HttpClient, request: http::Request<Vec<u8>>, limit: Duration) -> Result<Answer, NoAnswer> {
-    match http.send(request, limit).await {
-        Ok(response) => Ok(Answer {
-            status: Some(response.status),
-            headers: response.headers,
-            body: response.body,
-            seal: Seal::of(response.certificate, http.clock()),
-            elapsed: response.elapsed,
-            function_error: None,
-            called: None,
-            peer: response.peer,
-        }),
-        Err(error) => Err(unanswered(&error)),
-    }
+/// An answer came, and whether it is as expected cannot be told; so it would be the next time.
+pub(crate) fn unjudged(why: String) -> NoAnswer {
+    (Outcome::Inconclusive, why, false)
+}
+
+async fn by_http(
+    http: &HttpClient,
+    request: http::Request<Vec<u8>>,
+    needed: usize,
+    limit: Duration,
+) -> Result<Answer, NoAnswer> {
+    let response = http.send_keeping(request, needed, limit).await.map_err(|error| unanswered(&error))?;
+    Ok(Answer::of(response, http.clock()))
 }
 
 async fn by_invocation(
@@ -236,14 +219,11 @@ async fn by_invocation(
     let started = clock.now();
     match clock.timeout(limit, invoker.invoke(payload)).await {
         Ok(Ok(invoked)) => Ok(Answer {
-            status: None,
-            headers: http::HeaderMap::new(),
+            length: invoked.payload.len(),
             body: invoked.payload.into_bytes(),
-            seal: Seal::Absent,
             elapsed: clock.now().since(started),
             function_error: invoked.function_error,
-            called: None,
-            peer: None,
+            ..Answer::default()
         }),
         // That the version could not be asked says nothing about how it would have answered.
         Ok(Err(error)) => Err((Outcome::Inconclusive, error.to_string(), matches!(error, PortError::Transient { .. }))),
@@ -279,6 +259,7 @@ pub(crate) fn cancelled(check: &Check, target: &str, progress: &Progress, why: &
     };
     let mut ended = not_sent(check, target, Unable::CannotTell(format!("{why}; {how_far}")), mask);
     ended.finding.tries = progress.tries;
+    ended.captured.clone_from(&progress.captured);
     ended
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper_util::client::proxy::matcher::Matcher;
 
+use crate::room::{Held, Room};
 use crate::tls::{Authorities, Certificate};
 
 /// The environment variable that names a PEM file of authorities to be trusted besides the bundled ones, as OpenSSL knows it.
@@ -32,17 +33,23 @@ struct Inner {
     http2: OnceLock<reqwest::Client>,
     /// Which URLs go through a proxy: the rules of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` that the client itself keeps.
     proxies: OnceLock<Matcher>,
+    /// What all bodies in flight may take up together.
+    room: Room,
 }
 
-/// A whole answer.
+/// An answer that has come to its end.
 #[derive(Clone, Debug)]
 pub struct HttpResponse {
     /// The status, 200.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body, as far as it was to be kept.
     pub body: Vec<u8>,
+    /// How long the body was, in bytes.
+    pub length: usize,
+    /// The body's place among all that are in memory at once; whoever takes the body along takes this along, too.
+    pub held: Held,
     /// What came after the body; gRPC puts its status there.
     pub trailers: HeaderMap,
     /// From the request's start to the body's end.
@@ -69,13 +76,16 @@ pub enum HttpError {
     #[error("the connection broke: {0}")]
     Broken(String),
     /// The answer is longer than is ever read.
-    #[error("the answer is longer than {} MiB", LONGEST_BODY >> 20)]
-    TooLong,
+    #[error("the answer is longer than {} MiB", .0 >> 20)]
+    TooLong(usize),
 }
 
-/// The longest body or message that is read, in bytes: what a Lambda function may answer (6 MB, Lambda quotas) and what is said around it.
+/// The longest body that is read, in bytes: what a Lambda function may answer (6 MB, Lambda quotas) and what is said around it.
 /// Without a limit, whoever is asked could use up the function's memory.
-pub(crate) const LONGEST_BODY: usize = 8 << 20;
+pub const LONGEST_BODY: usize = 8 << 20;
+
+/// A body up to this size is read without a place of its own: as many as are ever in flight at once come to 4 MiB.
+const SMALL_BODY: usize = 64 << 10;
 
 /// A client that is used for hours, as AWS keeps an execution environment alive, must not hold on to connections that the other side has
 /// given up: load balancers close idle ones after 60 s by default.
@@ -105,7 +115,21 @@ impl HttpClient {
     /// # Errors
     /// When there is no whole answer; a status of 500 is an answer.
     pub async fn send(&self, request: http::Request<Vec<u8>>, limit: Duration) -> Result<HttpResponse, HttpError> {
-        self.exchange(self.http1(), request, limit).await
+        self.exchange(self.http1(), request, LONGEST_BODY, limit).await
+    }
+
+    /// The same, keeping no more than the body's first `keep` bytes. The rest is read and counted, so that the time is that of the whole
+    /// answer, and let go.
+    ///
+    /// # Errors
+    /// As [`HttpClient::send`].
+    pub async fn send_keeping(
+        &self,
+        request: http::Request<Vec<u8>>,
+        keep: usize,
+        limit: Duration,
+    ) -> Result<HttpResponse, HttpError> {
+        self.exchange(self.http1(), request, keep, limit).await
     }
 
     /// The same by HTTP/2, on a connection of its own: over TLS where the URL is `https://`, else from the first byte on, as is agreed on with
@@ -118,25 +142,25 @@ impl HttpClient {
         request: http::Request<Vec<u8>>,
         limit: Duration,
     ) -> Result<HttpResponse, HttpError> {
-        self.exchange(self.http2(), request, limit).await
+        self.exchange(self.http2(), request, LONGEST_BODY, limit).await
     }
 
     async fn exchange(
         &self,
         client: Result<&reqwest::Client, HttpError>,
         request: http::Request<Vec<u8>>,
+        keep: usize,
         limit: Duration,
     ) -> Result<HttpResponse, HttpError> {
         let started = self.clock.now();
         let in_flight = self.clock.request();
         let exchange = async {
             let begun = self.execute(client?, request, &in_flight).await?;
-            self.whole(begun).await
+            self.whole(begun, keep).await
         };
         let outcome = self.clock.timeout(limit, exchange).await.map_err(|_| HttpError::Timeout(limit))?;
         drop(in_flight);
-        let Whole { head, body, trailers } = outcome?;
-        Ok(head.response(body, trailers, self.clock.now().since(started)))
+        Ok(outcome?.response(self.clock.now().since(started)))
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -156,19 +180,31 @@ impl HttpClient {
         Ok(Begun { response, is_direct })
     }
 
-    /// Reads an answer to its end.
-    pub(crate) async fn whole(&self, begun: Begun) -> Result<Whole, HttpError> {
+    /// Reads an answer to its end and keeps its first `keep` bytes.
+    pub(crate) async fn whole(&self, begun: Begun, keep: usize) -> Result<Whole, HttpError> {
         let (head, is_direct) = (Head::of(&begun), begun.is_direct);
+        let told = begun.response.content_length().and_then(|length| usize::try_from(length).ok());
+        let most = told.map_or(keep, |told| told.min(keep));
         let mut stream = http::Response::<reqwest::Body>::from(begun.response).into_body();
-        let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
+        let (mut body, mut length, mut held, mut trailers) = (Vec::new(), 0, Held::default(), HeaderMap::new());
         while let Some(frame) = stream.frame().await {
             match frame.map_err(|error| self.classify(&error, is_direct))?.into_data() {
-                Ok(chunk) if body.len() + chunk.len() > LONGEST_BODY => return Err(HttpError::TooLong),
-                Ok(chunk) => body.extend_from_slice(&chunk),
+                Ok(chunk) if length + chunk.len() > LONGEST_BODY => return Err(HttpError::TooLong(LONGEST_BODY)),
+                Ok(chunk) => {
+                    length += chunk.len();
+                    let wanted = chunk.get(..keep.saturating_sub(body.len())).unwrap_or(&chunk);
+                    // A small body needs no place. A larger one takes all that it may come to need at once: two that each hold a part and
+                    // wait for more would wait for each other.
+                    if held.is_none() && body.len() + wanted.len() > SMALL_BODY {
+                        held = self.inner.room.take(most).await;
+                        body.reserve_exact(most.saturating_sub(body.len()));
+                    }
+                    body.extend_from_slice(wanted);
+                }
                 Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
             }
         }
-        Ok(Whole { head, body, trailers })
+        Ok(Whole { head, body, length, held, trailers })
     }
 
     pub(crate) fn http1(&self) -> Result<&reqwest::Client, HttpError> {
@@ -241,9 +277,18 @@ pub(crate) struct Head {
 /// An answer that has been read to its end.
 #[derive(Debug)]
 pub(crate) struct Whole {
-    pub(crate) head: Head,
-    pub(crate) body: Vec<u8>,
-    pub(crate) trailers: HeaderMap,
+    head: Head,
+    body: Vec<u8>,
+    length: usize,
+    held: Held,
+    trailers: HeaderMap,
+}
+
+impl Whole {
+    pub(crate) fn response(self, elapsed: Duration) -> HttpResponse {
+        let Self { head: Head { status, headers, peer, certificate }, body, length, held, trailers } = self;
+        HttpResponse { status, headers, body, length, held, trailers, elapsed, peer, certificate }
+    }
 }
 
 impl Head {
@@ -255,11 +300,6 @@ impl Head {
             peer: response.remote_addr().filter(|_| *is_direct),
             certificate: Certificate::of(response.extensions()),
         }
-    }
-
-    pub(crate) fn response(self, body: Vec<u8>, trailers: HeaderMap, elapsed: Duration) -> HttpResponse {
-        let Self { status, headers, peer, certificate } = self;
-        HttpResponse { status, headers, body, trailers, elapsed, peer, certificate }
     }
 }
 
@@ -316,6 +356,39 @@ mod tests {
             assert_eq!(http.send(get("/long"), limit).await.unwrap().body.len(), LONGEST_BODY);
             let error = http.send(get("/endless"), limit).await.unwrap_err();
             assert_eq!(error.to_string(), "the answer is longer than 8 MiB");
+        });
+    }
+    #[test]
+    fn of_a_body_no_more_is_kept_than_is_asked_for() {
+        testkit::run(async {
+            let server = Server::start(|_| Reply::new(200, &"x".repeat(3 << 20))).await;
+            let request = http::Request::get(&server.url).body(Vec::new()).unwrap();
+            let http = HttpClient::new(Clock::system());
+            let answer = http.send_keeping(request, 100_000, Duration::from_secs(20)).await.unwrap();
+            assert_eq!((answer.body.len(), answer.length), (100_000, 3 << 20));
+            assert!(answer.body.capacity() <= 100_000, "{}", answer.body.capacity());
+        });
+    }
+
+    #[test]
+    fn all_bodies_in_memory_share_one_room_and_small_ones_need_none() {
+        testkit::run(async {
+            let server =
+                Server::start(|seen| Reply::new(200, &"x".repeat(seen.path.trim_start_matches('/').parse().unwrap())));
+            let (server, http) = (server.await, HttpClient::new(Clock::system()));
+            let get = async |length: usize, limit: u64| {
+                let request = http::Request::get(format!("{}/{length}", server.url)).body(Vec::new()).unwrap();
+                http.send(request, Duration::from_millis(limit)).await
+            };
+            let mut kept = Vec::new();
+            for _ in 0..4 {
+                kept.push(get(LONGEST_BODY, 20_000).await.unwrap());
+            }
+            let full = get(LONGEST_BODY, 300).await;
+            assert!(matches!(full, Err(HttpError::Timeout(_))), "{full:?}");
+            assert_eq!(get(SMALL_BODY, 20_000).await.unwrap().body.len(), SMALL_BODY);
+            kept.pop();
+            assert_eq!(get(LONGEST_BODY, 20_000).await.unwrap().body.len(), LONGEST_BODY);
         });
     }
 }

@@ -4,12 +4,14 @@
 mod client;
 pub mod pagerduty;
 mod retry;
+mod room;
 pub mod slack;
 mod tls;
 #[cfg(test)]
 mod vendor;
 mod websocket;
 
-pub use client::{HttpClient, HttpError, HttpResponse, SSL_CERT_FILE};
+pub use client::{HttpClient, HttpError, HttpResponse, LONGEST_BODY, SSL_CERT_FILE};
+pub use room::Held;
 pub use tls::Certificate;
 pub use websocket::{Heard, Opened, WebSocket};

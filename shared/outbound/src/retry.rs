@@ -83,7 +83,7 @@ impl Line {
         let detail = self.without_secret(&error.to_string());
         match error {
             HttpError::Malformed(_) => permanent(what, format!("{detail}; check the base URL and the secret's value")),
-            HttpError::Timeout(_) | HttpError::Connect(_) | HttpError::Broken(_) | HttpError::TooLong => {
+            HttpError::Timeout(_) | HttpError::Connect(_) | HttpError::Broken(_) | HttpError::TooLong(_) => {
                 transient(what, detail, None)
             }
         }

@@ -1,11 +1,9 @@
 //! A WebSocket (RFC 6455), opened by the one HTTP client, so that it takes the same ways and trusts the same authorities as every request.
 //! Knows nothing of what is said on it.
 
-use std::time::Duration;
-
-use clock::{Clock, RequestInFlight};
+use clock::RequestInFlight;
 use domain::text::bounded;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderValue};
 use tokio_tungstenite::WebSocketStream;
@@ -15,11 +13,18 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
-use crate::client::{LONGEST_BODY, Whole};
 use crate::{Certificate, HttpClient, HttpError, HttpResponse};
 
-/// How long the other side may take to take its leave. Nothing depends on it any more.
-const LEAVE: Duration = Duration::from_secs(1);
+/// The longest message in either direction, in bytes: API Gateway carries no more than 128 KB (its quotas), and as many conversations as
+/// there are checks may go on at once.
+pub(crate) const LONGEST_MESSAGE: usize = 1 << 20;
+/// How many messages of a conversation are looked at, and how many bytes of them. Whoever talks more is not waited for.
+const MESSAGES: usize = 10_000;
+const BYTES: usize = 16 << 20;
+/// How many pings and pongs are taken; one each second would be a lively server already.
+const PINGS: usize = 1_000;
+/// What may wait to be sent besides a message: answers to pings, for a server that does not read them.
+const UNSENT: usize = 64 << 10;
 /// The buffers of a connection that a message or two go over.
 const BUFFER: usize = 8 << 10;
 
@@ -36,8 +41,11 @@ pub enum Opened {
 #[derive(Debug)]
 pub struct WebSocket {
     stream: WebSocketStream<reqwest::Upgraded>,
-    clock: Clock,
-    in_flight: RequestInFlight,
+    /// Keeps a rehearsal's time from moving on while the conversation lasts.
+    _in_flight: RequestInFlight,
+    messages: usize,
+    bytes: usize,
+    pings: usize,
     /// The headers of the answer that opened it.
     pub headers: HeaderMap,
     /// The address that answered, when it is known.
@@ -73,9 +81,8 @@ impl HttpClient {
         headers.insert(SEC_WEBSOCKET_KEY, value);
         let begun = self.execute(self.http1()?, request, &in_flight).await?;
         if begun.response.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
-            let Whole { head, body, trailers } = self.whole(begun).await?;
-            let elapsed = self.clock().now().since(started);
-            return Ok(Opened::Refused(Box::new(head.response(body, trailers, elapsed))));
+            let whole = self.whole(begun, LONGEST_MESSAGE).await?;
+            return Ok(Opened::Refused(Box::new(whole.response(self.clock().now().since(started)))));
         }
         let head = crate::client::Head::of(&begun);
         let accepted = head.headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
@@ -88,14 +95,24 @@ impl HttpClient {
         let is_direct = begun.is_direct;
         let upgraded = begun.response.upgrade().await.map_err(|error| self.classify(&error, is_direct))?;
         let config = WebSocketConfig::default()
-            .max_message_size(Some(LONGEST_BODY))
-            .max_frame_size(Some(LONGEST_BODY))
+            .max_message_size(Some(LONGEST_MESSAGE))
+            .max_frame_size(Some(LONGEST_MESSAGE))
             .read_buffer_size(BUFFER)
-            .write_buffer_size(BUFFER);
+            .write_buffer_size(BUFFER)
+            .max_write_buffer_size(LONGEST_MESSAGE + UNSENT);
         let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
-        let clock = self.clock().clone();
         let (headers, peer, certificate) = (head.headers, head.peer, head.certificate);
-        Ok(Opened::Open(Box::new(WebSocket { stream, clock, in_flight, headers, peer, certificate })))
+        let (messages, bytes, pings) = (0, 0, 0);
+        Ok(Opened::Open(Box::new(WebSocket {
+            stream,
+            _in_flight: in_flight,
+            messages,
+            bytes,
+            pings,
+            headers,
+            peer,
+            certificate,
+        })))
     }
 }
 
@@ -103,43 +120,55 @@ impl WebSocket {
     /// Sends a text.
     ///
     /// # Errors
-    /// When the connection is broken.
+    /// When the connection is broken, or the text is longer than any message may be.
     pub async fn send(&mut self, text: String) -> Result<(), HttpError> {
+        if text.len() > LONGEST_MESSAGE {
+            let most = LONGEST_MESSAGE >> 20;
+            return Err(HttpError::Malformed(format!("the message is longer than {most} MiB")));
+        }
         self.stream.send(Message::text(text)).await.map_err(broken)
     }
 
     /// Waits for the next message. Pings are answered on the way.
     ///
     /// # Errors
-    /// When the connection is broken, or the message is longer than is ever read.
+    /// When the connection is broken, the message is longer than is ever read, or there is no end of messages or pings.
     pub async fn next(&mut self) -> Result<Heard, HttpError> {
         loop {
             match self.stream.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(Heard::Message(text.as_bytes().to_vec())),
-                Some(Ok(Message::Binary(bytes))) => return Ok(Heard::Message(bytes.to_vec())),
+                Some(Ok(Message::Text(text))) => return self.message(text.as_bytes()),
+                Some(Ok(Message::Binary(bytes))) => return self.message(&bytes),
                 Some(Ok(Message::Close(frame))) => return Ok(Heard::Closed(spoken(frame.as_ref()))),
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                    self.pings += 1;
+                    if self.pings > PINGS {
+                        return Err(HttpError::Broken(format!("more than {PINGS} pings came in one conversation")));
+                    }
+                }
                 Some(Err(Error::ConnectionClosed)) | None => return Ok(Heard::Closed("without a word".to_owned())),
                 Some(Err(error)) => return Err(broken(error)),
             }
         }
     }
 
-    /// Takes its leave and waits a moment for the other side to do so too.
-    pub async fn close(self) {
-        let Self { mut stream, clock, in_flight, .. } = self;
-        // What was waited for so far may have been a message that never came; in a rehearsal this is another question, and time stands
-        // still until it is answered.
-        drop(in_flight);
-        let _leaving = clock.request();
+    fn message(&mut self, bytes: &[u8]) -> Result<Heard, HttpError> {
+        self.messages += 1;
+        self.bytes += bytes.len();
+        if self.messages > MESSAGES || self.bytes > BYTES {
+            return Err(HttpError::Broken(format!(
+                "more than {MESSAGES} messages, or {} MiB of them, came in one conversation",
+                BYTES >> 20
+            )));
+        }
+        Ok(Heard::Message(bytes.to_vec()))
+    }
+
+    /// Takes its leave. What the other side has to say to that is not waited for: nothing depends on it any more, and what depends on the
+    /// check would wait with it.
+    pub fn close(mut self) {
         let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        let leave = async {
-            if stream.close(Some(frame)).await.is_ok() {
-                while let Some(Ok(_)) = stream.next().await {}
-            }
-        };
-        // Whoever does not answer is left standing.
-        let _ = clock.timeout(LEAVE, leave).await;
+        // A frame of four bytes goes out at once, or the connection is stuck anyway.
+        let _ = self.stream.close(Some(frame)).now_or_never();
     }
 }
 
@@ -153,7 +182,7 @@ fn spoken(frame: Option<&CloseFrame>) -> String {
 
 fn broken(error: Error) -> HttpError {
     match error {
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => HttpError::TooLong,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => HttpError::TooLong(LONGEST_MESSAGE),
         Error::Io(error) => HttpError::Broken(error.to_string()),
         other => HttpError::Broken(other.to_string()),
     }

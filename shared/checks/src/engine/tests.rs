@@ -10,6 +10,7 @@ use testkit::http::{Reply, Server};
 use super::*;
 use crate::invoke::{NoVersion, Version};
 
+mod hostile;
 mod running;
 mod secrets;
 

@@ -28,11 +28,9 @@ fn answer(status: u16, body: &str) -> Answer {
         status: Some(status),
         headers,
         body: body.as_bytes().to_vec(),
-        seal: Seal::Absent,
+        length: body.len(),
         elapsed: Duration::from_millis(1500),
-        function_error: None,
-        called: None,
-        peer: None,
+        ..Answer::default()
     }
 }
 

@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use outbound::HttpClient;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -126,7 +127,7 @@ fn what_was_said_last_and_how_it_ended_is_told() {
                     socket.close(Some(frame)).await.unwrap();
                 }
                 Some(Ok(Message::Text(text))) if text.as_str() == "flood" => {
-                    socket.send(Message::text("x".repeat((8 << 20) + 1))).await.unwrap();
+                    socket.send(Message::text("x".repeat((1 << 20) + 1))).await.unwrap();
                 }
                 _ => socket.send(Message::text("two")).await.unwrap(),
             }
@@ -148,9 +149,69 @@ fn what_was_said_last_and_how_it_ended_is_told() {
             [
                 "stays: Fail: open, but no message as expected within 300 ms; 2 messages came, the last: `two`",
                 "leaves: Fail: the server closed the WebSocket with code 1008, `not you`, before the message that was expected; 1 message came, the last: `one`",
-                "floods: Fail: the answer is longer than 8 MiB",
+                "floods: Fail: the answer is longer than 1 MiB",
             ]
         );
+    });
+}
+
+#[test]
+fn a_conversation_without_an_end_is_ended_and_its_answers_do_not_pile_up() {
+    testkit::run(async {
+        // RFC 6455 §5.2: a ping of 100 bytes and a text of 2, as a server frames them. It writes without ever reading.
+        let frame = |path: &str| match path {
+            "/pings" => [&[0x89, 100][..], &[b'x'; 100]].concat(),
+            _ => b"\x81\x02hi".to_vec(),
+        };
+        let (listener, url) = listen().await;
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut start = [0; 10];
+                    stream.peek(&mut start).await.unwrap();
+                    let frames = frame(if start.starts_with(b"GET /pings") { "/pings" } else { "/" }).repeat(500);
+                    let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap().into_inner();
+                    while stream.write_all(&frames).await.is_ok() {}
+                });
+            }
+        });
+        let expect = json!({ "body": { "contains": "three" } });
+        let findings = find(
+            &url,
+            json!([
+                { "name": "pings", "websocket": "/pings", "expect": expect },
+                { "name": "talks", "websocket": "/talks", "expect": expect },
+                { "name": "limit", "websocket": "/talks", "expect": expect, "timeout": "5ms" }
+            ]),
+        )
+        .await;
+        let observed: Vec<&str> = findings.iter().map(|finding| finding.observed.as_str()).collect();
+        assert_eq!(observed[0], "the connection broke: more than 1000 pings came in one conversation");
+        let talked = "the connection broke: more than 10000 messages, or 16 MiB of them, came in one conversation";
+        assert_eq!(observed[1], talked);
+        assert!(observed[2].contains("within 5 ms"), "{}", observed[2]);
+    });
+}
+
+#[test]
+fn nobody_waits_for_the_other_side_to_take_its_leave() {
+    testkit::run(async {
+        let url = talking(|mut socket| async move {
+            socket.send(Message::text("hi")).await.unwrap();
+            // It neither reads nor leaves.
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let list = json!([
+            { "name": "a", "websocket": "/", "expect": { "body": { "contains": "hi" } } },
+            { "name": "b", "websocket": "/", "needs": ["a"] },
+            { "name": "c", "websocket": "/", "needs": ["b"] }
+        ]);
+        let begun = Clock::system().now();
+        let findings = find(&url, list).await;
+        let taken = Clock::system().now().since(begun);
+        assert!(findings.iter().all(|finding| finding.outcome == Outcome::Pass), "{findings:?}");
+        assert!(taken < Duration::from_millis(900), "{taken:?}");
     });
 }
 
@@ -197,6 +258,11 @@ async fn grpc() -> String {
         let (head, frames) = match name.as_str() {
             _ if path != "/grpc.health.v1.Health/Check" => trailers_only("12"),
             "unknown" => trailers_only("5"),
+            "page" => (
+                http::Response::builder().status(502).header("content-type", "text/html"),
+                vec![Frame::data(Bytes::from_static(b"<h1>Bad Gateway</h1>"))],
+            ),
+            "early" => (head_with("0"), vec![Frame::data(Bytes::from_static(b"\0\0\0\0\x02\x08\x01GARBAGE"))]),
             "bare" => trailers_only("12"),
             status => {
                 let status = u8::from(status != "down") + u8::from(status == "down") * 2;
@@ -234,17 +300,24 @@ fn a_grpc_server_is_asked_how_its_services_are() {
                 { "name": "down", "grpc_health": { "service": "down" } },
                 { "name": "meant", "grpc_health": { "service": "down" }, "expect": { "json": { "$.status": "NOT_SERVING" } } },
                 { "name": "unknown", "grpc_health": { "service": "unknown" } },
-                { "name": "bare", "grpc_health": { "service": "bare" } }
+                { "name": "bare", "grpc_health": { "service": "bare" } },
+                { "name": "page", "grpc_health": { "service": "page" } },
+                { "name": "early", "grpc_health": { "service": "early" } }
             ]),
         )
         .await;
         let outcomes: Vec<Outcome> = findings.iter().map(|finding| finding.outcome).collect();
         let (pass, fail) = (Outcome::Pass, Outcome::Fail);
-        assert_eq!(outcomes, [pass, pass, fail, pass, fail, fail], "{findings:?}");
+        assert_eq!(outcomes, [pass, pass, fail, pass, fail, fail, fail, fail], "{findings:?}");
         assert!(findings[0].observed.eq("SERVING"), "{findings:?}");
         assert_eq!((findings[2].expected.as_str(), &findings[2].observed[..12]), ("SERVING", "NOT_SERVING:"));
         assert!(findings[4].observed.starts_with("the server does not know the service `unknown`"), "{findings:?}");
         assert!(findings[5].observed.starts_with("the server has no health service"), "{findings:?}");
+        assert!(
+            findings[6].observed.ends_with("content-type `text/html`, body `<h1>Bad Gateway</h1>`"),
+            "{findings:?}"
+        );
+        assert!(findings[7].observed.starts_with("an answer that is not gRPC"), "{findings:?}");
     });
 }
 
