@@ -130,6 +130,8 @@ fn forms(secret: &str) -> Vec<String> {
     let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let mut forms = vec![
         secret.to_owned(),
+        // A value in a regular expression is taken literally; so it reads in what is expected.
+        regex_lite::escape(secret),
         secret.trim().to_owned(),
         secret.split_whitespace().collect::<Vec<_>>().join(" "),
         encoded.replace("%20", "+"),

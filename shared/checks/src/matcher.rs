@@ -69,6 +69,7 @@ fn parse_word(word: &str, operand: &Value) -> Result<Matcher, String> {
         _ => Err(format!("`{word}` needs a number or a text, not `{operand}`")),
     };
     match word {
+        "matches" | "contains" if operand.as_str() == Some("") => Err(empty(word)),
         "gte" => ordered(Comparison::AtLeast),
         "gt" => ordered(Comparison::Above),
         "lte" => ordered(Comparison::AtMost),
@@ -94,6 +95,11 @@ fn parse_word(word: &str, operand: &Value) -> Result<Matcher, String> {
             }
         }),
     }
+}
+
+/// What is said of a text to be found that is empty.
+pub(crate) fn empty(word: &str) -> String {
+    format!("`{word}` is empty, which everything contains; write the text that is to be found")
 }
 
 /// A regular expression, or a sentence that says what is wrong with it.

@@ -15,7 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str,
 use crate::answer::header_name;
 use crate::grpc;
 use crate::mask::Mask;
-use crate::template::{Scope, Unable, plain, references, render, render_value, sole_reference};
+use crate::template::{Scope, Unable, empty_references, plain, references, render, render_value, sole_reference};
 
 /// What is sent, and how a finding names it.
 #[derive(Clone, Debug)]
@@ -220,6 +220,13 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
         let base = base.as_ref().map_err(|why| Unable::CannotTell(why.clone()))?;
         (base.trim().trim_end_matches('/').to_owned(), path)
     };
+    // `DELETE /orders/{{ id }}` must not become `DELETE /orders/`.
+    let without_query = rest.split(['?', '#']).next().unwrap_or_default();
+    if let Some(name) = empty_references(without_query, scope)?.first() {
+        return Err(Unable::Wrong(format!(
+            "the value of `{{{{ {name} }}}}` is empty, so that `{without_query}` would lead elsewhere"
+        )));
+    }
     let component = |value: &str| utf8_percent_encode(value, COMPONENT).to_string();
     let rendered = if sole_reference(rest).is_some() {
         below(&origin, &plain(rest, scope)?, scope.variables.mask())?

@@ -150,6 +150,7 @@ impl One<'_> {
             // A text with a reference in it is left to the run.
             let readable = |text: &Option<String>| text.clone().filter(|text| !refers(text));
             let parts = [
+                ("contains", BodyExpectation { contains: readable(&body.contains), ..BodyExpectation::default() }),
                 ("matches", BodyExpectation { matches: readable(&body.matches), ..BodyExpectation::default() }),
                 ("sha256", BodyExpectation { sha256: readable(&body.sha256), ..BodyExpectation::default() }),
             ];
