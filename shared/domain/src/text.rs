@@ -20,6 +20,26 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .map(|(_, candidate)| candidate)
 }
 
+/// The text on one line, with nothing in it that a terminal would obey or nobody would see: line breaks and tabs become blanks, and
+/// characters that control, that turn the direction of writing, or that have no width are left out.
+pub fn visible(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
+        _ if c.is_control() || is_unseen(c) => None,
+        _ => Some(c),
+    };
+    text.chars().filter_map(shown).collect()
+}
+
+/// Marks of direction (Unicode's UAX #9), characters without a width, and tags.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 /// The innermost cause of an error. The outer ones of an HTTP client name the URL, which may carry a secret.
 pub fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
@@ -42,6 +62,14 @@ mod tests {
     fn a_bound_is_in_characters_not_bytes() {
         assert_eq!(bounded("äöü", 3), "äöü");
         assert_eq!(bounded("äöüß", 3), "äö…");
+    }
+
+    #[test]
+    fn what_is_visible_is_all_that_is_left() {
+        // An ANSI sequence, the same with C1's CSI, an override of direction, a zero-width space, a byte order mark.
+        let text = "a\u{1b}[2Jb\u{9b}31mc\u{202e}d\u{200b}e\u{feff}f\u{2066}g\r\nh\u{2028}i\tj\u{7f}";
+        assert_eq!(visible(text), "a[2Jb31mcdefg  h i j");
+        assert_eq!(visible("Grüße, 世界 ✓ \u{1f600}"), "Grüße, 世界 ✓ \u{1f600}");
     }
 
     #[test]
