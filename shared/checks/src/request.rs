@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::config::{Check, Method, Request};
+use domain::text::{without_credentials, without_secrets};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
 
@@ -99,7 +100,8 @@ pub(crate) fn prepare(check: &Check, base: &Result<String, String>, scope: Scope
                 Some(url) if has_scheme(url) => format!("{url}{}", grpc::CHECK),
                 Some(url) => {
                     return Err(Unable::Wrong(format!(
-                        "`{url}` is no URL of a gRPC server; write `https://`, or `http://` for HTTP/2 without TLS, and the host"
+                        "`{}` is no URL of a gRPC server; write `https://`, or `http://` for HTTP/2 without TLS, and the host",
+                        without_credentials(url)
                     )));
                 }
             };
@@ -213,7 +215,10 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
             .map_or(path.len(), |at| at + after_scheme);
         let (origin, rest) = path.split_at(end);
         if references(origin).next().is_some() {
-            return Err(Unable::Wrong(format!("`{origin}` takes its host from a reference; write the host itself")));
+            return Err(Unable::Wrong(format!(
+                "`{}` takes its host from a reference; write the host itself",
+                without_credentials(origin)
+            )));
         }
         (origin.to_owned(), rest)
     } else {
@@ -294,14 +299,6 @@ fn credentials(url: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Basic {encoded}")).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// The URL without the user and the password that may stand before its host.
-pub fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    format!("{scheme}://{host}{path}")
 }
 
 fn body(check: &Check, scope: Scope<'_>) -> Result<(Vec<u8>, Option<&'static str>), Unable> {

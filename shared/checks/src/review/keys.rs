@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::config::{BodyExpectation, Capture, Expect, Method, Path, Request};
-use domain::text::bounded;
+use domain::text::{bounded, without_credentials};
 use http::header::HeaderValue;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ impl One<'_> {
         };
         let Some((scheme, rest)) = url.split_once("://") else { return };
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let shown = bounded(url, 120);
+        let shown = bounded(&without_credentials(url), 120);
         let schemes: &[&str] = match request {
             Request::WebSocket { .. } => &["ws", "wss", "http", "https"],
             _ => &["http", "https"],
