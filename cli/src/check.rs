@@ -7,17 +7,19 @@ mod progress;
 mod report;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use checks::{NoVersion, Suite, Variables, revealed, watched, without_secrets};
+use checks::{NoVersion, Suite, Variables, revealed, watched};
 use clap::{Args, ValueEnum};
 use clock::Clock;
 use domain::config::{Request, load_reviewed};
 use domain::hook::{Conclusion, Finding, Outcome, Verdict};
+use domain::text::without_secrets;
 use domain::time::{Span, Timestamp};
 use futures_util::future::{Either, select};
 use outbound::HttpClient;
@@ -62,7 +64,7 @@ pub(crate) struct Arguments {
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<String>,
     /// The time for each block, in place of its own budget: `90s`, `2m`
-    #[arg(long, value_name = "SPAN", value_parser = Span::parse)]
+    #[arg(long, value_name = "SPAN", value_parser = some_time)]
     budget: Option<Span>,
     /// Take checks that invoke a Lambda function out of the verdict
     #[arg(long)]
@@ -98,15 +100,26 @@ pub(crate) struct Ran {
     /// Without credentials; `None` where no check needed one.
     pub(crate) base: Option<String>,
     pub(crate) conclusion: Conclusion,
-    /// Names of the checks that were taken out of the verdict by `--skip-invoke`.
-    pub(crate) skipped: Vec<String>,
+    /// Which of the findings `--skip-invoke` has taken out of the verdict.
+    pub(crate) skipped: BTreeSet<usize>,
     pub(crate) started: Timestamp,
     pub(crate) took: Duration,
 }
 
 impl Ran {
-    pub(crate) fn is_skipped(&self, finding: &Finding) -> bool {
-        self.skipped.contains(&finding.name)
+    /// Each finding, and whether it was taken out of the verdict.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = (&Finding, bool)> {
+        self.conclusion.findings.iter().enumerate().map(|(index, finding)| (finding, self.skipped.contains(&index)))
+    }
+}
+
+/// A span in which something can happen.
+fn some_time(text: &str) -> Result<Span, String> {
+    let span = Span::parse(text).map_err(|error| error.to_string())?;
+    if span.0.is_zero() {
+        Err("it leaves no time for anything; write a span such as `90s`".to_owned())
+    } else {
+        Ok(span)
     }
 }
 
@@ -118,7 +131,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = configuration::file(arguments.config.as_deref())?;
     let text = std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
     let config = load_reviewed(&path.display().to_string(), &text, checks::review)?;
+    local.all_known(&config)?;
     let choices = choose(&config, arguments)?;
+    report::writable(&targets)?;
     let http = HttpClient::new(Clock::system()).trusting(given::authorities().as_deref());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let finished = runtime.block_on(async {
@@ -166,20 +181,24 @@ async fn run_one(
     let mut variables: Variables = local.variables(choice.service);
     variables.extend(revealed(&choice.checks, local, http.clock(), choice.budget).await);
     let suite = Suite { checks: &choice.checks, base: choice.base.clone(), variables };
-    let skipped: Vec<String> = choice
+    let skipped: BTreeSet<usize> = choice
         .checks
         .iter()
-        .filter(|check| arguments.skip_invoke && matches!(check.request(), Ok(Request::Invoke(_))))
-        .map(|check| check.name.clone())
+        .enumerate()
+        .filter(|(_, check)| arguments.skip_invoke && matches!(check.request(), Ok(Request::Invoke(_))))
+        .map(|(index, _)| index)
         .collect();
     let progress = Progress::new(&choice.checks, &skipped, channel, interrupts);
     let started = http.clock().now();
     let invoker = NoVersion(NO_INVOCATION.to_owned());
     let mut findings = Box::pin(watched(&suite, http, &invoker, choice.budget, &progress)).await;
     progress.done()?;
-    for finding in findings.iter_mut().filter(|finding| skipped.contains(&finding.name)) {
-        finding.outcome = Outcome::Degraded;
-        "not run: taken out of the verdict by --skip-invoke".clone_into(&mut finding.observed);
+    // There is one finding for each check, in the same order.
+    for (index, finding) in findings.iter_mut().enumerate() {
+        if skipped.contains(&index) && finding.tries == 0 {
+            finding.outcome = Outcome::Degraded;
+            "not run: taken out of the verdict by --skip-invoke".clone_into(&mut finding.observed);
+        }
     }
     Ok(Ran {
         service: choice.service.name.clone(),
@@ -203,7 +222,7 @@ fn not_run(choice: &Choice<'_>, now: Timestamp) -> Ran {
         block: choice.block,
         base: choice.base.as_deref().ok().map(without_secrets),
         conclusion: Conclusion::from_findings(findings.collect()),
-        skipped: Vec::new(),
+        skipped: BTreeSet::new(),
         started: now,
         took: Duration::ZERO,
     }

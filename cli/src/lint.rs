@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use domain::config::{Config, Problem, load_reviewed, schema};
-use domain::text::count;
+use domain::text::{count, credentials_in, visible};
 use serde_json::json;
 
 use crate::configuration;
@@ -52,7 +52,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Format::Json => print(&document(&name, problems).to_string())?,
         Format::Text => {
             for problem in problems {
-                print(&format!("{name}:{}:{}: {}", problem.place.line, problem.place.column, problem.message))?;
+                let message = visible(&problem.message);
+                print(&format!("{name}:{}:{}: {message}", problem.place.line, problem.place.column))?;
                 print(&pointed_at(problem, &text))?;
             }
             match &outcome {
@@ -86,13 +87,15 @@ fn document(file: &str, problems: &[Problem]) -> serde_json::Value {
 
 /// The line of the file, cut to what fits, with a mark below the word that is meant.
 fn pointed_at(problem: &Problem, text: &str) -> String {
-    let line: Vec<char> = text
-        .lines()
-        .nth(problem.place.line - 1)
-        .unwrap_or_default()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let whole = text.lines().nth(problem.place.line - 1).unwrap_or_default();
+    let secrets = credentials_in(whole);
+    // As many characters as there were, so that the mark stands where it should; a password is not repeated.
+    let shown = |(at, c): (usize, char)| match c {
+        _ if secrets.iter().any(|secret| secret.contains(&at)) => '*',
+        _ if visible(c.encode_utf8(&mut [0; 4])) != c.to_string() => ' ',
+        _ => c,
+    };
+    let line: Vec<char> = whole.char_indices().map(shown).collect();
     let at = problem.place.column - 1;
     let is_word = |c: &&char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '.');
     let word = line.iter().skip(at).take_while(is_word).count().max(1);

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use domain::text::visible;
 use rehearsal::report::text::Style;
 
 /// Where a text goes.
@@ -77,7 +78,8 @@ pub(crate) fn can_rewrite(channel: Channel) -> bool {
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let (mut lines, mut line, mut length) = (Vec::new(), String::new(), 0);
-    for word in text.split_whitespace() {
+    // Whatever is told, it is for reading: nothing in it moves the cursor.
+    for word in visible(text).split_whitespace() {
         let needed = word.chars().count();
         if length > 0 && length + 1 + needed > width {
             lines.push(std::mem::take(&mut line));
@@ -111,5 +113,6 @@ mod tests {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a https://example.com/äöü b", 10), ["a", "https://ex", "ample.com/", "äöü b"]);
         assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("a\u{1b}[2J\nb\u{9b}c", 20), ["a[2J bc"]);
     }
 }

@@ -179,7 +179,7 @@ fn a_chosen_check_runs_with_what_it_needs_and_its_clean_up_and_nothing_else() {
 fn what_cannot_run_ends_with_2_and_says_what_to_do() {
     let project = Project::new(CONFIG);
     let one = |name| ["--service", name];
-    let cases: [(Vec<&str>, &str); 14] = [
+    let cases: [(Vec<&str>, &str); 22] = [
         (
             vec![],
             "which service? Say `--service NAME`, or `--all`; the configuration has `orchestrator`, `overflow`, `empty`",
@@ -189,10 +189,31 @@ fn what_cannot_run_ends_with_2_and_says_what_to_do() {
         (one("orchestrator").to_vec(), "give it with `--base-url URL`, or set `endpoints.test` in the configuration"),
         ([&one("orchestrator")[..], &["--stage", "after"]].concat(), "set `endpoints.production` in the configuration"),
         (one("empty").to_vec(), "nothing to run: no checks of `empty`"),
-        ([&one("orchestrator")[..], &["--base-url", "localhost:80"]].concat(), "`localhost:80` is no base URL"),
-        ([&one("orchestrator")[..], &["--base-url", "http://h/?q"]].concat(), "is no base URL"),
+        (
+            [&one("orchestrator")[..], &["--base-url", "localhost:80"]].concat(),
+            "--base-url: `localhost:80` is not a URL",
+        ),
+        ([&one("orchestrator")[..], &["--base-url", "http://h/?q"]].concat(), "`http://h/?q` has a `?` in it"),
         ([&one("orchestrator")[..], &["--base-url", "http://h", "--check", "raed"]].concat(), "did you mean `read`?"),
         ([&one("orchestrator")[..], &["--base-url", "http://h", "--var", "x"]].concat(), "is written NAME=VALUE"),
+        ([&one("orchestrator")[..], &["--base-url", "http://localhost:99999"]].concat(), "no port from 1 to 65535"),
+        ([&one("orchestrator")[..], &["--base-url", "https:/ada:hunter2@h"]].concat(), "`https:/***@h` is not a URL"),
+        (
+            [&one("orchestrator")[..], &["--var", "revision.git_sha="]].concat(),
+            "`--var revision.git_sha=` has no value",
+        ),
+        (
+            [&one("orchestrator")[..], &["--var", "secret:app#token="]].concat(),
+            "`--var secret:app#token=` has no value",
+        ),
+        ([&one("orchestrator")[..], &["--var", "revision.gitsha=x"]].concat(), "did you mean `revision.git_sha`?"),
+        ([&one("orchestrator")[..], &["--var", "secret:app#tokn=x"]].concat(), "did you mean `secret:app#token`?"),
+        (
+            ["--service", "overflow", "--base-url", "http://h", "--report", "json", "--output", "no/such/folder.json"]
+                .to_vec(),
+            "could not write the report `no/such/folder.json`",
+        ),
+        (vec!["--all", "--budget", "0s"], "it leaves no time for anything"),
         (vec!["--config", "/nowhere.yaml"], "could not read `/nowhere.yaml`"),
         (vec!["--all", "--budget", "5"], "write a number and a unit"),
         (vec!["--all", "--report", "json", "--report", "junit"], "several reports cannot share standard output"),
@@ -207,6 +228,12 @@ fn what_cannot_run_ends_with_2_and_says_what_to_do() {
     let broken = Project::new("version: 1\nservises: []\n");
     let (status, _, error) = broken.check(&[]);
     assert!(status == Some(2) && error.contains("greenlight.yaml:2:1: ") && error.contains("`services`"), "{error}");
+    // What `lint` refuses is not run: a check without its `needs` could pass for the wrong reason.
+    let unsound = CONFIG.replace("name: health, get: /health", "name: answers, get: /health, needs: [nobody]");
+    let (status, out, error) =
+        Project::new(&unsound).check(&["--service", "overflow", "--base-url", "http://h", "--skip-invoke"]);
+    assert_eq!((status, out.as_str()), (Some(2), ""), "{error}");
+    assert!(error.contains("there are two checks named `answers`") && error.contains("no check `nobody`"), "{error}");
     let output = Command::new(env!("CARGO_BIN_EXE_greenlight")).arg("check").current_dir("/").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("and no `greenlight.yaml` in it; say where the file is"));
 }

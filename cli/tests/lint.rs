@@ -111,3 +111,25 @@ fn a_file_that_cannot_be_read_ends_with_2_and_says_which() {
     }
     std::fs::remove_dir_all(empty).unwrap();
 }
+
+#[test]
+fn a_password_in_an_address_is_repeated_nowhere_however_badly_it_is_written() {
+    for (number, address) in
+        ["ftp://ada:hunter2@host", "ada:hunter2@host.example", "https:/ada:hunter2@host", "https://ada:hunter2/x@h x"]
+            .iter()
+            .enumerate()
+    {
+        let text = format!(
+            "version: 1\nservices:\n  - name: a\n    codedeploy: {{ application: b, deployment_group: c }}\n    \
+             endpoints: {{ test: \"{address}\" }}\n    after_allow_traffic:\n      checks:\n        - {{ name: a, get: \"ftp://ada:hunter2@host\" }}\n        \
+             - {{ name: b, grpc_health: {{ url: \"ws://ada:hunter2@host\" }} }}\n"
+        );
+        let folder = folder(&format!("password-{number}"), &text);
+        for arguments in [&[][..], &["--format", "json"]] {
+            let (status, out, error) = lint(&folder, arguments);
+            assert_eq!(status, Some(1), "{out}");
+            assert!(!format!("{out}{error}").contains("hunter2"), "{out}{error}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -26,25 +26,32 @@ fn the_sample_names_its_schema_for_editors() {
     assert!(sample.starts_with("# yaml-language-server: $schema=greenlight.schema.json\n"));
 }
 
-/// The configurations that are shown somewhere and are valid, with where they stand.
+/// The configurations that are shown somewhere, with where they stand, but for those that are shown for their mistakes.
 fn shown() -> Vec<(String, String)> {
     let mut shown = Vec::new();
     for name in ["config/greenlight.yaml", "docs/examples/own-application.yaml"] {
         shown.push((name.to_owned(), std::fs::read_to_string(root().join(name)).expect("the file is there")));
     }
     for page in ["docs/configuration.md", "README.md"] {
-        for block in blocks(page).iter().filter(|block| block.language == "yaml") {
+        let blocks = blocks(page);
+        for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.language == "yaml") {
             let Some(text) = configuration(&block.text) else { continue };
-            if load_reviewed("greenlight.yaml", &text, checks::review).is_ok() {
-                shown.push((format!("{}:{}", block.page, block.line), text));
+            // What is told of a wrong configuration stands in the block that follows it.
+            if blocks.get(index + 1).is_some_and(|next| next.language == "text") {
+                continue;
             }
+            let at = format!("{}:{}", block.page, block.line);
+            if let Err(error) = load_reviewed("greenlight.yaml", &text, checks::review) {
+                panic!("the example at {at} does not load: {error}");
+            }
+            shown.push((at, text));
         }
     }
     shown
 }
 
 /// Each is a mistake of its own kind, below a service.
-const BROKEN: [&str; 34] = [
+const BROKEN: [&str; 37] = [
     "endpoint: { test: https://a }",
     "endpoints: { test: a.example }",
     "endpoints: [https://a]",
@@ -72,6 +79,9 @@ const BROKEN: [&str; 34] = [
     "after_allow_traffic: { checks: [{ name: a, get: /, expect: { status: 99 } }] }",
     "after_allow_traffic: { checks: [{ name: a, get: /, expect: { status: [2x] } }] }",
     "after_allow_traffic: { checks: [{ name: a, get: /, expect: { body: {} } }] }",
+    "after_allow_traffic: { checks: [{ name: a, get: /, expect: { body: { contains: '' } } }] }",
+    "after_allow_traffic: { checks: [{ name: a, get: /, expect: { json: { $.a: { matches: '' } } } }] }",
+    "after_allow_traffic: { checks: [{ name: a, get: /, expect: { json: { $.a: { contains: '' } } } }] }",
     "after_allow_traffic: { checks: [{ name: a, get: /, expect: { json: { a: 1 } } }] }",
     "after_allow_traffic: { checks: [{ name: a, get: /, expect: { json: { $.a: { gtee: 1 } } } }] }",
     "after_allow_traffic: { checks: [{ name: a, get: /, expect: { json: { $.a: {} } } }] }",
@@ -96,6 +106,11 @@ fn broken() -> Vec<(String, String)> {
     let service = "version: 1\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: group }\n";
     let below = BROKEN.iter().map(|line| ((*line).to_owned(), format!("{service}    {line}\n")));
     below.chain(BROKEN_FILES.iter().map(|text| ((*text).to_owned(), (*text).to_owned()))).collect()
+}
+
+#[test]
+fn every_example_that_is_shown_is_taken() {
+    assert!(shown().len() > 8, "{}", shown().len());
 }
 
 #[test]

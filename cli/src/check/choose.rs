@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use checks::{needs_base, only};
-use domain::config::{Check, Config, Service};
-use domain::text::nearest;
+use domain::config::{Check, Config, Service, not_a_base_url};
+use domain::text::{nearest, without_secrets};
 
 use super::{Arguments, BUDGET, Stage};
 
@@ -113,17 +113,11 @@ fn base(
         }
         return Ok(Err(missing));
     };
-    let shown = checks::without_secrets(url);
-    let parsed = url.parse::<http::Uri>().ok();
-    let is_base = parsed.is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri.host().is_some_and(|host| !host.is_empty())
-            && uri.query().is_none()
-    });
-    if !is_base || url.contains('#') {
-        bail!(
-            "`{shown}` is no base URL; write `http://` or `https://`, the host, and a path at most: `https://test.example.com:8443`"
-        );
+    if let Some(wrong) = not_a_base_url(url) {
+        bail!("--base-url: {wrong}");
+    }
+    if let Err(error) = url.parse::<http::Uri>() {
+        bail!("--base-url: `{}` is no URL: {error}", without_secrets(url));
     }
     Ok(Ok(url.to_owned()))
 }

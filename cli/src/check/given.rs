@@ -1,12 +1,13 @@
 //! What is given from outside to a run on this machine: variables, secrets and Ctrl-C. Knows nothing of the checks.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
 use checks::{Given, Variables};
-use domain::config::{SecretRef, Service};
+use domain::config::{Config, SecretRef, Service};
 use domain::ports::{PortError, Secrets};
+use domain::text::nearest;
 use tokio::sync::Notify;
 
 /// The names that a hook takes from the deployment.
@@ -40,6 +41,11 @@ impl Local {
                 // The whole text is not repeated: it may hold a secret.
                 _ => bail!("a `--var` is written NAME=VALUE, such as `--var revision.git_sha=$GITHUB_SHA`"),
             };
+            if value.is_empty() {
+                bail!(
+                    "`--var {name}=` has no value; an empty one would let a check pass that looks for it. Is the variable set that it comes from?"
+                );
+            }
             let value = value.to_owned();
             if name.starts_with("secret:") || name.starts_with("env:") {
                 let reference = SecretRef::parse(name).ok().with_context(|| {
@@ -57,6 +63,29 @@ impl Local {
             }
         }
         Ok(local)
+    }
+
+    /// Every name that is given must mean something to some check of the configuration: one that is misspelt would leave the right one
+    /// without its value.
+    pub(super) fn all_known(&self, config: &Config) -> anyhow::Result<()> {
+        let blocks = config.services.iter().flat_map(|service| {
+            [service.before_allow_traffic.checks.as_slice(), service.after_allow_traffic.checks.as_slice()]
+        });
+        let mut known: BTreeSet<&str> = blocks.flat_map(checks::names).collect();
+        known.extend(checks::VARIABLES);
+        for name in self.variables.keys().chain(self.secrets.keys()) {
+            if known.contains(name.as_str()) {
+                continue;
+            }
+            match nearest(name, known.iter().copied()) {
+                Some(near) => bail!("`--var {name}=…`: no check refers to `{name}`; did you mean `{near}`?"),
+                None => {
+                    let known: Vec<&str> = known.into_iter().collect();
+                    bail!("`--var {name}=…`: no check refers to `{name}`; known here are {}", known.join(", "))
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What a check of the service may refer to, secrets aside.

@@ -2,12 +2,12 @@
 //! run. Knows nothing of why a check came out as it did.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use checks::{Event, Watcher};
 use domain::config::Check;
 use domain::hook::{Finding, Outcome};
-use domain::text::bounded;
+use domain::text::{bounded, visible};
 use domain::time::spoken;
 use rehearsal::report::text::{Paint, Style};
 
@@ -41,8 +41,8 @@ pub(super) fn heading(choice: &Choice<'_>, base: Option<&str>, style: Style) -> 
 
 /// One block's run.
 pub(super) struct Progress<'a> {
-    names: Vec<&'a str>,
-    skipped: &'a [String],
+    names: Vec<String>,
+    skipped: &'a BTreeSet<usize>,
     channel: Channel,
     style: Style,
     rewrites: bool,
@@ -62,13 +62,13 @@ struct State {
 
 impl<'a> Progress<'a> {
     pub(super) fn new(
-        checks: &'a [Check],
-        skipped: &'a [String],
+        checks: &[Check],
+        skipped: &'a BTreeSet<usize>,
         channel: Channel,
         interrupts: &'a Interrupts,
     ) -> Self {
         Self {
-            names: checks.iter().map(|check| check.name.as_str()).collect(),
+            names: checks.iter().map(|check| visible(&check.name)).collect(),
             skipped,
             channel,
             style: style(channel),
@@ -83,8 +83,8 @@ impl<'a> Progress<'a> {
         self.state.into_inner().failed.map_or(Ok(()), Err)
     }
 
-    fn name(&self, index: usize) -> &'a str {
-        self.names.get(index).copied().unwrap_or_default()
+    fn name(&self, index: usize) -> &str {
+        self.names.get(index).map_or("", String::as_str)
     }
 
     /// Writes a line that stays, and again what is running.
@@ -121,12 +121,13 @@ impl<'a> Progress<'a> {
         text
     }
 
-    fn ended(&self, finding: &Finding) -> String {
-        if self.skipped.contains(&finding.name) {
-            return self.style.paint(&format!("  - {}, not run", finding.name), Paint::Dim);
+    fn ended(&self, index: usize, finding: &Finding) -> String {
+        let name = self.name(index);
+        if self.skipped.contains(&index) {
+            return self.style.paint(&format!("  - {name}, not run"), Paint::Dim);
         }
         let (sign, paint) = sign(finding.outcome);
-        let mut line = format!("  {} {}", self.style.paint(sign, paint), finding.name);
+        let mut line = format!("  {} {name}", self.style.paint(sign, paint));
         if !matches!(finding.outcome, Outcome::Pass) {
             line.push_str(&format!(", {}", finding.outcome.word()));
         }
@@ -160,7 +161,7 @@ impl Watcher for Progress<'_> {
             }
             Event::Ended { index, finding } => {
                 state.running.remove(&index);
-                let line = self.ended(finding);
+                let line = self.ended(index, finding);
                 self.show(&mut state, Some(&line));
             }
         }
@@ -182,8 +183,8 @@ mod tests {
         let interrupts = Interrupts::default();
         let names: Vec<String> = (0..10).map(|n| format!("check {n} with a name")).collect();
         let progress = Progress {
-            names: names.iter().map(String::as_str).collect(),
-            skipped: &[],
+            names,
+            skipped: &BTreeSet::new(),
             channel: Channel::Output,
             style: Style { width: 60, colour: false },
             rewrites: true,

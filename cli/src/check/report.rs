@@ -39,6 +39,15 @@ pub(super) fn targets<'a>(forms: &[Form], files: &'a [PathBuf]) -> anyhow::Resul
     Ok(forms.iter().copied().zip(files).collect())
 }
 
+/// Opens each file once, so that a run is not begun whose report nobody would get.
+pub(super) fn writable(targets: &[(Form, Option<&Path>)]) -> anyhow::Result<()> {
+    for file in targets.iter().filter_map(|(_, file)| *file) {
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        opened.with_context(|| format!("could not write the report `{}`", file.display()))?;
+    }
+    Ok(())
+}
+
 /// Writes one report.
 pub(super) fn write(form: Form, file: Option<&Path>, ran: &[Ran]) -> anyhow::Result<()> {
     let text = match form {

@@ -17,10 +17,8 @@ const INDENT: usize = 14;
 pub(super) fn text(ran: &[Ran], style: Style) -> String {
     let mut out = String::new();
     for ran in ran {
-        for finding in ran.conclusion.findings.iter().filter(|finding| finding.outcome != Outcome::Pass) {
-            if !ran.is_skipped(finding) {
-                out.push_str(&of_finding(ran, finding, style));
-            }
+        for (finding, _) in ran.findings().filter(|(finding, skipped)| finding.outcome != Outcome::Pass && !skipped) {
+            out.push_str(&of_finding(ran, finding, style));
         }
     }
     out.push('\n');
@@ -46,7 +44,7 @@ pub(super) fn text(ran: &[Ran], style: Style) -> String {
 /// `3 of 5 checks passed, 1 degraded, 1 failed`.
 pub(super) fn numbers(ran: &Ran) -> String {
     let findings = &ran.conclusion.findings;
-    let of = |outcome| findings.iter().filter(|finding| finding.outcome == outcome && !ran.is_skipped(finding)).count();
+    let of = |outcome| ran.findings().filter(|(finding, skipped)| finding.outcome == outcome && !skipped).count();
     let mut text = format!("{} of {} passed", of(Outcome::Pass), count(findings.len(), "check"));
     let rest = [
         (of(Outcome::Degraded), "degraded"),

@@ -19,6 +19,12 @@ pub fn secrets(checks: &[Check]) -> BTreeSet<SecretRef> {
     names.filter_map(|name| SecretRef::parse(name).ok()).collect()
 }
 
+/// Every name that the checks refer to by `{{ name }}` or capture.
+pub fn names(checks: &[Check]) -> BTreeSet<&str> {
+    let captured = checks.iter().flat_map(|check| check.capture.keys().map(String::as_str));
+    checks.iter().flat_map(texts).flat_map(references).chain(captured).collect()
+}
+
 /// Reads every secret that the checks refer to, and none else: reading one costs a call. What is not read within `limit` is
 /// told as such to the checks that refer to it.
 pub async fn revealed(checks: &[Check], secrets: &impl Secrets, clock: &Clock, limit: Duration) -> Variables {

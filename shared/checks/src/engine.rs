@@ -220,8 +220,8 @@ impl<'a, W: Watcher> Run<'a, W> {
     fn shown(&self, target: &str) -> String {
         let mask = self.variables.mask();
         match target.split_once('?') {
-            Some((path, query)) => format!("{}?{}", mask.own(path), mask.outside(query, target.len())),
-            None => mask.own(target),
+            Some((path, query)) => format!("{}?{}", mask.said(path), mask.said(&mask.outside(query, target.len()))),
+            None => mask.said(target),
         }
     }
 
@@ -235,10 +235,11 @@ impl<'a, W: Watcher> Run<'a, W> {
         // Softened only after this is decided: a warning has not passed in the eyes of a check that needs it.
         let passed = matches!(ended.finding.outcome, Outcome::Pass | Outcome::Degraded);
         self.set(index, if passed { State::Passed } else { State::NotPassed });
-        self.captured.extend(std::mem::take(&mut ended.captured));
         if let Some(check) = self.suite.checks.get(index) {
+            self.variables.hide_captured(check, &ended.captured);
             ended.finding = softened(check, ended.finding);
         }
+        self.captured.extend(std::mem::take(&mut ended.captured));
         self.watcher.hear(Event::Ended { index, finding: &ended.finding });
         if let Some(slot) = self.ended.get_mut(index) {
             *slot = Some(ended);

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod status;
+mod wanted;
 
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ use sha2::{Digest, Sha256};
 use crate::answer::{Answer, LONGEST_JSON, SEARCHED, SMALL, header_name, json_path};
 use crate::grpc::SERVING;
 use crate::mask::{Mask, is_secret_name};
-use crate::matcher::{self, Matcher, Show, regex};
+use crate::matcher::{Matcher, Show, regex};
 use crate::request::Kind;
-use crate::template::{Scope, Unable, plain, render_value};
+use crate::template::{Scope, Unable, plain};
 
 use status::{StatusPattern, patterns, spoken_status};
 
@@ -105,9 +106,9 @@ impl Expectation {
             status,
             latency: expect.latency.map(|span| span.0),
             headers: headers(&expect.headers, scope)?,
-            contains: rendered(body.contains.as_deref(), scope)?,
-            matches: match rendered(body.matches.as_deref(), scope)? {
-                Some(expression) => Some(regex(&expression).map_err(Unable::Wrong)?),
+            contains: body.contains.as_deref().map(|text| wanted::part(text, scope)).transpose()?,
+            matches: match &body.matches {
+                Some(text) => Some(regex(&wanted::expression(text, scope)?).map_err(Unable::Wrong)?),
                 None => None,
             },
             sha256: sha256(&body, scope)?,
@@ -326,7 +327,7 @@ fn headers(expected: &Map<String, Value>, scope: Scope<'_>) -> Result<Vec<(Heade
         .iter()
         .map(|(name, wanted)| {
             let name = header_name(name).map_err(Unable::Wrong)?;
-            let mut matchers = matcher::parse(&render_value(wanted, scope)?).map_err(Unable::Wrong)?;
+            let mut matchers = wanted::matchers(wanted, scope)?;
             // YAML reads `x-ready: true` as a truth; a header is always text.
             for matcher in &mut matchers {
                 if let Matcher::Equal(Value::Bool(truth)) = matcher {
@@ -346,7 +347,7 @@ fn json(expected: &Map<String, Value>, scope: Scope<'_>) -> Result<Vec<JsonExpec
                 text: text.clone(),
                 path: json_path(text).map_err(Unable::Wrong)?,
                 many: leads_to_many(text),
-                matchers: matcher::parse(&render_value(wanted, scope)?).map_err(Unable::Wrong)?,
+                matchers: wanted::matchers(wanted, scope)?,
             })
         })
         .collect()
@@ -373,12 +374,9 @@ fn leads_to_many(path: &str) -> bool {
     false
 }
 
-fn rendered(text: Option<&str>, scope: Scope<'_>) -> Result<Option<String>, Unable> {
-    text.map(|text| plain(text, scope)).transpose()
-}
-
 fn sha256(body: &BodyExpectation, scope: Scope<'_>) -> Result<Option<String>, Unable> {
-    let Some(text) = rendered(body.sha256.as_deref(), scope)? else { return Ok(None) };
+    let Some(text) = &body.sha256 else { return Ok(None) };
+    let text = plain(text, scope)?;
     let digits = text.trim().to_ascii_lowercase();
     if digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
         Ok(Some(digits))

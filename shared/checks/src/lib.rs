@@ -26,10 +26,9 @@ mod template;
 mod trial;
 mod variables;
 
-pub use block::{needs_base, only, revealed, secrets};
+pub use block::{names, needs_base, only, revealed, secrets};
 pub use engine::{Suite, run, watched};
 pub use invoke::{Invoke, NoVersion, Version};
 pub use observe::{Event, Watcher};
-pub use request::without_secrets;
 pub use review::{VARIABLES, review};
 pub use variables::{Given, Variables};

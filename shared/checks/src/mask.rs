@@ -5,16 +5,22 @@
 //! A text is masked before it is cut: half a secret is found by nobody afterwards.
 
 mod patterns;
+mod views;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use domain::text::bounded;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use domain::config::{Capture, Check};
+use domain::text::{bounded, visible};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::template::{each_text, text_of};
+use views::views;
 
 pub(crate) use patterns::is_secret_name;
 
@@ -35,7 +41,7 @@ impl fmt::Debug for Mask {
 }
 
 impl Mask {
-    /// Hides a value: as it is, and as URLs, forms, JSON, HTML and Base64 write it.
+    /// Hides a value: as it is, and as URLs, forms, JSON, HTML and Base64 write it, each within another as well.
     pub(crate) fn hide(&mut self, secret: &str) {
         let texts = Arc::make_mut(&mut self.0);
         for form in forms(secret) {
@@ -59,6 +65,37 @@ impl Mask {
                 self.hide(password);
             }
         }
+    }
+
+    /// Hides what a check has captured under a name of a secret, or from a place that has one.
+    pub(crate) fn hide_captured(&mut self, check: &Check, captured: &BTreeMap<String, Value>) {
+        for (name, value) in captured {
+            let source = match check.capture.get(name) {
+                Some(Capture::JsonPath(path)) => path,
+                Some(Capture::Header { header }) => header,
+                Some(Capture::Regex { .. }) | None => name,
+            };
+            if !is_secret_name(name) && !is_secret_name(source) {
+                continue;
+            }
+            match value {
+                Value::Number(_) => self.hide(&text_of(value)),
+                value => each_text(value, &mut |text| self.hide(text)),
+            }
+        }
+    }
+
+    /// The same mask with that hidden, too.
+    pub(crate) fn with_captured(&self, check: &Check, captured: &BTreeMap<String, Value>) -> Self {
+        let mut mask = self.clone();
+        mask.hide_captured(check, captured);
+        mask
+    }
+
+    /// What is said of a check: a line without any known secret, and without what a terminal would obey or nobody would see.
+    pub(crate) fn said(&self, text: &str) -> String {
+        // Once more when it can be seen: a secret may come with a character in it that nobody sees.
+        self.own(&visible(&self.own(text)))
     }
 
     /// A text of our own, without any known secret.
@@ -103,77 +140,51 @@ impl Mask {
 
     fn known_in(&self, text: &str, is_cut: bool) -> Vec<Range<usize>> {
         let mut spans = Vec::new();
-        for secret in self.0.iter() {
-            let mut from = 0;
-            while let Some(at) = text.get(from..).and_then(|rest| rest.find(secret.as_str())).map(|at| at + from) {
-                spans.push(at..at + secret.len());
-                from = at + secret.chars().next().map_or(1, char::len_utf8);
-            }
-            let begun = secret.char_indices().skip(SHORTEST).map(|(at, _)| at).filter_map(|at| secret.get(..at));
-            if let Some(part) = begun.filter(|part| is_cut && text.ends_with(part)).last() {
-                spans.push(text.len() - part.len()..text.len());
+        if self.0.is_empty() {
+            return spans;
+        }
+        for view in views(text) {
+            let text = view.text.as_str();
+            for secret in self.0.iter() {
+                let mut from = 0;
+                while let Some(at) = text.get(from..).and_then(|rest| rest.find(secret.as_str())).map(|at| at + from) {
+                    spans.push(view.place(at..at + secret.len()));
+                    from = at + secret.chars().next().map_or(1, char::len_utf8);
+                }
+                let begun = secret.char_indices().skip(SHORTEST).map(|(at, _)| at).filter_map(|at| secret.get(..at));
+                if let Some(part) = begun.filter(|part| is_cut && text.ends_with(part)).last() {
+                    spans.push(view.place(text.len() - part.len()..text.len()));
+                }
             }
         }
         spans
     }
 }
 
-/// The forms in which a value is likely to be repeated.
+/// The forms in which a value is likely to be repeated, besides those that `views` sees through.
 fn forms(secret: &str) -> Vec<String> {
-    let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let component = utf8_percent_encode(secret, crate::request::COMPONENT).to_string();
-    let json = |text: &str| {
-        let quoted = serde_json::Value::from(text).to_string();
-        quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
-    };
-    let escaped = json(secret);
-    let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let mut forms = vec![
         secret.to_owned(),
+        // A value in a regular expression is taken literally; so it reads in what is expected.
+        regex_lite::escape(secret),
         secret.trim().to_owned(),
         secret.split_whitespace().collect::<Vec<_>>().join(" "),
-        encoded.replace("%20", "+"),
-        component.replace("%20", "+"),
-        json(&escaped),
-        escaped.replace('/', "\\/"),
-        ascii(&escaped),
-        html.replace('\'', "&#39;"),
-        html.replace('\'', "&#x27;"),
-        html,
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
-        escaped,
     ];
-    // Either spelling of the digits is right (RFC 3986, 2.1).
-    forms.extend([&encoded, &component].map(|text| lower_digits(text)));
-    forms.extend([encoded, component]);
+    forms.extend(
+        (0..3).flat_map(|before| [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD].map(|base64| within(base64, before, secret))),
+    );
     forms
 }
 
-/// JSON as some servers write it, with nothing but ASCII in it.
-fn ascii(json: &str) -> String {
-    let mut text = String::new();
-    for c in json.chars() {
-        if c.is_ascii() {
-            text.push(c);
-        } else {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
-        }
-    }
-    text
-}
-
-/// Percent-encoding with lower-case digits.
-fn lower_digits(encoded: &str) -> String {
-    let mut parts = encoded.split('%');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (digits, rest) = part.split_at(part.len().min(2));
-        text.push('%');
-        text.push_str(&digits.to_ascii_lowercase());
-        text.push_str(rest);
-    }
-    text
+/// How Base64 writes a value within a longer one, with so many bytes before it: the characters that hold nothing but it.
+fn within(base64: &GeneralPurpose, before: usize, secret: &str) -> String {
+    let encoded = base64.encode([&vec![0; before], secret.as_bytes()].concat());
+    // A character has six bits, so one at each end may hold some of a neighbour.
+    let from = (before * 8).div_ceil(6);
+    let to = (before + secret.len()) * 8 / 6;
+    encoded.get(from..to).unwrap_or_default().to_owned()
 }
 
 /// The text with each span hidden; those that overlap are one.

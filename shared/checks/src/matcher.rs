@@ -71,6 +71,7 @@ fn parse_word(word: &str, operand: &Value) -> Result<Matcher, String> {
         _ => Err(format!("`{word}` needs a number or a text, not `{operand}`")),
     };
     match word {
+        "matches" | "contains" if operand.as_str() == Some("") => Err(empty(word)),
         "gte" => ordered(Comparison::AtLeast),
         "gt" => ordered(Comparison::Above),
         "lte" => ordered(Comparison::AtMost),
@@ -96,6 +97,11 @@ fn parse_word(word: &str, operand: &Value) -> Result<Matcher, String> {
             }
         }),
     }
+}
+
+/// What is said of a text to be found that is empty.
+pub(crate) fn empty(word: &str) -> String {
+    format!("`{word}` is empty, which everything contains; write the text that is to be found")
 }
 
 /// The largest regular expression, in bytes of its compiled form: some thousand parts. How long a search takes grows with them.

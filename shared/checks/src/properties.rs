@@ -186,7 +186,8 @@ proptest! {
     }
 
     #[test]
-    fn what_is_part_of_a_value_is_contained_in_it(before in "\\PC{0,8}", part in "\\PC{0,8}", after in "\\PC{0,8}", item in value(), others in prop::collection::vec(value(), 0..3)) {
+    fn what_is_part_of_a_value_is_contained_in_it(before in "\\PC{0,8}", part in "\\PC{1,8}", after in "\\PC{0,8}", item in value(), others in prop::collection::vec(value(), 0..3)) {
+        prop_assume!(item != json!(""));
         let (whole, longer) = (format!("{before}{part}{after}"), format!("{part}+"));
         prop_assert!(holds(&one_word("contains", part.clone()), Some(&json!(whole))));
         prop_assert!(!holds(&one_word("contains", longer), Some(&json!(part))));

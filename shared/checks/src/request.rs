@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::config::{Check, Method, Request};
+use domain::text::{without_credentials, without_secrets};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
 
 use crate::answer::header_name;
 use crate::grpc;
 use crate::mask::Mask;
-use crate::template::{Scope, Unable, plain, references, render, render_value, sole_reference};
+use crate::template::{Scope, Unable, empty_references, plain, references, render, render_value, sole_reference};
 
 /// What is sent, and how a finding names it.
 #[derive(Clone, Debug)]
@@ -99,7 +100,8 @@ pub(crate) fn prepare(check: &Check, base: &Result<String, String>, scope: Scope
                 Some(url) if has_scheme(url) => format!("{url}{}", grpc::CHECK),
                 Some(url) => {
                     return Err(Unable::Wrong(format!(
-                        "`{url}` is no URL of a gRPC server; write `https://`, or `http://` for HTTP/2 without TLS, and the host"
+                        "`{}` is no URL of a gRPC server; write `https://`, or `http://` for HTTP/2 without TLS, and the host",
+                        without_credentials(url)
                     )));
                 }
             };
@@ -213,13 +215,23 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
             .map_or(path.len(), |at| at + after_scheme);
         let (origin, rest) = path.split_at(end);
         if references(origin).next().is_some() {
-            return Err(Unable::Wrong(format!("`{origin}` takes its host from a reference; write the host itself")));
+            return Err(Unable::Wrong(format!(
+                "`{}` takes its host from a reference; write the host itself",
+                without_credentials(origin)
+            )));
         }
         (origin.to_owned(), rest)
     } else {
         let base = base.as_ref().map_err(|why| Unable::CannotTell(why.clone()))?;
         (base.trim().trim_end_matches('/').to_owned(), path)
     };
+    // `DELETE /orders/{{ id }}` must not become `DELETE /orders/`.
+    let without_query = rest.split(['?', '#']).next().unwrap_or_default();
+    if let Some(name) = empty_references(without_query, scope)?.first() {
+        return Err(Unable::Wrong(format!(
+            "the value of `{{{{ {name} }}}}` is empty, so that `{without_query}` would lead elsewhere"
+        )));
+    }
     let component = |value: &str| utf8_percent_encode(value, COMPONENT).to_string();
     let rendered = if sole_reference(rest).is_some() {
         below(&origin, &plain(rest, scope)?, scope.variables.mask())?
@@ -287,14 +299,6 @@ fn credentials(url: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Basic {encoded}")).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// The URL without the user and the password that may stand before its host.
-pub fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    format!("{scheme}://{host}{path}")
 }
 
 fn body(check: &Check, scope: Scope<'_>) -> Result<(Vec<u8>, Option<&'static str>), Unable> {

@@ -140,6 +140,17 @@ pub(crate) fn render(text: &str, scope: Scope<'_>, encode: impl Fn(&str) -> Stri
         .collect()
 }
 
+/// The references in a text that stand for nothing at all.
+pub(crate) fn empty_references<'t>(text: &'t str, scope: Scope<'_>) -> Result<Vec<&'t str>, Unable> {
+    let mut empty = Vec::new();
+    for name in references(text) {
+        if text_of(&scope.resolve(name)?).is_empty() {
+            empty.push(name);
+        }
+    }
+    Ok(empty)
+}
+
 /// The text with every reference replaced as it is.
 pub(crate) fn plain(text: &str, scope: Scope<'_>) -> Result<String, Unable> {
     render(text, scope, str::to_owned)

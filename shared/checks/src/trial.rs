@@ -182,8 +182,9 @@ impl Trial<'_> {
             },
         };
         // Whatever words it came in: from here on nobody sees a known secret.
-        one.expected = self.mask.own(&one.expected);
-        one.observed = self.mask.own(&one.observed);
+        let mask = self.mask.with_captured(self.check, &one.captured);
+        one.expected = mask.said(&one.expected);
+        one.observed = mask.said(&one.observed);
         one
     }
 }
@@ -241,7 +242,7 @@ pub(crate) fn not_sent(check: &Check, target: &str, why: Unable, mask: &Mask) ->
         name: check.name.clone(),
         outcome,
         expected: String::new(),
-        observed: bounded(&mask.own(&observed), TEXT),
+        observed: bounded(&mask.said(&observed), TEXT),
         target: bounded(target, TARGET),
         peer: None,
         tries: 0,

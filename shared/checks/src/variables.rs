@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use domain::config::Check;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 use crate::mask::Mask;
 
@@ -51,6 +53,11 @@ impl Variables {
     /// Hides the user and the password that may stand in a URL, in every form in which they could be echoed.
     pub(crate) fn hide_credentials_of(&mut self, url: &str) {
         self.mask.hide_credentials_of(url);
+    }
+
+    /// Hides what a check has captured, where it is called like a secret.
+    pub(crate) fn hide_captured(&mut self, check: &Check, captured: &BTreeMap<String, Value>) {
+        self.mask.hide_captured(check, captured);
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Given> {

@@ -19,7 +19,7 @@ pub(super) fn document(ran: &[Ran]) -> String {
                 "verdict": ran.conclusion.verdict,
                 "reason": ran.conclusion.reason,
                 "findings": ran.conclusion.findings,
-                "not_run": ran.skipped,
+                "not_run": ran.findings().filter(|(_, skipped)| *skipped).map(|(finding, _)| &finding.name).collect::<Vec<_>>(),
                 "at": ran.started,
                 "duration_ms": u64::try_from(ran.took.as_millis()).unwrap_or(u64::MAX),
             })

@@ -24,8 +24,8 @@ pub(super) fn document(ran: &[Ran]) -> String {
             seconds(ran.took),
             ran.started
         ));
-        for finding in &ran.conclusion.findings {
-            out.push_str(&case(ran, finding));
+        for (finding, is_skipped) in ran.findings() {
+            out.push_str(&case(ran, finding, is_skipped));
         }
         out.push_str("  </testsuite>\n");
     }
@@ -68,7 +68,7 @@ impl Numbers {
     }
 }
 
-fn case(ran: &Ran, finding: &Finding) -> String {
+fn case(ran: &Ran, finding: &Finding, is_skipped: bool) -> String {
     let head = format!(
         "    <testcase name=\"{}\" classname=\"{}\" time=\"{}\"",
         escaped(&finding.name),
@@ -84,7 +84,7 @@ fn case(ran: &Ran, finding: &Finding) -> String {
         )
     };
     match finding.outcome {
-        _ if ran.is_skipped(finding) => {
+        _ if is_skipped => {
             format!("{head}>\n      <skipped message=\"{}\"/>\n    </testcase>\n", escaped(&finding.observed))
         }
         Outcome::Fail => with("failure"),

@@ -1,6 +1,7 @@
 //! The report as a table in GitHub's Markdown, for a job's summary. Knows nothing of files.
 
 use domain::hook::{Finding, Outcome};
+use domain::text::visible;
 use domain::time::spoken;
 
 use crate::check::{Ran, summary};
@@ -18,16 +19,16 @@ pub(super) fn table(ran: &[Ran]) -> String {
         out.push_str(&format!("### {mark} {}, {}{base}\n\n", escaped(&ran.service), escaped(ran.block)));
         out.push_str(&format!("{} in {}\n\n", summary::numbers(ran), spoken(ran.took)));
         out.push_str("| | check | expected | observed | where | how long |\n| --- | --- | --- | --- | --- | --- |\n");
-        for finding in &ran.conclusion.findings {
-            out.push_str(&row(ran, finding));
+        for (finding, is_skipped) in ran.findings() {
+            out.push_str(&row(finding, is_skipped));
         }
         out.push('\n');
     }
     out
 }
 
-fn row(ran: &Ran, finding: &Finding) -> String {
-    let mark = if ran.is_skipped(finding) { "⏭️" } else { mark(finding.outcome) };
+fn row(finding: &Finding, is_skipped: bool) -> String {
+    let mark = if is_skipped { "⏭️" } else { mark(finding.outcome) };
     let cells = [&finding.name, &finding.expected, &finding.observed, &finding.place(), &finding.effort()];
     format!("| {mark} | {} |\n", cells.map(|cell| escaped(cell)).join(" | "))
 }
@@ -45,7 +46,7 @@ fn mark(outcome: Outcome) -> &'static str {
 /// in a table also that of a bar (GitHub Flavored Markdown, 4.10).
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -54,7 +55,6 @@ fn escaped(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            _ if c.is_control() => out.push(' '),
             _ => out.push(c),
         }
     }
@@ -75,7 +75,7 @@ mod tests {
 | | check | expected | observed | where | how long |
 | --- | --- | --- | --- | --- | --- |
 | ✅ | health |  |  |  | took 12 ms |
-| ❌ | build \| a \`odd\` &lt;name&gt; | $.sha = "3f9c" | status 500, body \`&lt;b&gt; &amp;  \|\` | GET https://test.example.com/version at 10.0.1.7:443 | try 3 took 1.2 s |
+| ❌ | build \| a \`odd\` &lt;name&gt; | $.sha = "3f9c" | status 500, body \`&lt;b&gt; &amp; \|\` | GET https://test.example.com/version at 10.0.1.7:443 | try 3 took 1.2 s |
 | ⚠️ | warm-up |  | status 200 at try 2; the try before: status 503 |  | try 2 took 40 ms |
 | ❔ | overflow |  | not run: it needs \`build\`, which did not pass |  |  |
 | ⏭️ | answers |  | not run |  |  |

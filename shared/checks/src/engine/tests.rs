@@ -260,3 +260,29 @@ fn a_flood_from_an_answer_does_not_swell_what_is_told() {
         }
     });
 }
+
+#[test]
+fn a_captured_token_is_hidden_from_every_later_finding_and_no_answer_reaches_the_terminal() {
+    testkit::run(async {
+        let server = Server::start(|seen| match seen.path.as_str() {
+            "/login" => Reply::new(200, r#"{"access_token": "zx81-spectrum", "next": "/a\u001b[2Jb"}"#),
+            _ => Reply::new(500, "no zx81-spectrum \u{9b}31m here\u{202e}").header("x-told", "zx81-spectrum\u{9b}"),
+        })
+        .await;
+        let list = json!([
+            { "name": "login", "post": "/login", "capture": { "t": "$.access_token", "next": "$.next" } },
+            { "name": "use", "get": "/x/{{ t }}", "expect": { "headers": { "x-told": "{{ next }}{{ t }}" } } },
+            { "name": "follow", "get": "{{ next }}" }
+        ]);
+        let findings = run_at(&server.url, list, &no_version(), BUDGET).await;
+        let told = serde_json::to_string(&findings).unwrap();
+        assert!(!told.contains("zx81") && told.contains("no *** 31m here"), "{told}");
+        assert!(findings[1].target.ends_with("/x/***"), "{told}");
+        let unseen = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(
+            findings
+                .iter()
+                .all(|one| [&one.expected, &one.observed, &one.target].iter().all(|text| !text.contains(unseen)))
+        );
+    });
+}

@@ -233,3 +233,56 @@ fn what_is_expected_and_seen_is_told_without_secrets() {
     seen.status = Some(302);
     assert_eq!(told(json!({}), &seen), ["status 2xx | status 302 to `/next?token=***&page=2`"]);
 }
+
+/// An `expect` block of captured values, as the application under test chooses them.
+fn of_captured(expect: Value) -> Result<Expectation, Unable> {
+    let expect: Expect = serde_json::from_value(expect).unwrap();
+    let captured = [("none", json!("")), ("any", json!(".*")), ("n", json!(7)), ("map", json!({ "exists": true }))];
+    let captured = captured.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let (variables, promised) = (Variables::new(), BTreeMap::new());
+    Expectation::read(&expect, Scope { variables: &variables, captured: &captured, promised: &promised }, Kind::Http)
+}
+
+#[test]
+fn nothing_is_found_in_the_name_of_an_empty_value() {
+    for word in ["contains", "matches"] {
+        for (text, is_wrong) in [
+            ("{{ none }}", true),
+            ("sha: {{ none }}{{none}}", true),
+            ("", true),
+            ("{{ none }}{{ n }}", false),
+            ("x", false),
+        ] {
+            for expect in [
+                json!({ "body": { word: text } }),
+                json!({ "json": { "$.sha": { word: text } } }),
+                json!({ "headers": { "x-build": { word: text } } }),
+            ] {
+                match of_captured(expect.clone()) {
+                    Err(Unable::Wrong(why)) => {
+                        assert!(is_wrong && why.contains("is empty, which everything contains"), "{why}")
+                    }
+                    other => assert!(!is_wrong && other.is_ok(), "{expect}: {other:?}"),
+                }
+            }
+        }
+    }
+    assert_eq!(
+        of_captured(json!({ "json": { "$.sha": "{{ none }}" } })).unwrap().judge(&answer(200, "{}")).unmet.len(),
+        1
+    );
+}
+
+#[test]
+fn a_value_from_an_answer_is_neither_an_expression_nor_a_matcher() {
+    let unmet = |expect: Value, body: &str| of_captured(expect).unwrap().judge(&answer(200, body)).unmet.len();
+    assert_eq!(unmet(json!({ "body": { "matches": "^{{ any }}$" } }), "other"), 1);
+    assert_eq!(unmet(json!({ "body": { "matches": "^{{ any }}$" } }), ".*"), 0);
+    assert_eq!(unmet(json!({ "json": { "$.a": { "matches": "{{ any }}" } } }), r#"{"a": "other"}"#), 1);
+    assert_eq!(unmet(json!({ "headers": { "x-build": { "matches": "{{ any }}" } } }), ""), 1);
+    assert_eq!(unmet(json!({ "json": { "$.a": { "matches": "^{{ n }}$" } } }), r#"{"a": 7}"#), 0);
+    for wanted in [json!("{{ map }}"), json!({ "length": "{{ map }}" })] {
+        assert_eq!(unmet(json!({ "json": { "$.a": wanted } }), r#"{"a": "other"}"#), 1);
+    }
+    assert_eq!(unmet(json!({ "json": { "$.a": "{{ map }}" } }), r#"{"a": {"exists": true}}"#), 0);
+}

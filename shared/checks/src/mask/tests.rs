@@ -2,6 +2,10 @@
 
 use proptest::prelude::*;
 
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
 use super::*;
 
 fn hiding(secret: &str) -> Mask {
@@ -25,9 +29,54 @@ fn a_secret_is_hidden_in_every_form_in_which_it_is_repeated() {
         "pä/ss &quot;w&amp;rd&#39;",
         "pä/ss &quot;w&amp;rd&#x27;",
         "cMOkL3NzICJ3JnJkJw",
+        // As Go's encoding/json and html/template write it, and Python's html.escape leaves quotes on request.
+        r#"pä/ss \"w\u0026rd'"#,
+        r#"p\u00e4/ss \u0022w\u0026rd\u0027"#,
+        "pä/ss \"w&amp;rd'",
+        "pä/ss &#34;w&amp;rd&#39;",
+        // In JSON within JSON, in a form within a URL, in HTML within JSON.
+        r#"pä/ss \\\"w&rd'"#,
+        "p%25C3%25A4%252Fss%2B%2522w%2526rd%2527",
+        r#"pä/ss \u0026quot;w\u0026amp;rd'"#,
     ] {
         assert_eq!(mask.own(&format!("<{form}>")), "<***>", "{form}");
     }
+}
+
+#[test]
+fn base64_of_a_longer_text_does_not_show_the_secret_in_it() {
+    let secret = "s3cr3t-t0ken-0815";
+    for before in ["", "a", "ab", "Bearer ", "{\"token\":\"", "user:"] {
+        for after in ["", "x", "\"}"] {
+            let encoded = STANDARD.encode(format!("{before}{secret}{after}"));
+            let shown = hiding(secret).own(&encoded);
+            // What is left of it at either end are four bits, and the neighbours.
+            assert!(shown.contains("***") && shown.len() <= encoded.len() - secret.len(), "{encoded}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn what_is_captured_as_a_secret_is_hidden_from_then_on() {
+    let check: Check = serde_json::from_value(json!({ "name": "login", "post": "/", "capture": {
+        "token": { "regex": "t=(.*)" }, "a": "$.access_token", "b": "$['x-api-key'][0]", "c": { "header": "set-cookie" }, "pin": "$.n",
+        "id": "$.id", "used": "$.total_tokens", "session": "$.s"
+    } }))
+    .unwrap();
+    let captured = serde_json::from_value(json!({
+        "token": "one-11", "a": "two-22", "b": ["three-33"], "c": "four-44", "pin": 55555, "id": "six-66", "used": 77777,
+        "session": { "deep": "eight-88" }
+    }));
+    let mut mask = Mask::default();
+    mask.hide_captured(&check, &captured.unwrap());
+    let said = mask.said("one-11 two-22 three-33 four-44 55555 six-66 77777 eight-88");
+    assert_eq!(said, "*** *** *** *** *** six-66 77777 ***");
+}
+
+#[test]
+fn what_is_said_is_one_visible_line_and_hides_what_comes_to_light_by_that() {
+    let mask = hiding("hunter22");
+    assert_eq!(mask.said("a\u{1b}[31m\nb\u{9b}2J hun\u{200b}ter22 \u{202e}x"), "a[31m b2J *** x");
 }
 
 #[test]
@@ -92,7 +141,15 @@ proptest! {
             prop_assert!(!shown.contains(&secret), "{shown}");
             prop_assert!(!shown.contains(&other), "{shown}");
         }
-        for form in forms(&secret) {
+        let quoted = |text: &str| {
+            let quoted = serde_json::Value::from(text).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        };
+        let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let encoded = utf8_percent_encode(&secret, NON_ALPHANUMERIC).to_string();
+        let mut ways = vec![quoted(&secret), quoted(&quoted(&secret)), quoted(&html), html, encoded];
+        ways.extend(forms(&secret));
+        for form in ways {
             let shown = mask.own(&format!("{before}{form}{after}"));
             prop_assert!(form.chars().count() < SHORTEST || !shown.contains(&form), "{form}: {shown}");
         }

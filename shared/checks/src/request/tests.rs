@@ -18,6 +18,7 @@ fn prepared(check: Value, base: &str) -> Result<Prepared, Unable> {
         ("broken".to_owned(), json!("a\r\nx: y")),
         ("up".to_owned(), json!("..")),
         ("n".to_owned(), json!(7)),
+        ("none".to_owned(), json!("")),
     ]);
     let (variables, promised) = (Variables::new(), BTreeMap::new());
     prepare(&check, &Ok(base.to_owned()), Scope { variables: &variables, captured: &captured, promised: &promised })
@@ -45,6 +46,7 @@ fn a_path_goes_below_the_base_and_values_are_one_part_of_it() {
         "http://host:81/v1/o/..%2Fa%20b%2F%40x%3Fy/x",
     );
     check_url("/o?token={{ n }}", "http://host:81/v1/o?token=7", "http://host:81/v1/o?token={{ n }}");
+    check_url("/o?full={{ none }}", "http://host:81/v1/o?full=", "http://host:81/v1/o?full={{ none }}");
     check_url("{{ at }}", "http://host:81/v1/@evil.example/", "http://host:81/v1/@evil.example/");
     check_url("https://other.example/x?y=1", "https://other.example/x?y=1", "https://other.example/x?y=1");
 }
@@ -114,6 +116,11 @@ fn a_request_that_cannot_be_sent_says_why() {
         (json!({ "websocket": "/", "form": { "a": "b" } }), "a WebSocket takes a message from `json` or `body`"),
         (json!({ "grpc_health": {}, "body": "x" }), "it takes no `json`, `body` or `form`"),
         (json!({ "get": "/orders/{{ up }}" }), "makes a part of the path `.` or `..`"),
+        (
+            json!({ "delete": "/orders/{{ none }}" }),
+            "the value of `{{ none }}` is empty, so that `/orders/{{ none }}` would",
+        ),
+        (json!({ "get": "{{ none }}" }), "the value of `{{ none }}` is empty"),
         (json!({}), "has 0 requests"),
     ];
     for (mut check, expected) in cases {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::config::{BodyExpectation, Capture, Expect, Method, Path, Request};
-use domain::text::bounded;
+use domain::text::{bounded, without_credentials};
 use http::header::HeaderValue;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ impl One<'_> {
         };
         let Some((scheme, rest)) = url.split_once("://") else { return };
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let shown = bounded(url, 120);
+        let shown = bounded(&without_credentials(url), 120);
         let schemes: &[&str] = match request {
             Request::WebSocket { .. } => &["ws", "wss", "http", "https"],
             _ => &["http", "https"],
@@ -150,6 +150,7 @@ impl One<'_> {
             // A text with a reference in it is left to the run.
             let readable = |text: &Option<String>| text.clone().filter(|text| !refers(text));
             let parts = [
+                ("contains", BodyExpectation { contains: readable(&body.contains), ..BodyExpectation::default() }),
                 ("matches", BodyExpectation { matches: readable(&body.matches), ..BodyExpectation::default() }),
                 ("sha256", BodyExpectation { sha256: readable(&body.sha256), ..BodyExpectation::default() }),
             ];

@@ -210,6 +210,11 @@ fn every_part_of_an_expectation_is_read_before_it_is_needed() {
         &json!({ "json": { "$.n": {} } }),
         "json.$.n: an empty matcher matches nothing; use one of gte, gt, lte, lt, eq, ne, matches, contains, exists, length",
     );
+    const EMPTY: &str = "is empty, which everything contains; write the text that is to be found";
+    for word in ["contains", "matches"] {
+        check_expect(&json!({ "body": { word: "" } }), &format!("body.{word}: `{word}` {EMPTY}"));
+        check_expect(&json!({ "json": { "$.n": { word: "" } } }), &format!("json.$.n.{word}: `{word}` {EMPTY}"));
+    }
     for (expect, start) in [
         (json!({ "body": { "matches": "(" } }), "[0].expect.body.matches: `(` is no regular expression: "),
         (

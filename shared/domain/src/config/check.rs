@@ -299,9 +299,11 @@ pub enum StatusExpectation {
 pub struct BodyExpectation {
     /// A text that must stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub contains: Option<String>,
     /// A regular expression that must match somewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub matches: Option<String>,
     /// The SHA-256 of all of it, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ use super::path::{Path, Step};
 use super::review::review;
 use super::service::Config;
 use super::yaml::{self, Document, Place};
+use crate::text::without_credentials;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +100,8 @@ pub(super) fn read(file: &str, text: &str, reviewer: Reviewer) -> Result<Reading
         }
         for problem in &mut problems {
             problem.place = inside(problem.place, text);
+            // Whatever it says, and however badly an address was written: a password in it is repeated nowhere.
+            problem.message = without_credentials(&problem.message);
         }
         ConfigError { file: file.to_owned(), problems }
     };

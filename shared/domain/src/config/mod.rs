@@ -19,6 +19,7 @@ pub use check::{
 };
 pub use load::{ConfigError, Problem, Remark, Reviewer, load, load_reviewed};
 pub use path::{Path, Step};
+pub use review::not_a_base_url;
 pub use schema::schema;
 pub use service::{
     AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::load::Remark;
 use super::path::Path;
 use super::service::{Config, Service, Slack};
-use crate::text::bounded;
+use crate::text::{bounded, without_credentials};
 
 /// Everything about the fleet that does not fit together; the remarks begin at the top.
 pub(super) fn review(config: &Config) -> Vec<Remark> {
@@ -101,14 +101,14 @@ fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
     }
 }
 
-/// What is wrong with an address that checks are to go below.
-fn not_a_base_url(url: &str) -> Option<String> {
-    let shown = bounded(url, 120);
+/// What is wrong with an address that checks are to go below. A user and a password in it are not repeated.
+pub fn not_a_base_url(url: &str) -> Option<String> {
+    let shown = bounded(&without_credentials(url), 120);
     let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
         let host = url.split_once("://").map_or(url, |(_, rest)| rest);
         return Some(match host.split(['/', ':']).next() {
             Some(name) if name.contains('.') && !name.contains(char::is_whitespace) => {
-                format!("`{shown}` is not a URL; did you mean `https://{}`?", bounded(host, 120))
+                format!("`{shown}` is not a URL; did you mean `https://{}`?", bounded(&without_credentials(host), 120))
             }
             _ => format!("`{shown}` is not a URL; write `https://` and the host"),
         });

@@ -177,8 +177,8 @@ impl JsonSchema for Matcher {
                 "lt": ordered("Below."),
                 "eq": { "description": "Equal; any value, a map too." },
                 "ne": { "description": "Not equal." },
-                "matches": { "description": "Matches this regular expression somewhere.", "type": "string" },
-                "contains": { "description": "A text with this part, a list with this element, a map with this key." },
+                "matches": { "description": "Matches this regular expression somewhere.", "type": "string", "minLength": 1 },
+                "contains": { "description": "A text with this part, a list with this element, a map with this key.", "not": { "const": "" } },
                 "exists": { "description": "Is there, or is not.", "anyOf": [{ "type": "boolean" }, reference] },
                 "length": {
                     "description": "The length of a text, a list or a map.",
