@@ -113,18 +113,18 @@ where
             && stands(codedeploy, clock, &event, lifecycle_event.as_deref(), conclusion.verdict, invocation.deadline)
                 .await
                 .is_ok();
-    if !is_told {
-        tracing::info!(
-            deployment.id = event.deployment.0,
-            hook.name = record.function(),
-            "the lifecycle event had been answered already, so there is nothing to tell"
-        );
-    } else {
+    if is_told {
         if lifecycle_event.is_none() {
             lifecycle_event = target().await.as_ref().and_then(failed_event);
         }
         let notice = notice(function, invocation, event.clone(), deployment, &conclusion, lifecycle_event.clone());
         tell(&function.outbox, clock, notice, invocation.deadline).await;
+    } else {
+        tracing::info!(
+            deployment.id = event.deployment.0,
+            hook.name = record.function(),
+            "the lifecycle event had been answered already, so there is nothing to tell"
+        );
     }
     Ok(json!({
         "verdict": conclusion.verdict,

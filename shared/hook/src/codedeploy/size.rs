@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn every_tenth_fails(number: usize) -> Outcome {
-        if number % 10 == 0 { Outcome::Fail } else { Outcome::Pass }
+        if number.is_multiple_of(10) { Outcome::Fail } else { Outcome::Pass }
     }
 
     #[test]
