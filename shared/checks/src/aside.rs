@@ -24,7 +24,7 @@ impl Aside {
         Self { clock, room: Arc::new(Semaphore::new(room as usize)) }
     }
 
-    /// Does the work and waits for it, at most five seconds. `weight` is its part of the room.
+    /// Waits until there is room, does the work, and waits for it at most five seconds. `weight` is its part of the room.
     ///
     /// # Errors
     /// A sentence that says why there is nothing to show.
@@ -38,8 +38,8 @@ impl Aside {
     ) -> Result<T, String> {
         // In a rehearsal, work is never overtaken by the clock.
         let _working = self.clock.request();
+        let permits = Arc::clone(&self.room).acquire_many_owned(weight).await.map_err(|error| error.to_string())?;
         let worked = async {
-            let permits = Arc::clone(&self.room).acquire_many_owned(weight).await.map_err(|error| error.to_string())?;
             let (sender, done) = oneshot::channel();
             let work = move || {
                 let result = work();

@@ -2,6 +2,7 @@
 //! from the judgement.
 
 mod certificate;
+mod needs;
 mod status;
 mod wanted;
 
@@ -12,13 +13,12 @@ use domain::text::bounded;
 use domain::time::spoken;
 use http::HeaderMap;
 use http::header::HeaderName;
-use outbound::LONGEST_BODY;
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 use serde_json_path::JsonPath;
 use sha2::{Digest, Sha256};
 
-use crate::answer::{Answer, LONGEST_JSON, SEARCHED, SMALL, header_name, json_path};
+use crate::answer::{Answer, SEARCHED, header_name, json_path};
 use crate::grpc::SERVING;
 use crate::mask::{Mask, is_secret_name};
 use crate::matcher::{Matcher, Show, regex};
@@ -118,21 +118,6 @@ impl Expectation {
             status_decides: kind == Kind::WebSocket,
             mask: scope.variables.mask().clone(),
         })
-    }
-
-    /// Whether the body is to be read as JSON.
-    pub(crate) fn reads_json(&self) -> bool {
-        !self.json.is_empty()
-    }
-
-    /// How much of a body is needed, in bytes.
-    pub(crate) fn needed(&self) -> usize {
-        let wanted = [
-            (self.contains.is_some() || self.sha256.is_some(), LONGEST_BODY),
-            (self.reads_json(), LONGEST_JSON),
-            (self.matches.is_some(), SEARCHED),
-        ];
-        wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).fold(SMALL, |most, (_, bytes)| most.max(bytes))
     }
 
     /// Whether something is expected that only a message can bring.
