@@ -64,23 +64,36 @@ const NOT_IN_A_URL: &AsciiSet =
 /// What the URL standard leaves as it is in `application/x-www-form-urlencoded`.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
+/// What stands beside a request that has no use for it: the key, and what to do instead.
+pub(crate) fn useless(check: &Check, request: Request<'_>) -> Vec<(&'static str, String)> {
+    let (kind, taken, instead): (_, &[&str], _) = match request {
+        Request::Http { .. } => ("", &["headers", "json", "body", "form"], ""),
+        Request::WebSocket { .. } => ("`websocket`", &["headers", "json", "body"], "; send it as `body` or `json`"),
+        Request::Invoke(_) => ("`invoke`", &[], "; move what is in it into `payload`"),
+        Request::GrpcHealth(_) => ("`grpc_health`", &["headers"], "; it sends the name of the `service` alone"),
+    };
+    let given = bodies(check).into_iter().chain((!check.headers.is_empty()).then_some("headers"));
+    let useless = given.filter(|key| !taken.contains(key));
+    useless.map(|key| (key, format!("`{key}` means nothing to {kind}{instead}"))).collect()
+}
+
+/// The keys of a body that are given.
+pub(crate) fn bodies(check: &Check) -> Vec<&'static str> {
+    let bodies = [("json", check.json.is_some()), ("body", check.body.is_some()), ("form", !check.form.is_empty())];
+    bodies.into_iter().filter(|(_, is_given)| *is_given).map(|(key, _)| key).collect()
+}
+
 /// Puts a check's request together.
 pub(crate) fn prepare(check: &Check, base: &Result<String, String>, scope: Scope<'_>) -> Result<Prepared, Unable> {
-    match check.request().map_err(Unable::Wrong)? {
+    let asked = check.request().map_err(Unable::Wrong)?;
+    if let Some((_, why)) = useless(check, asked).into_iter().next() {
+        return Err(Unable::Wrong(why));
+    }
+    match asked {
         Request::Invoke(invoke) => {
-            if check.json.is_some() || check.body.is_some() || !check.form.is_empty() || !check.headers.is_empty() {
-                return Err(Unable::Wrong(
-                    "an invocation takes its `payload` alone; move what is in `json`, `body`, `form` or `headers` there".to_owned(),
-                ));
-            }
             Ok(Prepared::Invoke { payload: render_value(&invoke.payload, scope)?.to_string().into_bytes() })
         }
         Request::WebSocket { path } => {
-            if !check.form.is_empty() {
-                return Err(Unable::Wrong(
-                    "a WebSocket takes a message from `json` or `body`, not from `form`".to_owned(),
-                ));
-            }
             let address = address(base, path, scope)?;
             let (message, _) = body(check, scope)?;
             let message =
@@ -89,12 +102,6 @@ pub(crate) fn prepare(check: &Check, base: &Result<String, String>, scope: Scope
             Ok(Prepared::WebSocket { request: Box::new(request(check, &address, (), scope)?), message, shown })
         }
         Request::GrpcHealth(health) => {
-            if check.json.is_some() || check.body.is_some() || !check.form.is_empty() {
-                return Err(Unable::Wrong(
-                    "the question to a gRPC server's health service is always the same; it takes no `json`, `body` or `form`"
-                        .to_owned(),
-                ));
-            }
             let path = match health.url.as_deref().map(|url| url.trim().trim_end_matches('/')) {
                 None => grpc::CHECK.to_owned(),
                 Some(url) if has_scheme(url) => format!("{url}{}", grpc::CHECK),
@@ -233,7 +240,7 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
         )));
     }
     let component = |value: &str| utf8_percent_encode(value, COMPONENT).to_string();
-    let rendered = if sole_reference(rest).is_some() {
+    let (origin, rendered) = if sole_reference(rest).is_some() {
         below(&origin, &plain(rest, scope)?, scope.variables.mask())?
     } else {
         let rendered = rooted(&render(rest, scope, component)?);
@@ -242,7 +249,7 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
                 "a value in `{rest}` makes a part of the path `.` or `..`, which would lead elsewhere on the host"
             )));
         }
-        rendered
+        (origin.as_str(), rendered)
     };
     let shown = match rest.split_once('?') {
         Some((head, query)) => format!("{}?{query}", rooted(&render(head, scope, component)?)),
@@ -250,8 +257,8 @@ fn address(base: &Result<String, String>, path: &str, scope: Scope<'_>) -> Resul
     };
     let tidy = |text: &str| utf8_percent_encode(text, NOT_IN_A_URL).to_string();
     Ok(Address {
-        url: format!("{}{}", tidy(&origin), tidy(&rendered)),
-        shown: format!("{}{shown}", without_secrets(&origin)),
+        url: format!("{}{}", tidy(origin), tidy(&rendered)),
+        shown: format!("{}{shown}", without_secrets(origin)),
     })
 }
 
@@ -271,21 +278,53 @@ fn rooted(rest: &str) -> String {
     }
 }
 
-/// A captured path or URL, such as the one in a `location` header: it is followed on the same host only.
-fn below(origin: &str, value: &str, mask: &Mask) -> Result<String, Unable> {
-    let of_http = |url: &str| with_scheme(url, ["https://", "http://"]);
-    let (plain_value, plain_origin) = (of_http(value), of_http(origin));
-    let same_host =
-        plain_value.strip_prefix(&plain_origin).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
-    match same_host {
-        Some(rest) => Ok(rooted(rest)),
-        None if value.contains("://") || value.starts_with("//") => Err(Unable::Wrong(format!(
-            "`{}` leads to another host than `{}`; a value from an answer is only followed on the same host",
-            mask.outside(value, 120),
-            without_secrets(origin)
-        ))),
-        None => Ok(rooted(value)),
+/// A captured path or URL, such as the one in a `location` header: what it goes below, and the path. It is followed on the same host only.
+fn below<'o>(origin: &'o str, value: &str, mask: &Mask) -> Result<(&'o str, String), Unable> {
+    let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+    let is_scheme = |scheme: &String| scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let url = match scheme(value).filter(is_scheme) {
+        Some(_) => value.to_owned(),
+        // RFC 3986, 4.2: the scheme is the one that the answer came by.
+        None if value.starts_with("//") => format!("{}:{value}", scheme(origin).unwrap_or_default()),
+        None if value.starts_with('/') => return Ok((root(origin), value.to_owned())),
+        None => return Ok((origin, rooted(value))),
+    };
+    if host(&url).is_some() && host(&url) == host(origin) {
+        // By the origin's own words, its user and password among them.
+        return Ok((root(origin), rooted(url.get(root(&url).len()..).unwrap_or_default())));
     }
+    Err(Unable::Wrong(format!(
+        "`{}` leads to another host, port or scheme than `{}`; a value from an answer is only followed on the same host",
+        mask.outside(value, 120),
+        without_secrets(origin)
+    )))
+}
+
+/// A URL up to the end of its host and port.
+fn root(url: &str) -> &str {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(start..).unwrap_or_default();
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    url.get(..start + end).unwrap_or(url)
+}
+
+/// Whether a URL has TLS, its host and its port, as they are compared: in small letters, the port as the scheme implies it (RFC 3986, 6.2).
+fn host(url: &str) -> Option<(bool, String, u16)> {
+    let (scheme, authority) = root(url).split_once("://")?;
+    let (tls, implied) = match scheme.to_ascii_lowercase().as_str() {
+        "https" | "wss" => (true, 443),
+        "http" | "ws" => (false, 80),
+        _ => return None,
+    };
+    let host = authority.rsplit('@').next()?;
+    // An IPv6 address stands in brackets, with colons of its own.
+    let (name, port) =
+        host.split_at(host.rfind(']').map_or_else(|| host.find(':').unwrap_or(host.len()), |end| end + 1));
+    let port = match port.strip_prefix(':') {
+        None | Some("") => implied,
+        Some(port) => port.parse().ok()?,
+    };
+    (!name.is_empty()).then(|| (tls, name.to_ascii_lowercase(), port))
 }
 
 /// The user and the password that stand before a URL's host, as a header says them (RFC 7617).

@@ -2,6 +2,7 @@
 //! beside each other. Pure; what depends on a value that only a deployment brings is left to the run.
 
 mod keys;
+mod spelling;
 
 use std::collections::BTreeSet;
 
@@ -81,6 +82,9 @@ impl One<'_> {
         let mut texts = Vec::new();
         texts_of(self.check, &self.at, &mut texts);
         for (path, text) in texts {
+            for wrong in spelling::misspelt(text) {
+                self.add(path.clone(), wrong);
+            }
             for name in references(text) {
                 if let Some((message, rests_on_names)) = self.unresolvable(name) {
                     self.remarks.push(Remark { rests_on_names, ..Remark::new(path.clone(), message) });

@@ -121,6 +121,19 @@ pub(crate) fn references(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What stands in double braces and is no name: it is left as it is.
+pub(crate) fn other_braces(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for piece in pieces(text) {
+        let Piece::Literal(mut rest) = piece else { continue };
+        while let Some((_, inner)) = rest.split_once("{{") {
+            found.extend(inner.split_once("}}").map(|(inner, _)| inner.trim()));
+            rest = inner;
+        }
+    }
+    found
+}
+
 /// The name, when the text is one reference and nothing else.
 pub(crate) fn sole_reference(text: &str) -> Option<&str> {
     match pieces(text.trim()).as_slice() {

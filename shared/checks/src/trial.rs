@@ -21,7 +21,7 @@ use crate::request::Prepared;
 use crate::template::Unable;
 
 /// The time for one try when the check does not say.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// The first pause between two tries when the check does not say; each later one is twice as long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How much of an expectation or an observation a finding holds, in characters: the body's 300 and what is said around them.

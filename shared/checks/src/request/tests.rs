@@ -75,8 +75,52 @@ fn a_captured_address_is_followed_on_the_same_host_only() {
     };
     assert_eq!(of("{{ next }}", "http://host:81"), "http://host:81/orders/7?full=1");
     assert_eq!(of("{{ home }}", "http://host:81"), "http://host:81/orders/7");
-    assert!(of("{{ evil }}", "http://host:81").contains("leads to another host than `http://host:81`"));
+    assert!(of("{{ evil }}", "http://host:81").contains("leads to another host, port or scheme than `http://host:81`"));
     assert!(of("http://{{ n }}.example/", "http://host").contains("takes its host from a reference"));
+}
+
+#[test]
+fn the_same_host_is_the_same_however_it_is_written() {
+    let of = |base: &str, value: &str| {
+        let captured = BTreeMap::from([("to".to_owned(), json!(value))]);
+        let (variables, promised) = (Variables::new(), BTreeMap::new());
+        let check = serde_json::from_value(json!({ "name": "c", "get": "{{ to }}" })).unwrap();
+        let scope = Scope { variables: &variables, captured: &captured, promised: &promised };
+        match prepare(&check, &Ok(base.to_owned()), scope) {
+            Ok(Prepared::Http { request, shown, .. }) => {
+                assert_eq!(request.headers().contains_key("authorization"), base.contains('@'));
+                assert!(!shown.contains("pw"), "{shown}");
+                request.uri().to_string()
+            }
+            other => format!("{other:?}"),
+        }
+    };
+    for (base, value, expected) in [
+        ("https://u:pw@host/api", "/api/x", "https://host/api/x"),
+        ("https://host/api", "x", "https://host/api/x"),
+        ("https://host/api", "https://host/other?a=b", "https://host/other?a=b"),
+        ("https://u:pw@host", "https://host/x", "https://host/x"),
+        ("https://u:pw@host", "https://other@host/x", "https://host/x"),
+        ("https://host:443", "HTTPS://HOST/x", "https://host:443/x"),
+        ("http://host", "http://host:80/x", "http://host/x"),
+        ("https://host/api", "//host/x", "https://host/x"),
+        ("http://[::1]:81/a", "http://[::1]:81/x", "http://[::1]:81/x"),
+        ("https://host", "/go?to=https://other", "https://host/go?to=https://other"),
+    ] {
+        assert_eq!(of(base, value), expected, "{base} {value}");
+    }
+    for (base, value) in [
+        ("https://host", "http://host/x"),
+        ("https://host", "https://host:8443/x"),
+        ("https://host", "https://host@evil.example/x"),
+        ("https://host", "https://evil.example\\@host/x"),
+        ("https://host", "//evil.example/x"),
+        ("https://host", "https://host.evil.example/"),
+        ("https://host", "ftp://host/"),
+        ("https://host", "https://"),
+    ] {
+        assert!(of(base, value).contains("leads to another host"), "{base} {value}: {}", of(base, value));
+    }
 }
 
 #[test]
@@ -112,9 +156,15 @@ fn a_request_that_cannot_be_sent_says_why() {
             json!({ "get": "/", "headers": { "x": "{{ broken }}" } }),
             "the header `x` has characters that no header may have",
         ),
-        (json!({ "invoke": { "payload": 1 }, "json": 1 }), "an invocation takes its `payload` alone"),
-        (json!({ "websocket": "/", "form": { "a": "b" } }), "a WebSocket takes a message from `json` or `body`"),
-        (json!({ "grpc_health": {}, "body": "x" }), "it takes no `json`, `body` or `form`"),
+        (
+            json!({ "invoke": { "payload": 1 }, "json": 1 }),
+            "`json` means nothing to `invoke`; move what is in it into `payload`",
+        ),
+        (
+            json!({ "websocket": "/", "form": { "a": "b" } }),
+            "`form` means nothing to `websocket`; send it as `body` or `json`",
+        ),
+        (json!({ "grpc_health": {}, "body": "x" }), "`body` means nothing to `grpc_health`"),
         (json!({ "get": "/orders/{{ up }}" }), "makes a part of the path `.` or `..`"),
         (
             json!({ "delete": "/orders/{{ none }}" }),
@@ -154,7 +204,7 @@ fn a_websocket_goes_to_the_same_hosts_as_http() {
         assert_eq!(of(path, base), (url.to_owned(), shown.to_owned()), "{path}");
     }
     assert!(of("ws://{{ n }}.example/", "http://host").0.contains("takes its host from a reference"));
-    assert!(of("{{ talk }}", "http://host").0.contains("leads to another host than `http://host`"));
+    assert!(of("{{ talk }}", "http://host").0.contains("leads to another host, port or scheme than `http://host`"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::config::{BodyExpectation, Capture, Expect, Method, Path, Request};
 use domain::text::{bounded, without_credentials};
+use domain::time::spoken;
 use http::header::HeaderValue;
 use serde_json::Value;
 
@@ -12,8 +13,9 @@ use super::One;
 use crate::answer::{header_name, json_path};
 use crate::expect::Expectation;
 use crate::matcher::{self, regex};
-use crate::request::Kind;
+use crate::request::{Kind, bodies, useless};
 use crate::template::{Scope, Unable, references};
+use crate::trial::TIMEOUT;
 use crate::variables::Variables;
 
 impl One<'_> {
@@ -24,23 +26,16 @@ impl One<'_> {
             self.add(self.at.key("timeout"), "a timeout of nothing fails every try; write a span such as `10s`");
         }
         self.headers();
-        let bodies = [("json", check.json.is_some()), ("body", check.body.is_some()), ("form", !check.form.is_empty())];
-        let given: Vec<&str> = bodies.iter().filter(|(_, is_given)| *is_given).map(|(key, _)| *key).collect();
         let request = match check.request() {
             Ok(request) => request,
             Err(message) => return self.add(self.at.clone(), message),
         };
-        let (kind, taken, instead): (_, &[&str], _) = match request {
-            Request::Http { .. } => ("", &["headers", "json", "body", "form"], ""),
-            Request::WebSocket { .. } => ("`websocket`", &["headers", "json", "body"], "; send it as `body` or `json`"),
-            Request::Invoke(_) => ("`invoke`", &[], "; move what is in it into `payload`"),
-            Request::GrpcHealth(_) => ("`grpc_health`", &["headers"], "; it sends the name of the `service` alone"),
-        };
-        let headers = (!check.headers.is_empty()).then_some("headers");
-        for key in given.iter().copied().chain(headers).filter(|key| !taken.contains(key)) {
-            self.add(self.at.key(key), format!("`{key}` means nothing to {kind}{instead}"));
+        let useless = useless(check, request);
+        let bodies: Vec<&str> =
+            bodies(check).into_iter().filter(|key| useless.iter().all(|(other, _)| other != key)).collect();
+        for (key, why) in useless {
+            self.add(self.at.key(key), why);
         }
-        let bodies: Vec<&&str> = given.iter().filter(|key| taken.contains(key)).collect();
         if let [first, .., last] = bodies.as_slice() {
             self.add(self.at.key(last), format!("a request has one body; give one of `{first}` and `{last}`"));
         }
@@ -69,7 +64,28 @@ impl One<'_> {
             },
             Request::Invoke(_) => return,
         };
-        let Some((scheme, rest)) = url.split_once("://") else { return };
+        let Some((scheme, rest)) = url.split_once("://") else {
+            let badly = ["https:", "http:", "wss:", "ws:"]
+                .into_iter()
+                .find_map(|scheme| Some((scheme, url.trim().strip_prefix(scheme)?)));
+            if let Some((scheme, rest)) = badly {
+                let meant = without_credentials(&format!("{scheme}//{}", rest.trim_start_matches('/')));
+                let shown = bounded(&without_credentials(url), 120);
+                self.add(path, format!("`{shown}` is no URL; did you mean `{}`?", bounded(&meant, 120)));
+            } else if matches!(request, Request::GrpcHealth(_)) {
+                let shown = bounded(&without_credentials(url), 120);
+                self.add(
+                    path,
+                    format!("`{shown}` is no URL; write `https://`, or `http://` for HTTP/2 without TLS, before it"),
+                );
+            }
+            return;
+        };
+        if self.check.expect.certificate.is_some() && matches!(scheme, "http" | "ws") {
+            let message =
+                format!("there is no certificate without TLS, and `{scheme}://` has none; write `{scheme}s://`");
+            self.add(self.at.key("expect").key("certificate"), message);
+        }
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let shown = bounded(&without_credentials(url), 120);
         let schemes: &[&str] = match request {
@@ -132,9 +148,24 @@ impl One<'_> {
                 Capture::Header { header } => header_name(header).err(),
                 Capture::Regex { regex: expression } => regex(expression).err(),
             };
-            if let Some(message) = wrong {
+            if let Some(message) = wrong.or_else(|| self.not_there(capture).map(str::to_owned)) {
                 self.add(path, message);
             }
+        }
+    }
+
+    /// Why an answer never has what is to be captured from it.
+    fn not_there(&self, capture: &Capture) -> Option<&'static str> {
+        let of_header = matches!(capture, Capture::Header { .. });
+        match self.check.request().ok()? {
+            Request::Http { method: Method::Head, .. } if !of_header => {
+                Some("the answer to a HEAD request has no body; capture a header, or use `get`")
+            }
+            Request::Invoke(_) if of_header => {
+                Some("an invocation has no headers; capture from its payload by a JSONPath")
+            }
+            Request::GrpcHealth(_) if of_header => Some("a gRPC health answer has no headers here; capture `$.status`"),
+            _ => None,
         }
     }
 
@@ -142,6 +173,20 @@ impl One<'_> {
         let expect = &self.check.expect;
         let at = self.at.key("expect");
         let alone = Expect::default();
+        let timeout = self.check.timeout.map_or(TIMEOUT, |timeout| timeout.0);
+        match expect.latency.map(|latency| latency.0) {
+            Some(latency) if latency.is_zero() => {
+                self.add(at.key("latency"), "no answer comes within no time; write a span such as `1s`");
+            }
+            Some(latency) if latency > timeout && !timeout.is_zero() => {
+                let message = format!(
+                    "the check is given up after {}, so this bound means nothing; lower it, or give the check a longer `timeout`",
+                    spoken(timeout)
+                );
+                self.add(at.key("latency"), message);
+            }
+            _ => {}
+        }
         self.judge(at.key("status"), &Expect { status: expect.status.clone(), ..alone.clone() });
         if let Some(body) = &expect.body {
             if body.contains.is_none() && body.matches.is_none() && body.sha256.is_none() {
@@ -210,6 +255,16 @@ impl One<'_> {
 
 fn not_a_json_path(text: &str) -> Option<String> {
     let message = json_path(text).err()?;
+    if let Some(rest) = text.strip_prefix("$.") {
+        let quoted = rest.split('.').map(|name| {
+            let (name, behind) = name.split_at(name.find('[').unwrap_or(name.len()));
+            let is_fine = json_path(&format!("$.{name}")).is_ok();
+            if is_fine { format!(".{name}{behind}") } else { format!("['{name}']{behind}") }
+        });
+        let near = format!("${}", quoted.collect::<String>());
+        let is_path = json_path(&near).is_ok() && !near.contains("['']");
+        return Some(if is_path { format!("{message}; did you mean `{near}`?") } else { message });
+    }
     if text.starts_with('$') {
         return Some(message);
     }

@@ -248,3 +248,91 @@ fn a_suite_in_order_has_nothing_to_be_told() {
     ]);
     assert_eq!(told(&checks), Vec::<String>::new());
 }
+
+#[test]
+fn a_reference_that_is_none_is_not_sent_as_it_stands() {
+    for (text, meant) in [
+        ("{{ secrets:a#b }}", "did you mean `{{ secret:a#b }}`?"),
+        ("Bearer {{ secret: a/b#c }}", "did you mean `{{ secret:a/b#c }}`?"),
+        ("{{ Secret:a#b }}", "did you mean `{{ secret:a#b }}`?"),
+        ("{{ env: X }}", "did you mean `{{ env:X }}`?"),
+        ("{{ sercet:a#b }}", "did you mean `{{ secret:a#b }}`?"),
+        ("{{ secret a }}", "write `{{ secret:<name>#<key> }}` or `{{ env:<NAME> }}`"),
+        ("secret:a#b", "`secret:a#b` without braces is sent as it stands; write `\"{{ secret:a#b }}\"`"),
+        ("Bearer secret:a#b", "`secret:a#b` without braces is sent as it stands; write `\"{{ secret:a#b }}\"`"),
+    ] {
+        for (key, value) in [
+            ("headers", json!({ "x": text })),
+            ("json", json!([text])),
+            ("form", json!({ "x": text })),
+            ("body", json!(text)),
+        ] {
+            let told = told(&json!([{ "name": "a", "post": "/", key: value }]));
+            assert!(told.len() == 1 && told[0].ends_with(meant), "{text}: {told:?}");
+        }
+    }
+    for text in [
+        "{{#each x}}",
+        "{{\"a\": 1}}",
+        "{{ a: 1 }}",
+        "{{ service.name }}",
+        "secrets: none",
+        "{{ env:X }}",
+        "a secret:b",
+    ] {
+        check(json!({ "post": "/", "body": text }), &[]);
+    }
+}
+
+#[test]
+fn what_can_only_fail_is_not_deployed() {
+    for (keys, expected) in [
+        (
+            json!({ "head": "/", "capture": { "x": "$.id" } }),
+            "capture.x: the answer to a HEAD request has no body; capture a header, or use `get`",
+        ),
+        (
+            json!({ "head": "/", "capture": { "x": { "regex": "a" } } }),
+            "capture.x: the answer to a HEAD request has no body; capture a header, or use `get`",
+        ),
+        (
+            json!({ "invoke": {}, "capture": { "x": { "header": "a" } } }),
+            "capture.x: an invocation has no headers; capture from its payload by a JSONPath",
+        ),
+        (
+            json!({ "grpc_health": {}, "capture": { "x": { "header": "a" } } }),
+            "capture.x: a gRPC health answer has no headers here; capture `$.status`",
+        ),
+        (
+            json!({ "get": "/", "expect": { "latency": "0s" } }),
+            "expect.latency: no answer comes within no time; write a span such as `1s`",
+        ),
+        (
+            json!({ "get": "/", "timeout": "2s", "expect": { "latency": "3s" } }),
+            "expect.latency: the check is given up after 2 s, so this bound means nothing; lower it, or give the check a longer `timeout`",
+        ),
+        (
+            json!({ "get": "http://h/", "expect": { "certificate": { "valid_for": "1d" } } }),
+            "expect.certificate: there is no certificate without TLS, and `http://` has none; write `https://`",
+        ),
+        (json!({ "get": "https:/h/x" }), "get: `https:/h/x` is no URL; did you mean `https://h/x`?"),
+        (
+            json!({ "grpc_health": { "url": "h:50051" } }),
+            "grpc_health.url: `h:50051` is no URL; write `https://`, or `http://` for HTTP/2 without TLS, before it",
+        ),
+        (
+            json!({ "post": "/", "json": null, "body": "x" }),
+            "body: a request has one body; give one of `json` and `body`",
+        ),
+        (
+            json!({ "get": "/", "expect": { "json": { "$.a b.c-d[0]": 1 } } }),
+            "expect.json.$.a b.c-d[0]: `$.a b.c-d[0]` is no JSONPath (RFC 9535): parser error at character 4; did you mean `$['a b']['c-d'][0]`?",
+        ),
+    ] {
+        check(keys, &[&format!("[0].{expected}")]);
+    }
+    check(
+        json!({ "head": "/", "capture": { "x": { "header": "a" } }, "timeout": "20s", "expect": { "latency": "15s" } }),
+        &[],
+    );
+}

@@ -1,7 +1,7 @@
 //! A check as the configuration writes it: one request and what is expected of the answer. Knows nothing of how it is run.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::schema::{self, Wanted};
@@ -53,8 +53,8 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     #[schemars(extend("propertyNames" = schema::header_name()))]
     pub headers: Texts,
-    /// A JSON body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// A JSON body; `null` is one.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
     /// A body as it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +91,11 @@ pub struct Check {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_false(truth: &bool) -> bool {
     !*truth
+}
+
+/// A value that is written is there, `null` too.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 impl Check {

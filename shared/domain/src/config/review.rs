@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::check::Request;
 use super::load::Remark;
 use super::path::Path;
 use super::service::{Config, Service, Slack};
@@ -79,6 +80,7 @@ fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
             remarks.push(Remark::new(at.key("endpoints").key(key), wrong));
         }
     }
+    review_certificates(service, at, remarks);
     let budgets = [
         ("before_allow_traffic", service.before_allow_traffic.budget),
         ("after_allow_traffic", service.after_allow_traffic.budget),
@@ -97,6 +99,32 @@ fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
         } else if !alarms.insert(alarm.name.as_str()) {
             let message = format!("the alarm `{}` stands here twice; keep one of the two entries", alarm.name);
             remarks.push(Remark::new(here, message));
+        }
+    }
+}
+
+/// Where neither endpoint has TLS, no check below them ever sees a certificate.
+fn review_certificates(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
+    let is_plain = |url: &Option<String>| url.as_deref().is_some_and(|url| url.starts_with("http://"));
+    if !is_plain(&service.endpoints.test) || !is_plain(&service.endpoints.production) {
+        return;
+    }
+    let blocks = [
+        ("before_allow_traffic", &service.before_allow_traffic.checks),
+        ("after_allow_traffic", &service.after_allow_traffic.checks),
+    ];
+    for (block, checks) in blocks {
+        for (index, check) in checks.iter().enumerate().filter(|(_, check)| check.expect.certificate.is_some()) {
+            let is_below = match check.request() {
+                Ok(Request::Http { path, .. } | Request::WebSocket { path }) => !path.contains("://"),
+                Ok(Request::GrpcHealth(health)) => health.url.is_none(),
+                Ok(Request::Invoke(_)) | Err(_) => false,
+            };
+            if is_below {
+                let path = at.key(block).key("checks").entry(index).key("expect").key("certificate");
+                let message = "there is no certificate without TLS, and both endpoints begin with `http://`";
+                remarks.push(Remark::new(path, message));
+            }
         }
     }
 }
