@@ -115,7 +115,7 @@ impl Ran {
 
 /// A span in which something can happen.
 fn some_time(text: &str) -> Result<Span, String> {
-    let span = Span::parse(text).map_err(|error| error.to_string())?;
+    let span = Span::parse(text)?;
     if span.0.is_zero() {
         Err("it leaves no time for anything; write a span such as `90s`".to_owned())
     } else {

@@ -77,13 +77,11 @@ impl Local {
             if known.contains(name.as_str()) {
                 continue;
             }
-            match nearest(name, known.iter().copied()) {
-                Some(near) => bail!("`--var {name}=…`: no check refers to `{name}`; did you mean `{near}`?"),
-                None => {
-                    let known: Vec<&str> = known.into_iter().collect();
-                    bail!("`--var {name}=…`: no check refers to `{name}`; known here are {}", known.join(", "))
-                }
-            }
+            let hint = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here are {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
+            };
+            bail!("`--var {name}=…`: no check refers to `{name}`; {hint}");
         }
         Ok(())
     }

@@ -260,7 +260,7 @@ fn nothing_is_found_in_the_name_of_an_empty_value() {
             ] {
                 match of_captured(expect.clone()) {
                     Err(Unable::Wrong(why)) => {
-                        assert!(is_wrong && why.contains("is empty, which everything contains"), "{why}")
+                        assert!(is_wrong && why.contains("is empty, which everything contains"), "{why}");
                     }
                     other => assert!(!is_wrong && other.is_ok(), "{expect}: {other:?}"),
                 }

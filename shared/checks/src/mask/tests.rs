@@ -31,13 +31,13 @@ fn a_secret_is_hidden_in_every_form_in_which_it_is_repeated() {
         "cMOkL3NzICJ3JnJkJw",
         // As Go's encoding/json and html/template write it, and Python's html.escape leaves quotes on request.
         r#"pä/ss \"w\u0026rd'"#,
-        r#"p\u00e4/ss \u0022w\u0026rd\u0027"#,
+        r"p\u00e4/ss \u0022w\u0026rd\u0027",
         "pä/ss \"w&amp;rd'",
         "pä/ss &#34;w&amp;rd&#39;",
         // In JSON within JSON, in a form within a URL, in HTML within JSON.
         r#"pä/ss \\\"w&rd'"#,
         "p%25C3%25A4%252Fss%2B%2522w%2526rd%2527",
-        r#"pä/ss \u0026quot;w\u0026amp;rd'"#,
+        r"pä/ss \u0026quot;w\u0026amp;rd'",
     ] {
         assert_eq!(mask.own(&format!("<{form}>")), "<***>", "{form}");
     }
