@@ -10,14 +10,11 @@ use domain::hook::{Conclusion, HookEvent, Verdict};
 use domain::ports::{Deployments, PortError};
 use domain::text::nearest;
 
+use super::HOOKS;
 use crate::case::Case;
 use crate::guard::Window;
 use crate::notes::Notes;
 use crate::patience::patiently;
-
-/// The lifecycle events that have hooks (CodeDeploy user guide, "AppSpec hooks section").
-const HOOKS: [&str; 5] =
-    ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
 
 /// How long a throttled reading of the target is tried at most; less when a third of the time that is left is less.
 const PATIENCE: Duration = Duration::from_secs(15);

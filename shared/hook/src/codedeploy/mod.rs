@@ -22,6 +22,10 @@ use payload::{Decoded, NobodyToAnswer, decode};
 use report::{report, tell};
 use standing::stands;
 
+/// The lifecycle events that have hooks (CodeDeploy user guide, "AppSpec hooks section").
+const HOOKS: [&str; 5] =
+    ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
+
 /// One invocation of a hook.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {

@@ -9,11 +9,8 @@ use domain::hook::{HookEvent, Verdict};
 use domain::ports::{Deployments, PortError};
 use domain::time::Timestamp;
 
+use super::HOOKS;
 use crate::patience::patiently;
-
-/// The lifecycle events that have hooks (CodeDeploy user guide, "AppSpec hooks section").
-const HOOKS: [&str; 5] =
-    ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
 
 /// How long it is looked for; less when half of the time that is left is less. It only serves the message.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
