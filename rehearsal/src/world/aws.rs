@@ -200,7 +200,7 @@ impl World {
                     self.notices.push(event.clone());
                     self.tell_notice(caller, &event);
                     self.publish(event);
-                    entries.push(json!({ "EventId": format!("00000000-0000-4000-9000-{:012}", self.sequence) }));
+                    entries.push(json!({ "EventId": format!("00000000-0000-4000-9000-{:012}", self.fresh()) }));
                 }
                 _ => entries.push(json!({ "ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed." })),
             }

@@ -156,6 +156,7 @@ pub struct World {
     started: Timestamp,
     queue: BTreeMap<(i64, u64), Happening>,
     sequence: u64,
+    ids: u64,
     template: Arc<Template>,
     config: Config,
     scenario: Scenario,
@@ -201,6 +202,7 @@ impl World {
             started,
             queue: BTreeMap::new(),
             sequence: 0,
+            ids: 0,
             tables: Tables::new(template.tables.iter().map(|table| (table.name.clone(), table.key.clone()))),
             cloudwatch: CloudWatch::new(),
             fleet: fleet::Fleet::default(),
@@ -321,10 +323,11 @@ impl World {
         key
     }
 
-    /// A number that has not been given out before.
+    /// A number that has not been given out before. It has nothing to do with the queue's: how often processes begin to wait in the
+    /// meantime depends on which of two that run side by side comes first.
     pub(crate) fn fresh(&mut self) -> u64 {
-        self.sequence += 1;
-        self.sequence
+        self.ids += 1;
+        self.ids
     }
 
     pub(crate) fn tell(&mut self, who: Who, tone: Tone, what: impl Into<String>) {
