@@ -149,10 +149,15 @@ impl Stage {
     }
 }
 
+/// For how long the new version has been there when its hook is called: its targets have passed their health checks.
+const UP_FOR: Duration = Duration::from_mins(1);
+
 /// A world in which the sample deployments wait for their hook.
 fn world(template: &Arc<Template>, config: &Config) -> World {
-    let mut world = World::starting_at(epoch(), Arc::clone(template), config.clone(), Scenario::for_serve());
+    let now = epoch();
+    let mut world = World::starting_at(now.minus(UP_FOR), Arc::clone(template), config.clone(), Scenario::for_serve());
     world.open_for_samples();
+    world.set_now(now);
     world
 }
 
