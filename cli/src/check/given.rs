@@ -93,8 +93,10 @@ impl Local {
             let why = format!("a hook takes it from the deployment; give it here with `--var {name}=…`");
             variables.insert(name, Given::Missing(why));
         }
-        variables.insert("deployment.application", Given::Plain(service.codedeploy.application.clone()));
-        variables.insert("deployment.group", Given::Plain(service.codedeploy.deployment_group.clone()));
+        if let Some(group) = &service.codedeploy {
+            variables.insert("deployment.application", Given::Plain(group.application.clone()));
+            variables.insert("deployment.group", Given::Plain(group.deployment_group.clone()));
+        }
         variables.insert("service.name", Given::Plain(service.name.clone()));
         variables.insert("service.environment", Given::Plain(service.environment.clone()));
         for (name, value) in &self.variables {

@@ -97,7 +97,8 @@ impl Pursuit {
         TrafficRestored {
             deployment_id: self.deployment.id.clone(),
             rollback_deployment_id: self.rollback().cloned(),
-            group: self.deployment.group.clone(),
+            group: Some(self.deployment.group.clone()),
+            ecs: None,
             service: self.service.clone(),
             environment: self.environment.clone(),
             alarm: self.alarm.clone(),

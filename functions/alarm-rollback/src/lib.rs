@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clock::Clock;
 use domain::config::{AlarmAction, Config, Service};
-use domain::deployment::{Deployment, Status};
+use domain::deployment::{Deployment, GroupName, Status};
 use domain::events::{Decision, Notice};
 use domain::lease::Holder;
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
@@ -170,7 +170,8 @@ where
         if let Some(begun) = self.begun(subject).await {
             return self.go_on(subject, begun).await;
         }
-        let in_flight = match self.in_flight(service).await {
+        let Some(group) = &service.codedeploy else { return };
+        let in_flight = match self.in_flight(group).await {
             Ok(deployments) => deployments,
             Err(error) => {
                 let reason = format!("`{}` went to ALARM", transition.alarm.name);
@@ -185,15 +186,15 @@ where
             let decided = decide::decide(transition, service, action, Some(deployment));
             match decided.decision {
                 Decision::StopAndRollBack => self.stop(subject, deployment, decided).await,
-                Decision::Alert | Decision::Ignore => self.tell(subject, &decided).await,
+                Decision::RedeployPrevious | Decision::Alert | Decision::Ignore => self.tell(subject, &decided).await,
             }
         }
     }
 
-    /// The service's deployments that can still be stopped.
-    async fn in_flight(&self, service: &Service) -> Result<Vec<Deployment>, PortError> {
+    /// The group's deployments that can still be stopped.
+    async fn in_flight(&self, group: &GroupName) -> Result<Vec<Deployment>, PortError> {
         let codedeploy = &self.ports.codedeploy;
-        let ids = codedeploy.list(Some(&service.codedeploy), &IN_FLIGHT, None).await?;
+        let ids = codedeploy.list(Some(group), &IN_FLIGHT, None).await?;
         let mut deployments = Vec::new();
         for id in ids.iter().take(MOST_IN_FLIGHT) {
             let deployment = codedeploy.deployment(id).await?;

@@ -70,13 +70,18 @@ where
         Notice::RollbackDecision(RollbackDecision {
             alarm: transition.alarm.clone(),
             deployment_id: deployment.map(|deployment| deployment.id.clone()),
-            group: service.map(|service| service.codedeploy.clone()),
+            group: service.and_then(|service| service.codedeploy.clone()),
+            ecs: service.and_then(|service| service.ecs.clone()),
             service: service.map(|service| service.name.clone()),
             environment: service.map(|service| service.environment.clone()),
             revision: deployment.map(|deployment| deployment.revision.clone()).unwrap_or_default(),
+            restores: None,
+            rollback_deployment_id: None,
             decision: decided.decision,
             reason: decided.reason.clone(),
             next_step: decided.next_step.clone(),
+            page: false,
+            resolves: false,
             at: self.ports.clock.now(),
         })
     }

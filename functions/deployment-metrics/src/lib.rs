@@ -204,7 +204,7 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
             tracing::info!(deployment.id = %id, "the traffic is not back, so there is no time to measure: {}", restored.observed);
             return Ok(json!({"deployment": id, "ignored": "the traffic is not back"}));
         }
-        let labels = Labels::of(Some(&restored.group), self.config, restored.environment.as_deref());
+        let labels = Labels::of(restored.group.as_ref(), self.config, restored.environment.as_deref());
         let key = format!("metrics/{id}/restored");
         Ok(self.publish(&key, &dora::of_rollback(restored, &labels)).await?.summary(id))
     }

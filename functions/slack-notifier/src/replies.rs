@@ -94,6 +94,7 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
 pub fn decision(decision: &RollbackDecision) -> Reply {
     let (sign, what) = match decision.decision {
         Decision::StopAndRollBack => (":octagonal_sign:", "stops the deployment and rolls it back"),
+        Decision::RedeployPrevious => (":rewind:", "takes the version back that was good before"),
         Decision::Alert => (":bell:", "is to be looked at"),
         Decision::Ignore => (":mute:", "changes nothing"),
     };

@@ -75,6 +75,7 @@ impl Landscape {
     pub(crate) fn new(config: &Config, scenario: &Scenario) -> Self {
         let mut services = BTreeMap::new();
         for (index, service) in config.services.iter().enumerate() {
+            let Some(group) = &service.codedeploy else { continue };
             let plan = scenario.deployments.iter().find(|plan| plan.service == service.name);
             let invokes = service.before_allow_traffic.checks.iter().any(|check| check.invoke.is_some());
             let platform = plan.map_or(if invokes { Platform::Lambda } else { Platform::Ecs }, |plan| plan.platform);
@@ -84,7 +85,7 @@ impl Landscape {
                 service.name.clone(),
                 Guarded {
                     name: service.name.clone(),
-                    group: service.codedeploy.clone(),
+                    group: group.clone(),
                     platform,
                     versions: vec![Version {
                         // Each service counts in a hundred of its own, so that ids made of the number differ between services.

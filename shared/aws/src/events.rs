@@ -60,7 +60,8 @@ mod tests {
         Notice::TrafficRestored(TrafficRestored {
             deployment_id: DeploymentId("d-1".to_owned()),
             rollback_deployment_id: None,
-            group: GroupName { application: "shop".to_owned(), deployment_group: "web".to_owned() },
+            group: Some(GroupName { application: "shop".to_owned(), deployment_group: "web".to_owned() }),
+            ecs: None,
             service: None,
             environment: None,
             alarm: "web-5xx".to_owned(),

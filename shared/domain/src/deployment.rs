@@ -38,6 +38,22 @@ impl fmt::Display for GroupName {
     }
 }
 
+/// An ECS service and its cluster, where ECS itself deploys (the deployment controller `ECS`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EcsServiceName {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The service's name.
+    pub service: String,
+}
+
+impl fmt::Display for EcsServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.cluster, self.service)
+    }
+}
+
 /// What a deployment deploys to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Platform {
@@ -229,6 +245,10 @@ impl AppSpec {
 
 /// Who created a deployment that only restores what was there before (`deploymentInfo.creator`, CodeDeploy API reference).
 const ROLLBACK_CREATORS: [&str; 2] = ["codeDeployRollback", "CloudFormationRollback"];
+
+/// The key under which a deployment that Greenlight made names the deployment that it rolls back, in its description:
+/// `greenlight_rolls_back=d-…`. CodeDeploy calls such a deployment a user's.
+pub const ROLLS_BACK: &str = "greenlight_rolls_back";
 
 impl Deployment {
     /// Whether it restores an older version. Such a deployment is never held up and never stopped, so either sign of it is enough.

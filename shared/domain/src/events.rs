@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::AlarmFact;
-use crate::deployment::{DeploymentId, GroupName, Revision};
+use crate::deployment::{DeploymentId, EcsServiceName, GroupName, Revision};
 use crate::hook::{Finding, Verdict};
 use crate::time::Timestamp;
 
@@ -118,6 +118,8 @@ pub struct HookVerdict {
 pub enum Decision {
     /// Stop the deployment and roll it back.
     StopAndRollBack,
+    /// The deployment has ended: deploy again what was good before it.
+    RedeployPrevious,
     /// Tell people, touch nothing.
     Alert,
     /// Nothing to do.
@@ -129,22 +131,37 @@ pub enum Decision {
 pub struct RollbackDecision {
     /// The alarm.
     pub alarm: AlarmFact,
-    /// The deployment that it concerns, when there is one.
+    /// The deployment that it concerns, when there is one; ECS's own id, `ecs-svc/…`, of a rolling deployment.
     pub deployment_id: Option<DeploymentId>,
     /// The application and deployment group.
     pub group: Option<GroupName>,
+    /// The ECS service, where ECS itself deploys it; `group` is `None` then.
+    #[serde(default)]
+    pub ecs: Option<EcsServiceName>,
     /// The service's name in the configuration.
     pub service: Option<String>,
     /// The service's environment in the configuration.
     pub environment: Option<String>,
     /// What is deployed.
     pub revision: Revision,
+    /// What comes back, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<Revision>,
+    /// The deployment that brings it back, when Greenlight has created one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_deployment_id: Option<DeploymentId>,
     /// The decision.
     pub decision: Decision,
     /// Its reason, one sentence.
     pub reason: String,
     /// What a person can do next.
     pub next_step: String,
+    /// Whether a person has to act now, since Greenlight does not.
+    #[serde(default)]
+    pub page: bool,
+    /// Whether the alarm is OK again and what was told of it before is over.
+    #[serde(default)]
+    pub resolves: bool,
     /// When it was taken.
     pub at: Timestamp,
 }
@@ -152,12 +169,15 @@ pub struct RollbackDecision {
 /// Greenlight's "Traffic Restored": how a rollback ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrafficRestored {
-    /// The deployment that was stopped.
+    /// The deployment that was rolled back; ECS's own id, `ecs-svc/…`, of a rolling deployment.
     pub deployment_id: DeploymentId,
     /// The deployment that restored the old version.
     pub rollback_deployment_id: Option<DeploymentId>,
     /// The application and deployment group.
-    pub group: GroupName,
+    pub group: Option<GroupName>,
+    /// The ECS service, where ECS itself deploys it; `group` is `None` then.
+    #[serde(default)]
+    pub ecs: Option<EcsServiceName>,
     /// The service's name in the configuration.
     pub service: Option<String>,
     /// The service's environment in the configuration.

@@ -154,7 +154,7 @@ mod tests {
         let service: Service = serde_json::from_value(json!({ "name": "orchestrator", "codedeploy": group })).unwrap();
         let case = Case {
             deployment: DeploymentId("d-1".to_owned()),
-            group: service.codedeploy.clone(),
+            group: service.codedeploy.clone().unwrap(),
             platform: None,
             revision: Revision::default(),
             app_spec: AppSpec::None,

@@ -10,7 +10,7 @@ use aws_sdk_codedeploy::types::{
 use domain::alarm::GroupAlarms;
 use domain::deployment::{
     AppSpec, Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, LambdaTarget, LifecycleEvent, Platform,
-    Revision, Status, Target, TaskSet, TaskSetLabel, TrafficRoutes,
+    ROLLS_BACK, Revision, Status, Target, TaskSet, TaskSetLabel, TrafficRoutes,
 };
 use domain::time::Timestamp;
 
@@ -18,7 +18,7 @@ use domain::time::Timestamp;
 pub(super) fn deployment(id: &DeploymentId, info: &DeploymentInfo) -> Deployment {
     let rollback = info.rollback_info();
     let linked = |id: Option<&str>| id.filter(|id| !id.is_empty()).map(|id| DeploymentId(id.to_owned()));
-    Deployment {
+    let mut deployment = Deployment {
         id: id.clone(),
         group: GroupName {
             application: text(info.application_name()),
@@ -42,7 +42,12 @@ pub(super) fn deployment(id: &DeploymentId, info: &DeploymentInfo) -> Deployment
         revision: Revision::default(),
         app_spec: AppSpec::None,
         is_first: info.previous_revision().is_none(),
+    };
+    // CodeDeploy links the rollbacks that it makes itself; Greenlight's own name what they roll back in their description.
+    if deployment.rolls_back.is_none() {
+        deployment.rolls_back = linked(deployment.described(ROLLS_BACK));
     }
+    deployment
 }
 
 /// The AppSpec's text. Which of the two fields carries it differs between what is documented and what is seen in production.

@@ -53,6 +53,16 @@ async fn a_deployment_is_read_with_its_error_its_rollback_its_routes_and_its_rev
 }
 
 #[tokio::test]
+async fn a_rollback_that_greenlight_made_is_known_by_its_description() {
+    let made = r#"{"deploymentInfo":{"applicationName":"a","deploymentGroupName":"g","status":"InProgress","creator":"user",
+        "description":"greenlight_rolls_back=d-BDS7SUA1L for the alarm web-5xx"}}"#;
+    let (aws, _) = serve(vec![Canned::ok(made)]);
+    let deployment = aws.codedeploy().deployment(&id("d-NEW")).await.unwrap();
+    assert_eq!(deployment.rolls_back, Some(id("d-BDS7SUA1L")));
+    assert!(deployment.is_rollback());
+}
+
+#[tokio::test]
 async fn a_revision_that_cannot_be_read_is_left_empty_with_the_reason() {
     let (aws, _) = serve(vec![Canned::ok(STOPPED), error("AccessDeniedException")]);
     let deployment = aws.codedeploy().deployment(&id("d-BDS7SUA1L")).await.unwrap();

@@ -145,7 +145,6 @@ fn example(key: &str) -> String {
     let example = match key {
         "version" => "version: 1",
         "services" => "services:` and the list of them, `[]` for none",
-        "codedeploy" => "codedeploy: { application: …, deployment_group: … }",
         "action" => "action: rollback` or `action: alert",
         "routing_key" => "routing_key: secret:<name>#<key>",
         "valid_for" => "valid_for: 14d",

@@ -22,7 +22,7 @@ pub use path::{Path, Step};
 pub use review::not_a_base_url;
 pub use schema::schema;
 pub use service::{
-    AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, PagerDuty, Require, SecretRef,
-    Service, Slack,
+    AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, LateRollback, PagerDuty,
+    Require, RollbackLimit, SecretRef, Service, Slack,
 };
 pub use usable::{Usable, load_usable};

@@ -2,12 +2,18 @@
 //! the engine that runs it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::check::Request;
 use super::load::Remark;
 use super::path::Path;
-use super::service::{Config, Service, Slack};
+use super::service::{AfterAllowTraffic, BeforeAllowTraffic, Config, Service, Slack};
 use crate::text::{bounded, without_credentials};
+
+/// How far back a service's rollbacks are counted.
+const LONGEST_LIMIT: Duration = Duration::from_hours(7 * 24);
+/// How long after its end a deployment may be rolled back by itself.
+const LONGEST_LATE: Duration = Duration::from_hours(24);
 
 /// Everything about the fleet that does not fit together; the remarks begin at the top.
 pub(super) fn review(config: &Config) -> Vec<Remark> {
@@ -22,18 +28,24 @@ pub(super) fn review(config: &Config) -> Vec<Remark> {
     }
     let mut names = BTreeSet::new();
     let mut groups = BTreeSet::new();
+    let mut rolling = BTreeSet::new();
     for (index, service) in config.services.iter().enumerate() {
         let at = top.key("services").entry(index);
         if !names.insert(service.name.as_str()) {
             let message = format!("there are two services named `{}`; give each its own name", service.name);
             remarks.push(Remark::new(at.key("name"), message));
         }
-        if !groups.insert(&service.codedeploy) {
-            let message = format!(
-                "the deployment group `{}` belongs to two services; a deployment is of one",
-                service.codedeploy
-            );
+        if let Some(group) = &service.codedeploy
+            && !groups.insert(group)
+        {
+            let message = format!("the deployment group `{group}` belongs to two services; a deployment is of one");
             remarks.push(Remark::new(at.key("codedeploy"), message));
+        }
+        if let Some(name) = &service.ecs
+            && !rolling.insert(name)
+        {
+            let message = format!("the ECS service `{name}` stands below two services; a deployment is of one");
+            remarks.push(Remark::new(at.key("ecs"), message));
         }
         review_service(service, &at, &mut remarks);
     }
@@ -62,13 +74,17 @@ fn review_slack(slack: &Slack, at: &Path, remarks: &mut Vec<Remark>) {
 }
 
 fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
-    let group = at.key("codedeploy");
-    let texts = [
-        (at.key("name"), &service.name),
-        (at.key("environment"), &service.environment),
-        (group.key("application"), &service.codedeploy.application),
-        (group.key("deployment_group"), &service.codedeploy.deployment_group),
-    ];
+    let mut texts = vec![(at.key("name"), &service.name), (at.key("environment"), &service.environment)];
+    if let Some(group) = &service.codedeploy {
+        let here = at.key("codedeploy");
+        texts.push((here.key("application"), &group.application));
+        texts.push((here.key("deployment_group"), &group.deployment_group));
+    }
+    if let Some(name) = &service.ecs {
+        texts.push((at.key("ecs").key("cluster"), &name.cluster));
+        texts.push((at.key("ecs").key("service"), &name.service));
+    }
+    review_deployer(service, at, remarks);
     for (path, text) in texts {
         if text.trim().is_empty() {
             remarks.push(Remark::new(path, "this is empty; write a name"));
@@ -91,6 +107,7 @@ fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
             remarks.push(Remark::new(at.key(block).key("budget"), message));
         }
     }
+    review_rollbacks(service, at, remarks);
     let mut alarms = BTreeSet::new();
     for (index, alarm) in service.alarms.iter().enumerate() {
         let here = at.key("alarms").entry(index).key("name");
@@ -100,6 +117,59 @@ fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
             let message = format!("the alarm `{}` stands here twice; keep one of the two entries", alarm.name);
             remarks.push(Remark::new(here, message));
         }
+    }
+}
+
+/// Who deploys the service: CodeDeploy or ECS itself.
+fn review_deployer(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
+    match (&service.codedeploy, &service.ecs) {
+        (None, None) => {
+            let message = "this service says nothing of who deploys it; add `codedeploy: { application: …, deployment_group: … }`, \
+                           or `ecs: { cluster: …, service: … }` for ECS's own rolling deployments";
+            remarks.push(Remark::new(at.clone(), message));
+        }
+        (Some(_), Some(_)) => {
+            let message = "a service is deployed by CodeDeploy or by ECS itself; keep `codedeploy` or `ecs`";
+            remarks.push(Remark::new(at.key("ecs"), message));
+        }
+        _ => {}
+    }
+    if service.ecs.is_none() {
+        return;
+    }
+    let blocks = [
+        ("before_allow_traffic", service.before_allow_traffic != BeforeAllowTraffic::default()),
+        ("after_allow_traffic", service.after_allow_traffic != AfterAllowTraffic::default()),
+    ];
+    for (block, is_written) in blocks {
+        if is_written {
+            let message = "a rolling deployment has no hooks, so nothing would ask these checks; take the block out";
+            remarks.push(Remark::new(at.key(block), message));
+        }
+    }
+}
+
+fn review_rollbacks(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
+    if service.late_rollback.is_some_and(|late| late.window.0.is_zero()) {
+        let message = "a window of nothing catches no alarm; leave `late_rollback` out to switch it off";
+        remarks.push(Remark::new(at.key("late_rollback").key("window"), message));
+    }
+    let limit = at.key("rollback_limit");
+    if service.rollback_limit.rollbacks == 0 {
+        let message = "with 0 no alarm would ever roll back; set `action: alert` on the alarms for that";
+        remarks.push(Remark::new(limit.key("rollbacks"), message));
+    }
+    if service.rollback_limit.window.0.is_zero() {
+        let message = "a window of nothing counts no rollback; write how far to look back, such as `1h`";
+        remarks.push(Remark::new(limit.key("window"), message));
+    }
+    if service.rollback_limit.window.0 > LONGEST_LIMIT {
+        let message = "rollbacks are remembered for 7 days; write a window of at most `7d`";
+        remarks.push(Remark::new(limit.key("window"), message));
+    }
+    if service.late_rollback.is_some_and(|late| late.window.0 > LONGEST_LATE) {
+        let message = "after more than a day much else has changed; write a window of at most `1d`";
+        remarks.push(Remark::new(at.key("late_rollback").key("window"), message));
     }
 }
 

@@ -74,6 +74,22 @@ pub(super) fn slack(schema: &mut Schema) {
     schema.insert("oneOf".to_owned(), forms);
 }
 
+/// A service is deployed by CodeDeploy or by ECS itself, which has no hooks.
+pub(super) fn service(schema: &mut Schema) {
+    let required = |keys: &[&str]| json!({ "required": keys });
+    if let Some(properties) = schema.get_mut("properties") {
+        for word in ["codedeploy", "ecs"] {
+            if let Some(property) = properties.get_mut(word) {
+                without_null(property);
+            }
+        }
+    }
+    let hooks = json!([required(&["before_allow_traffic"]), required(&["after_allow_traffic"])]);
+    schema.insert("oneOf".to_owned(), json!([required(&["codedeploy"]), required(&["ecs"])]));
+    schema.insert("if".to_owned(), required(&["ecs"]));
+    schema.insert("then".to_owned(), json!({ "not": { "anyOf": hooks } }));
+}
+
 fn without_null(property: &mut Value) {
     if let Some(types) = property.get_mut("type")
         && let Some(only) = types.as_array().and_then(|types| types.iter().find(|one| **one != json!("null"))).cloned()

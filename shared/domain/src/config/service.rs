@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::check::{Check, Severity};
 use super::explain::SECRET;
 use super::schema::{self, Requirement};
-use crate::deployment::GroupName;
+use crate::deployment::{EcsServiceName, GroupName};
 use crate::time::Span;
 
 /// `config/greenlight.yaml`.
@@ -32,7 +33,12 @@ pub struct Config {
 impl Config {
     /// The service that a deployment group deploys.
     pub fn service_of(&self, group: &GroupName) -> Option<&Service> {
-        self.services.iter().find(|service| service.codedeploy == *group)
+        self.services.iter().find(|service| service.codedeploy.as_ref() == Some(group))
+    }
+
+    /// The service that is deployed to an ECS service by ECS itself.
+    pub fn service_of_ecs(&self, name: &EcsServiceName) -> Option<&Service> {
+        self.services.iter().find(|service| service.ecs.as_ref() == Some(name))
     }
 
     /// Every service that names this alarm, with what it wants done.
@@ -136,6 +142,7 @@ fn production() -> String {
 /// One guarded service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = schema::service)]
 pub struct Service {
     /// The service's name in messages.
     pub name: String,
@@ -143,7 +150,12 @@ pub struct Service {
     #[serde(default = "production")]
     pub environment: String,
     /// The CodeDeploy application and deployment group.
-    pub codedeploy: GroupName,
+    #[serde(default)]
+    pub codedeploy: Option<GroupName>,
+    /// In place of `codedeploy`: the ECS service that ECS itself deploys to, task by task (a rolling deployment). There are no hooks then;
+    /// an alarm returns the service to the task definition that it had before.
+    #[serde(default)]
+    pub ecs: Option<EcsServiceName>,
     /// Where requests go, when not to the deployment group's own listeners.
     #[serde(default)]
     pub endpoints: Endpoints,
@@ -156,6 +168,37 @@ pub struct Service {
     /// The alarms that concern the service.
     #[serde(default)]
     pub alarms: Vec<AlarmPolicy>,
+    /// What an alarm leads to when the deployment has ended already; only people are told when not given.
+    #[serde(default)]
+    pub late_rollback: Option<LateRollback>,
+    /// After how many rollbacks Greenlight leaves the next one to a person.
+    #[serde(default)]
+    pub rollback_limit: RollbackLimit,
+}
+
+/// An alarm soon after a deployment has ended takes the version back that was good before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LateRollback {
+    /// How long after its end a deployment is still held to be the cause.
+    pub window: Span,
+}
+
+/// A service that is rolled back again and again is not cured by one more rollback: a person has to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollbackLimit {
+    /// So many rollbacks within the window are made; the next one is not, and a person is paged.
+    #[schemars(range(min = 1))]
+    pub rollbacks: u32,
+    /// The window, counted back from the alarm's event.
+    pub window: Span,
+}
+
+impl Default for RollbackLimit {
+    fn default() -> Self {
+        Self { rollbacks: 3, window: Span(Duration::from_hours(1)) }
+    }
 }
 
 /// Base URLs that replace the deployment group's listeners.
@@ -292,7 +335,7 @@ mod requirement {
 pub struct AlarmPolicy {
     /// The alarm's name in CloudWatch.
     pub name: String,
-    /// What it leads to while a deployment is in flight.
+    /// What it leads to while a deployment is in flight, and within the window of `late_rollback`.
     pub action: AlarmAction,
 }
 

@@ -50,7 +50,7 @@ fn sound(mut service: Service, at: &Path, doubtful: &[Path]) -> Option<Service> 
     let below: Vec<Path> = doubtful.iter().filter_map(|path| path.below(at)).collect();
     let is_doubtful = |path: &Path| below.iter().any(|doubtful| doubtful.is_within(path));
     let is_nobody = below.iter().any(|path| path.steps().is_empty())
-        || ["name", "environment", "codedeploy"].iter().any(|key| is_doubtful(&Path::top().key(key)));
+        || ["name", "environment", "codedeploy", "ecs"].iter().any(|key| is_doubtful(&Path::top().key(key)));
     if is_nobody {
         return None;
     }

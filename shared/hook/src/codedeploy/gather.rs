@@ -189,8 +189,11 @@ fn let_through(deployment: &Deployment) -> Conclusion {
 
 fn unknown(config: &Config, group: &GroupName) -> GatherError {
     let wanted = group.to_string();
-    let groups: Vec<(String, &Service)> =
-        config.services.iter().map(|service| (service.codedeploy.to_string(), service)).collect();
+    let groups: Vec<(String, &Service)> = config
+        .services
+        .iter()
+        .filter_map(|service| Some((service.codedeploy.as_ref()?.to_string(), service)))
+        .collect();
     let hint = nearest(&wanted, groups.iter().map(|(name, _)| name.as_str()))
         .and_then(|near| groups.iter().find(|(name, _)| name == near))
         .map(|(name, service)| format!("; the nearest is `{name}` of the service `{}`", service.name));

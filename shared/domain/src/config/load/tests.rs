@@ -90,12 +90,57 @@ fn a_wrong_type_is_told_with_what_is_wanted_and_what_stands_there() {
         ),
         (
             "monitoring: on".to_owned(),
-            "5:5: unknown key `monitoring`; allowed here: name, environment, codedeploy, endpoints, before_allow_traffic, after_allow_traffic, alarms",
+            "5:5: unknown key `monitoring`; allowed here: name, environment, codedeploy, ecs, endpoints, before_allow_traffic, after_allow_traffic, alarms, late_rollback, rollback_limit",
         ),
     ];
     for (line, expected) in cases {
         check_line(&line, &[expected]);
     }
+}
+
+#[test]
+fn a_service_is_deployed_by_codedeploy_or_by_ecs_itself() {
+    let service = |rest: &str| format!("version: 1\nservices:\n  - name: a\n{rest}");
+    let ecs = "    ecs: { cluster: c, service: s }\n";
+    check(&service(ecs), &[]);
+    check(
+        "version: 1\nservices:\n  - name: a\n",
+        &[
+            "3:5: this service says nothing of who deploys it; add `codedeploy: { application: …, deployment_group: … }`, or `ecs: { cluster: \
+          …, service: … }` for ECS's own rolling deployments",
+        ],
+    );
+    check_line(ecs.trim(), &["5:5: a service is deployed by CodeDeploy or by ECS itself; keep `codedeploy` or `ecs`"]);
+    let hooked = format!("{ecs}    after_allow_traffic: {{ checks: [{{ name: x, get: / }}] }}\n");
+    check(
+        &service(&hooked),
+        &["5:5: a rolling deployment has no hooks, so nothing would ask these checks; take the block out"],
+    );
+    let twice = format!("{ecs}  - name: b\n{ecs}");
+    check(&service(&twice), &["6:5: the ECS service `c/s` stands below two services; a deployment is of one"]);
+    check(&service("    ecs: { cluster: c, service: \"\" }\n"), &["4:24: this is empty; write a name"]);
+}
+
+#[test]
+fn windows_and_limits_of_rollbacks_must_make_sense() {
+    check_line("late_rollback: { window: 30m }", &[]);
+    check_line("rollback_limit: { rollbacks: 1, window: 7d }", &[]);
+    check_line(
+        "late_rollback: { window: 0s }",
+        &["5:22: a window of nothing catches no alarm; leave `late_rollback` out to switch it off"],
+    );
+    check_line(
+        "late_rollback: { window: 25h }",
+        &["5:22: after more than a day much else has changed; write a window of at most `1d`"],
+    );
+    check_line(
+        "rollback_limit: { rollbacks: 0 }",
+        &["5:23: with 0 no alarm would ever roll back; set `action: alert` on the alarms for that"],
+    );
+    check_line(
+        "rollback_limit: { window: 8d }",
+        &["5:23: rollbacks are remembered for 7 days; write a window of at most `7d`"],
+    );
 }
 
 #[test]
