@@ -198,6 +198,10 @@ pub struct TrafficRestored {
 
 /// One of Greenlight's own events.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an invocation holds a handful of them, and a box would be in the way of every match"
+)]
 pub enum Notice {
     /// "Hook Verdict"
     HookVerdict(HookVerdict),
