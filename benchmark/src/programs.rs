@@ -29,6 +29,9 @@ pub(crate) const MEASURED: [(&str, &str, &str); 6] = [
     ("slack-notifier", "slack-notifier/codedeploy-start", "a new thread in Slack"),
 ];
 
+/// The measurement of a stop: the alarm of a service with a deployment in flight.
+pub(crate) const STOPPING: &str = "alarm-rollback, stopping";
+
 /// The configuration: one service, and `checks` below both blocks.
 pub(crate) fn configuration(url: &str, checks: &[String]) -> String {
     let checks = checks.concat();
@@ -44,7 +47,7 @@ services:
 {checks}    after_allow_traffic:
       checks:
 {checks}    alarms:
-      - {{ name: orchestrator-http-5xx, action: rollback }}
+      - {{ name: orchestrator-p95-latency, action: rollback }}
 "
     )
 }
@@ -75,6 +78,16 @@ impl Programs<'_> {
             environment,
             event: self.sample(sample)?,
         })
+    }
+
+    /// The function that stops a deployment, and an alarm that has just gone red.
+    pub(crate) fn stopping(&self, config: &str) -> anyhow::Result<Program> {
+        let mut program = self.function(STOPPING, "alarm-rollback", "alarm-rollback/metric", config)?;
+        // Without its time the alarm is taken for one that went red during the deployment, whenever that began.
+        if let Some(state) = program.event.pointer_mut("/detail/state").and_then(Value::as_object_mut) {
+            state.remove("timestamp");
+        }
+        Ok(program)
     }
 
     /// `lambda_runtime` and nothing else.

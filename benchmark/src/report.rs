@@ -1,5 +1,7 @@
 //! What was measured, as Markdown tables for `docs/performance.md`.
 
+use std::time::Duration;
+
 use crate::process::Sample;
 use crate::programs::BARE;
 use crate::statistics::{Spread, milliseconds, number};
@@ -79,6 +81,31 @@ pub(crate) fn until_the_verdict(measured: &Measured) -> String {
             .map_or_else(|| "–".to_owned(), Spread::text)
     };
     format!("| `{}` | {} | {} |\n", measured.name, spans(true), spans(false))
+}
+
+/// From an alarm's event to the request to stop the deployment, cold from the start of the process and warm from the event's arrival, beside
+/// what a bare function takes to its answer.
+pub(crate) fn until_the_stop(stopping: &Measured, bare: &Measured) -> String {
+    let mut text = String::from(
+        "| from the event's arrival to CodeDeploy's having the request, ms | cold | warm |\n|---|---|---|\n",
+    );
+    let told = |spans: Vec<Duration>| Spread::of_spans(spans).map_or_else(|| "–".to_owned(), Spread::text);
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for (_, sample) in &stopping.samples {
+        let spans = sample.marks.iter().map(|(handed, marks)| Some(marks.stop?.duration_since(*handed)));
+        for (number, span) in spans.enumerate() {
+            match (number, span) {
+                (0, Some(span)) => cold.push(sample.init + span),
+                (_, Some(span)) => warm.push(span),
+                (_, None) => {}
+            }
+        }
+    }
+    text.push_str(&format!("| `alarm-rollback`: the request to stop | {} | {} |\n", told(cold), told(warm)));
+    let cold = bare.samples.iter().map(|(_, sample)| sample.cold).collect();
+    let warm = bare.samples.iter().flat_map(|(_, sample)| sample.warm.clone()).collect();
+    text.push_str(&format!("| `bare-function`: its answer | {} | {} |\n", told(cold), told(warm)));
+    text
 }
 
 /// The many-checks table: from the invocation to the verdict, with one check and with fifty.

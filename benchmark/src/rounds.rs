@@ -9,8 +9,8 @@ use rehearsal::project::{Places, Project, find_root};
 
 use crate::Arguments;
 use crate::process::{Program, measure};
-use crate::programs::{BARE, MEASURED, PYTHON, Programs, configuration};
-use crate::report::{Measured, checks, starts, times_faster, until_the_verdict};
+use crate::programs::{BARE, MEASURED, PYTHON, Programs, STOPPING, configuration};
+use crate::report::{Measured, checks, starts, times_faster, until_the_stop, until_the_verdict};
 use crate::stage::Stage;
 
 /// Measures everything and prints the tables.
@@ -45,6 +45,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let program = programs.function(name, "after-allow-traffic", sample, config)?;
         all.push((program, "checks of 100 ms".to_owned(), arguments.rounds.min(10)));
     }
+    let what = "an alarm that stops a deployment".to_owned();
+    all.push((programs.stopping(&small)?, what, arguments.rounds));
     let measured = interleaved(&all, &stage, arguments).await?;
     print(&told(&measured))
 }
@@ -70,6 +72,7 @@ async fn interleaved(
         complain(&format!("{}: {} [{}]", program.name, sample.answer, sample.calls.join(", ")));
         if sample.answer.contains("\"Failed\"") && program.name != "hook-watchdog"
             || sample.answer.contains("errorMessage")
+            || (program.name == STOPPING && !sample.marks.iter().all(|(_, marks)| marks.stop.is_some()))
         {
             bail!("`{}` does not do what is to be measured: {}", program.name, sample.answer);
         }
@@ -90,7 +93,7 @@ fn told(measured: &[Measured]) -> String {
     let find = |name: &str| measured.iter().find(|measured| measured.name == name);
     let plain: Vec<Measured> = measured
         .iter()
-        .filter(|measured| !matches!(measured.name.as_str(), "one-check" | "fifty-checks"))
+        .filter(|measured| !matches!(measured.name.as_str(), "one-check" | "fifty-checks" | STOPPING))
         .cloned()
         .collect();
     let mut text = starts(&plain);
@@ -105,6 +108,10 @@ fn told(measured: &[Measured]) -> String {
     text.push_str("\n| from the last check's end to CodeDeploy's having the verdict, ms | first invocation | further ones |\n|---|---|---|\n");
     for hook in ["before-allow-traffic", "after-allow-traffic"].iter().filter_map(|name| find(name)) {
         text.push_str(&until_the_verdict(hook));
+    }
+    if let (Some(stopping), Some(bare)) = (find(STOPPING), find(BARE)) {
+        text.push('\n');
+        text.push_str(&until_the_stop(stopping, bare));
     }
     if let (Some(one), Some(fifty)) = (find("one-check"), find("fifty-checks")) {
         text.push('\n');

@@ -35,6 +35,8 @@ pub(crate) struct Marks {
     pub(crate) last_check: Option<Instant>,
     /// CodeDeploy got the verdict.
     pub(crate) verdict: Option<Instant>,
+    /// CodeDeploy was asked to stop a deployment.
+    pub(crate) stop: Option<Instant>,
 }
 
 /// The stage, and the world behind it.
@@ -113,12 +115,16 @@ impl Stage {
     fn answer(&self, mut asked: HttpAsked) -> HttpAnswer {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *inner;
-        let is_report = asked
-            .headers
-            .get("x-amz-target")
-            .is_some_and(|target| target.as_bytes().ends_with(b"PutLifecycleEventHookExecutionStatus"));
-        if is_report {
+        let asks_for = |operation: &str| {
+            let target = asked.headers.get("x-amz-target");
+            target.is_some_and(|target| target.as_bytes().ends_with(operation.as_bytes()))
+        };
+        let is_stop = asks_for("StopDeployment");
+        if asks_for("PutLifecycleEventHookExecutionStatus") {
             inner.marks.verdict = Some(now());
+        }
+        if is_stop {
+            inner.marks.stop = Some(now());
         }
         inner.token += 1;
         let token = inner.token;
@@ -135,6 +141,9 @@ impl Stage {
                 if let Effect::Answer(answered, answer) = effect
                     && answered == token
                 {
+                    if is_stop {
+                        roll_back(&mut inner.world);
+                    }
                     return answer;
                 }
             }
@@ -151,6 +160,15 @@ impl Stage {
 
 /// For how long the new version has been there when its hook is called: its targets have passed their health checks.
 const UP_FOR: Duration = Duration::from_mins(1);
+
+/// How long a rollback takes at the most.
+const ROLLBACK: Duration = Duration::from_mins(2);
+
+/// Lets the stopped deployment's rollback happen at once: what is measured is how soon it was stopped.
+fn roll_back(world: &mut World) {
+    let until = world.now().plus(ROLLBACK);
+    while world.next_at().is_some_and(|next| next <= until) && world.step() {}
+}
 
 /// A world in which the sample deployments wait for their hook.
 fn world(template: &Arc<Template>, config: &Config) -> World {
