@@ -1,11 +1,15 @@
 //! What must come of a scenario, held against what came of it. Knows nothing of how it was run.
 
-use domain::time::{Timestamp, spoken};
+mod calls;
+mod deployments;
+mod notices;
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 
-use crate::scenario::{Expectation, ExpectedDeployment, ExpectedVerdict, Scenario};
-use crate::timeline::{Tone, Who};
-use crate::world::{DeploymentRecord, Record};
+use crate::scenario::{Expectation, ExpectedVerdict, Scenario};
+use crate::world::Record;
 
 /// An expectation and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,7 +37,7 @@ pub fn hold(scenario: &Scenario, record: Record<'_>) -> Vec<Held> {
     let refused: Vec<String> = record
         .calls()
         .iter()
-        .filter(|call| call.outcome.starts_with("AccessDenied"))
+        .filter(|call| call.outcome.starts_with("AccessDenied") && !call.injected)
         .map(|call| format!("{} by {}", call.operation, call.function))
         .collect();
     held.push(Held {
@@ -48,38 +52,13 @@ pub fn hold(scenario: &Scenario, record: Record<'_>) -> Vec<Held> {
     held
 }
 
-fn planned(record: Record<'_>, nth: usize) -> Option<&DeploymentRecord> {
-    record.deployments().find(|deployment| deployment.creator == "user" && deployment.plan == nth.checked_sub(1))
-}
-
-fn last_planned(record: Record<'_>) -> Option<&DeploymentRecord> {
-    record.deployments().filter(|deployment| deployment.creator == "user").last()
-}
-
 fn one(expectation: &Expectation, record: Record<'_>) -> Held {
     match expectation {
-        Expectation::Deployment(expected) => deployment(expected, record),
-        Expectation::Production(colour) => {
-            let green = last_planned(record).and_then(|deployment| record.production_is_green(&deployment.id));
-            let seen = match green {
-                Some(true) => "green",
-                Some(false) => "blue",
-                None => "neither",
-            };
-            Held {
-                what: format!("all production traffic is on {colour} in the end"),
-                met: seen == colour,
-                seen: format!("it is on {seen}"),
-            }
-        }
-        Expectation::PeakTraffic { at_most } => {
-            let peak = last_planned(record).map_or(0.0, |deployment| record.peak_weight(&deployment.id));
-            Held {
-                what: format!("the new version never has more than {at_most} % of production traffic"),
-                met: peak <= *at_most,
-                seen: format!("it had {peak} % at the most"),
-            }
-        }
+        Expectation::Deployment(expected) => deployments::ends(expected, record),
+        Expectation::Production(expected) => deployments::production(expected, record),
+        Expectation::PeakTraffic(expected) => deployments::peak(expected, record),
+        Expectation::Decision(expected) => notices::decision(expected, record),
+        Expectation::Restored(expected) => notices::restored(expected, record),
         Expectation::Verdict(expected) => verdict(expected, record),
         Expectation::SlackMessages(count) => {
             let seen = record.slack().iter().filter(|message| message.thread_ts.is_none()).count();
@@ -139,21 +118,10 @@ fn one(expectation: &Expectation, record: Record<'_>) -> Held {
                 seen: format!("{seen}"),
             }
         }
-        Expectation::Calls { call, times } => {
-            let seen = record
-                .calls()
-                .iter()
-                .filter(|made| format!("{}:{}", made.service, made.operation) == *call && made.outcome == "ok")
-                .count();
-            Held { what: format!("`{call}` succeeds {times} time(s)"), met: seen == *times, seen: format!("{seen}") }
-        }
-        Expectation::RestoredWithin(limit) => {
-            let what = format!("all traffic is back on the old version within {} of the alarm", spoken(limit.0));
-            match restored(record) {
-                Some(took) => Held { what, met: took <= limit.0, seen: format!("after {}", spoken(took)) },
-                None => Held { what, met: false, seen: "there was no alarm, or traffic never came back".to_owned() },
-            }
-        }
+        Expectation::Calls(expected) => calls::made(expected, record),
+        Expectation::CallsPerInvocation { function, at_most } => calls::per_invocation(function, *at_most, record),
+        Expectation::Errors { function, times } => calls::errors(function, *times, record),
+        Expectation::RestoredWithin(expected) => deployments::restored_within(expected, record),
         Expectation::DeadLetters(count) => {
             let seen = record.dead_letters().len();
             let queues: Vec<&str> = record.dead_letters().iter().map(|(queue, _)| queue.as_str()).collect();
@@ -163,69 +131,12 @@ fn one(expectation: &Expectation, record: Record<'_>) -> Held {
                 seen: if queues.is_empty() { "0".to_owned() } else { format!("{seen}: {}", queues.join(", ")) },
             }
         }
-        Expectation::EndedWithin(limit) => {
-            let what = format!("every planned deployment ends within {} of its start", spoken(limit.0));
-            let slowest = record
-                .deployments()
-                .filter(|deployment| deployment.creator == "user")
-                .map(|deployment| deployment.completed.map(|at| at.since(deployment.created)))
-                .max_by_key(|took| took.unwrap_or(std::time::Duration::MAX));
-            match slowest {
-                Some(Some(took)) => {
-                    Held { what, met: took <= limit.0, seen: format!("the slowest took {}", spoken(took)) }
-                }
-                _ => Held { what, met: false, seen: "one has not ended".to_owned() },
-            }
-        }
+        Expectation::EndedWithin(limit) => deployments::ended_within(limit.0, record),
     }
 }
 
 fn list<T: AsRef<str>>(items: &[T]) -> String {
     if items.is_empty() { "nothing".to_owned() } else { items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ") }
-}
-
-fn restored(record: Record<'_>) -> Option<std::time::Duration> {
-    let alarm: Timestamp = record
-        .timeline()
-        .iter()
-        .find(|entry| entry.who == Who::CloudWatch && entry.tone == Tone::Bad && entry.what.contains("goes to ALARM"))?
-        .at;
-    let back = record
-        .timeline()
-        .iter()
-        .find(|entry| entry.at >= alarm && entry.weight == Some(0.0) && entry.tone == Tone::Good)?
-        .at;
-    Some(back.since(alarm))
-}
-
-fn deployment(expected: &ExpectedDeployment, record: Record<'_>) -> Held {
-    let mut what = format!("deployment {} ends {}", expected.nth, expected.status);
-    if let Some(error) = &expected.error {
-        what.push_str(&format!(" with {error}"));
-    }
-    if let Some(rollback) = &expected.rollback {
-        what.push_str(&format!(", and its rollback {rollback}"));
-    }
-    let Some(seen) = planned(record, expected.nth) else {
-        return Held { what, met: false, seen: "there was no such deployment".to_owned() };
-    };
-    let error = seen.error.as_ref().map(|(code, _)| code.clone());
-    let rollback = seen
-        .rolled_back_by
-        .as_ref()
-        .and_then(|id| record.deployments().find(|deployment| deployment.id == *id))
-        .map(|deployment| deployment.status.as_str().to_owned());
-    let mut text = format!("{} is {}", seen.id, seen.status.as_str());
-    if let Some(error) = &error {
-        text.push_str(&format!(" with {error}"));
-    }
-    text.push_str(
-        &rollback.as_ref().map_or_else(|| ", not rolled back".to_owned(), |status| format!(", its rollback {status}")),
-    );
-    let met = seen.status.as_str() == expected.status
-        && expected.error.as_ref().is_none_or(|wanted| error.as_ref() == Some(wanted))
-        && expected.rollback == rollback;
-    Held { what, met, seen: text }
 }
 
 fn verdict(expected: &ExpectedVerdict, record: Record<'_>) -> Held {

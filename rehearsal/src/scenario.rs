@@ -4,6 +4,7 @@
 pub(crate) mod check;
 mod expectation;
 mod fault;
+mod surroundings;
 mod talk;
 mod version;
 
@@ -16,8 +17,13 @@ use domain::time::Span;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use expectation::{Expectation, ExpectedDeployment, ExpectedVerdict};
-pub use fault::{BusFault, CallFault, Fault, ProcessFault, VendorFault};
+pub use expectation::{
+    Expectation, ExpectedCalls, ExpectedDecision, ExpectedDeployment, ExpectedPeak, ExpectedProduction, ExpectedRestored,
+    ExpectedReturn, ExpectedVerdict, ProductionOf, RestoredOf,
+};
+pub use fault::{BusFault, CallFault, EndsFirst, Fault, How, LostAnswer, ProcessFault, Refusal, VendorFault};
+pub(crate) use surroundings::LISTENER;
+pub use surroundings::{Account, AlarmForm, AlarmWord, InjectedAlarm, Past, Storm, Suppression};
 pub use talk::{GrpcHealth, Talk};
 pub use version::{AppSpecForm, Health, Late, Provisioned, Targets, Tasks, TestRule, TestTraffic, VersionState};
 
@@ -43,6 +49,24 @@ pub struct Scenario {
     /// What goes wrong around it.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// Transitions of alarms that are told of, whatever the metrics say.
+    #[serde(default)]
+    pub alarms: Vec<InjectedAlarm>,
+    /// Very many of them at once.
+    #[serde(default)]
+    pub storm: Option<Storm>,
+    /// Alarm to its tags, beside those that the template gives it.
+    #[serde(default)]
+    pub alarm_tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// What else is in the account.
+    #[serde(default)]
+    pub account: Option<Account>,
+    /// What was deployed before the start. Each service has one deployment that succeeded long ago, unless a plan says `first`.
+    #[serde(default)]
+    pub history: Vec<Past>,
+    /// How long the world goes on after the last planned deployment has ended.
+    #[serde(default = "no_time")]
+    pub goes_on: Span,
     /// Where AWS's behaviour is not documented, which answer this scenario takes.
     #[serde(default)]
     pub assume: Assumptions,
@@ -60,9 +84,12 @@ fn usual_traffic() -> u32 {
 pub struct Plan {
     /// The service's name in the configuration.
     pub service: String,
-    /// How long after the one before it ended (or after the scenario's start) it is created.
-    #[serde(default = "a_minute")]
-    pub after: Span,
+    /// How long after the one before it in the list ended (or after the scenario's start) it is created; a minute when not given.
+    #[serde(default)]
+    pub after: Option<Span>,
+    /// How long after the scenario's start it is created, beside whatever else runs; in place of `after`.
+    #[serde(default)]
+    pub at: Option<Span>,
     /// `ECS` or `Lambda`.
     #[serde(default = "ecs")]
     pub platform: Platform,
@@ -111,10 +138,16 @@ pub struct Plan {
     /// A person stops it so long after its start, with rollback.
     #[serde(default)]
     pub stopped_by_person_after: Option<Span>,
+    /// How long its rollback takes to reroute the traffic.
+    #[serde(default)]
+    pub rollback_takes: Option<Span>,
+    /// Its rollback fails in place of rerouting the traffic.
+    #[serde(default)]
+    pub rollback_fails: bool,
 }
 
-fn a_minute() -> Span {
-    Span(std::time::Duration::from_mins(1))
+fn no_time() -> Span {
+    Span(std::time::Duration::ZERO)
 }
 fn five_minutes() -> Span {
     Span(std::time::Duration::from_mins(5))
@@ -264,6 +297,12 @@ impl Scenario {
             deployments: Vec::new(),
             config: None,
             faults: Vec::new(),
+            alarms: Vec::new(),
+            storm: None,
+            alarm_tags: BTreeMap::new(),
+            account: None,
+            history: Vec::new(),
+            goes_on: no_time(),
             assume: Assumptions::default(),
             expect: Vec::new(),
         }
@@ -275,7 +314,8 @@ impl Plan {
     pub fn usual(service: &str, platform: Platform) -> Self {
         Self {
             service: service.to_owned(),
-            after: a_minute(),
+            after: None,
+            at: None,
             platform,
             configuration: None,
             description: String::new(),
@@ -292,6 +332,8 @@ impl Plan {
             auto_rollback: true,
             termination_wait: five_minutes(),
             stopped_by_person_after: None,
+            rollback_takes: None,
+            rollback_fails: false,
         }
     }
 }

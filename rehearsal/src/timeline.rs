@@ -73,6 +73,9 @@ pub struct Entry {
     /// The production traffic on the new version in percent, where the entry is about traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
+    /// The service whose traffic it is about, where it is told of one.
+    #[serde(skip)]
+    pub service: Option<String>,
     /// More of it, for a reader who wants it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
@@ -89,8 +92,14 @@ pub struct CallRecord {
     pub service: String,
     /// `GetDeployment`
     pub operation: String,
-    /// `ok`, or the error's code.
+    /// `ok`, the error's code, or `lost` when the answer was.
     pub outcome: String,
+    /// Whether the outcome is a fault of the scenario.
+    #[serde(skip)]
+    pub injected: bool,
+    /// The attempt at an invocation that made it.
+    #[serde(skip)]
+    pub attempt: Option<String>,
 }
 
 /// An invocation's end, for the records.

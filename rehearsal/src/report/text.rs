@@ -206,6 +206,7 @@ mod tests {
                 .to_owned(),
             tone: Tone::Bad,
             weight: Some(10.0),
+            service: None,
             details: vec![
                 "`health_check` fail: expected status 200, observed status 500 and a body that goes on and on"
                     .to_owned(),

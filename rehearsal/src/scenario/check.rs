@@ -5,15 +5,24 @@ use domain::config::Config;
 use domain::deployment::Platform;
 use domain::text::nearest;
 
-use super::{Expectation, Fault, Plan, ProcessFault, Scenario};
+use super::{
+    CallFault, EndsFirst, Expectation, ExpectedProduction, ExpectedRestored, Fault, LostAnswer, Plan, ProcessFault,
+    Refusal, Scenario,
+};
 use crate::template::Template;
 
 /// Lifecycle events that may have a hook, on ECS; on Lambda, the last two.
 pub(crate) const HOOKABLE: [&str; 5] =
     ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
 
+/// What alarm-rollback may decide.
+const DECISIONS: [&str; 4] = ["StopAndRollBack", "RedeployPrevious", "Alert", "Ignore"];
+
+/// How a deployment may end.
+pub(super) const ENDINGS: [&str; 3] = ["Succeeded", "Failed", "Stopped"];
+
 /// Refuses a name that is not among the known ones.
-fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+pub(super) fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     let names: Vec<&str> = names.into_iter().collect();
     if names.contains(&name) {
         return Ok(());
@@ -33,7 +42,7 @@ impl Scenario {
     /// With what is wrong and what there is instead.
     pub fn check(&self, template: &Template, config: &Config) -> Result<(), String> {
         let binaries = || template.functions.iter().map(|function| function.binary.as_str());
-        let alarms = || template.alarms.iter().map(|alarm| alarm.name.as_str());
+        let alarms = || self.alarm_names(template);
         if self.deployments.is_empty() {
             return Err("it deploys nothing; write at least one entry under `deployments`".to_owned());
         }
@@ -50,19 +59,30 @@ impl Scenario {
                 | Fault::Hang(ProcessFault { function, .. })
                 | Fault::Panic(ProcessFault { function, .. })
                 | Fault::Duplicate { function, .. } => known("function", function, binaries())?,
-                Fault::Throttle(fault) | Fault::Break(fault) => {
-                    fault.function.iter().try_for_each(|function| known("function", function, binaries()))?;
+                Fault::Throttle(CallFault { function, .. })
+                | Fault::Break(CallFault { function, .. })
+                | Fault::Refuse(Refusal { function, .. })
+                | Fault::LoseAnswer(LostAnswer { function, .. }) => {
+                    function.iter().try_for_each(|function| known("function", function, binaries()))?;
+                }
+                Fault::EndsFirst(EndsFirst { function, status, .. }) => {
+                    function.iter().try_for_each(|function| known("function", function, binaries()))?;
+                    known("status of a deployment", status.as_str(), ENDINGS)?;
                 }
                 Fault::RedAlarm { name } | Fault::MuteAlarm { name } | Fault::MissingAlarm { name } => {
-                    known("alarm", name, alarms())?;
+                    known("alarm of the template", name, template.alarms.iter().map(|alarm| alarm.name.as_str()))?;
                 }
                 Fault::Slack(_) | Fault::Pagerduty(_) | Fault::Events(_) => {}
             }
         }
+        self.check_surroundings(template, config)?;
         self.expect.iter().try_for_each(|expectation| self.check_expectation(expectation, template))
     }
 
     fn check_plan(&self, plan: &Plan) -> Result<(), String> {
+        if plan.at.is_some() && plan.after.is_some() {
+            return Err(format!("a deployment of `{}` has both `at` and `after`; keep one", plan.service));
+        }
         let (word, other, hookable) = match plan.platform {
             Platform::Lambda => ("Lambda", "ECS", HOOKABLE.get(3..).unwrap_or_default()),
             Platform::Ecs => ("ECS", "Lambda", HOOKABLE.as_slice()),
@@ -83,7 +103,7 @@ impl Scenario {
     }
 
     fn check_expectation(&self, expectation: &Expectation, template: &Template) -> Result<(), String> {
-        const ENDINGS: [&str; 3] = ["Succeeded", "Failed", "Stopped"];
+        let binaries = || template.functions.iter().map(|function| function.binary.as_str());
         match expectation {
             Expectation::Deployment(expected) => {
                 if expected.nth == 0 || expected.nth > self.deployments.len() {
@@ -92,9 +112,36 @@ impl Scenario {
                 known("status of a deployment", &expected.status, ENDINGS)?;
                 expected.rollback.iter().try_for_each(|status| known("status of a rollback", status, ENDINGS))
             }
-            Expectation::Production(colour) => known("version", colour, ["green", "blue"]),
+            Expectation::Production(ExpectedProduction::Colour(colour)) => known("version", colour, ["green", "blue"]),
+            Expectation::Production(ExpectedProduction::Of(of)) => {
+                if of.colour.is_none() && of.version.is_none() {
+                    return Err("`production` says nothing; give it a `colour` or a `version`".to_owned());
+                }
+                of.colour.iter().try_for_each(|colour| known("version", colour, ["green", "blue"]))?;
+                self.check_which(of.service.as_ref(), of.nth)
+            }
+            Expectation::PeakTraffic(expected) => self.check_which(expected.service.as_ref(), expected.nth),
+            Expectation::RestoredWithin(ExpectedRestored::Of(of)) => {
+                self.check_which(of.service.as_ref(), None)?;
+                of.alarm.iter().try_for_each(|alarm| known("alarm", alarm, self.alarm_names(template)))
+            }
+            Expectation::Decision(expected) => {
+                known("decision", &expected.decision, DECISIONS)?;
+                self.check_which(expected.service.as_ref(), None)?;
+                expected.alarm.iter().try_for_each(|alarm| known("alarm", alarm, self.alarm_names(template)))
+            }
+            Expectation::Restored(expected) => self.check_which(expected.service.as_ref(), None),
+            Expectation::Calls(expected) => {
+                if expected.times.is_some() == expected.at_most.is_some() {
+                    return Err(format!("`calls` of `{}` needs either `times` or `at_most`", expected.call));
+                }
+                expected.function.iter().try_for_each(|function| known("function", function, binaries()))
+            }
+            Expectation::CallsPerInvocation { function, .. } | Expectation::Errors { function, .. } => {
+                known("function", function, binaries())
+            }
             Expectation::Verdict(expected) => {
-                known("function", &expected.hook, template.functions.iter().map(|function| function.binary.as_str()))?;
+                known("function", &expected.hook, binaries())?;
                 known("verdict", &expected.verdict, ["Succeeded", "Failed"])
             }
             Expectation::Pages(actions) => actions
@@ -102,6 +149,18 @@ impl Scenario {
                 .try_for_each(|action| known("PagerDuty action", action, ["trigger", "acknowledge", "resolve"])),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a deployment that an expectation names is one that is planned.
+    fn check_which(&self, service: Option<&String>, nth: Option<usize>) -> Result<(), String> {
+        if let Some(nth) = nth
+            && (nth == 0 || nth > self.deployments.len())
+        {
+            return Err(format!("there is no deployment {nth}; the first is 1"));
+        }
+        service
+            .into_iter()
+            .try_for_each(|service| known("deployed service", service, self.deployments.iter().map(|plan| plan.service.as_str())))
     }
 }
 
@@ -160,11 +219,26 @@ Resources:
         );
         check(&format!("{one}faults: [kill: {{ function: hok, during: x }}]\nexpect: []"), "did you mean `hook`?");
         for fault in ["red_alarm", "mute_alarm", "missing_alarm"] {
-            check(&format!("{one}faults: [{fault}: {{ name: x }}]\nexpect: []"), "no alarm `x`");
+            check(&format!("{one}faults: [{fault}: {{ name: x }}]\nexpect: []"), "no alarm of the template `x`");
         }
         check(&format!("{one}expect: [deployment: {{ nth: 2, status: Failed }}]"), "no deployment 2");
         check(&format!("{one}expect: [deployment: {{ nth: 1, status: Sucess }}]"), "no status of a deployment");
         check(&format!("{one}expect: [production: gren]"), "did you mean `green`?");
         check(&format!("{one}expect: [pages: [triger]]"), "did you mean `trigger`?");
+        check("deployments: [{ service: shop, at: 1m, after: 1m }]\nexpect: []", "both `at` and `after`");
+        check(&format!("{one}expect: [production: {{ service: shop }}]"), "says nothing");
+        check(&format!("{one}expect: [production: {{ nth: 2, colour: blue }}]"), "no deployment 2");
+        check(&format!("{one}expect: [peak_traffic: {{ service: till, at_most: 10 }}]"), "no deployed service `till`");
+        check(&format!("{one}expect: [decision: {{ decision: Stop }}]"), "no decision `Stop`");
+        check(&format!("{one}expect: [restored_within: {{ within: 2m, alarm: x }}]"), "no alarm `x`");
+        check(&format!("{one}expect: [calls: {{ call: x }}]"), "either `times` or `at_most`");
+        check(&format!("{one}expect: [calls_per_invocation: {{ function: hok, at_most: 1 }}]"), "did you mean `hook`?");
+        check(&format!("{one}faults: [refuse: {{ call: x, error: y, function: hok }}]\nexpect: []"), "`hook`?");
+        check(&format!("{one}alarms: [{{ at: 1m, name: x, form: sns }}]\nexpect: []"), "no function `alarm-rollback`");
+        check(&format!("{one}alarms: [{{ at: 1m, name: x, times: 0 }}]\nexpect: []"), "0 times");
+        check(&format!("{one}alarm_tags: {{ x: {{ a: b }} }}\nexpect: []"), "no alarm `x`");
+        check(&format!("{one}history: [{{ service: shp, ended: 1h }}]\nexpect: []"), "did you mean `shop`?");
+        check(&format!("{one}account: {{ deployment_groups: 1, in_flight: 2 }}\nexpect: []"), "at most one deployment");
+        check(&format!("{one}faults: [ends_first: {{ during: x, status: Ended }}]\nexpect: []"), "no status");
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong in a scenario. Knows nothing of how it is made to.
 
+use domain::deployment::Status;
 use domain::time::Span;
 use serde::Deserialize;
 
@@ -28,6 +29,12 @@ pub enum Fault {
     Throttle(CallFault),
     /// An AWS call fails with a server's error.
     Break(CallFault),
+    /// An AWS call is refused with an error of the scenario's choosing.
+    Refuse(Refusal),
+    /// An AWS call takes effect, but whoever made it never gets the answer.
+    LoseAnswer(LostAnswer),
+    /// The deployment that a call is about ends in the instant before the call is carried out.
+    EndsFirst(EndsFirst),
     /// Slack does not take messages for a while.
     Slack(VendorFault),
     /// PagerDuty does not take events for a while.
@@ -74,6 +81,80 @@ pub struct CallFault {
     #[serde(default)]
     pub function: Option<String>,
     /// How often.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+/// A call that is refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// The call: `codedeploy:StopDeployment`.
+    pub call: String,
+    /// The error's code: `AccessDeniedException`.
+    pub error: String,
+    /// The sentence for people.
+    #[serde(default = "on_purpose")]
+    pub message: String,
+    /// The HTTP status.
+    #[serde(default = "bad_request")]
+    pub status: u16,
+    /// Whose call; anybody's when not given.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// How often; once when not given.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+fn on_purpose() -> String {
+    "refused, as the scenario says".to_owned()
+}
+
+fn bad_request() -> u16 {
+    400
+}
+
+/// A call whose answer is lost.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LostAnswer {
+    /// The call: `codedeploy:StopDeployment`.
+    pub call: String,
+    /// In which way.
+    #[serde(default)]
+    pub how: How,
+    /// Whose call; anybody's when not given.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// How often; once when not given.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+/// How an answer is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// The connection is closed.
+    #[default]
+    HangUp,
+    /// Nothing comes until the caller gives up.
+    Silence,
+}
+
+/// A deployment that ends just before a call about it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndsFirst {
+    /// The call: `codedeploy:StopDeployment`.
+    pub during: String,
+    /// How the deployment ends: `Succeeded`, `Failed` or `Stopped`.
+    pub status: Status,
+    /// Whose call; anybody's when not given.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// How often; once when not given.
     #[serde(default = "once")]
     pub times: u32,
 }

@@ -17,6 +17,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod told;
 mod when;
 
 pub use alarm::{AlarmState, StateRecord};
@@ -139,10 +140,11 @@ impl CloudWatch {
     /// changed since the last time.
     pub fn evaluate(&mut self, now_ms: i64) -> Vec<Transition> {
         let mut changes = std::mem::take(&mut self.pending);
-        let (composites, metrics): (Vec<_>, Vec<_>) = self.alarms.values().partition(|alarm| is_composite(alarm));
+        let evaluated = self.alarms.values().filter(|alarm| !self.held.contains(&alarm.name));
+        let (composites, metrics): (Vec<_>, Vec<_>) = evaluated.partition(|alarm| is_composite(alarm));
         let (composites, metrics): (Vec<String>, Vec<String>) = (
             composites.into_iter().map(|alarm| alarm.name.clone()).collect(),
-            metrics.into_iter().map(|alarm| alarm.name.clone()).filter(|name| !self.held.contains(name)).collect(),
+            metrics.into_iter().map(|alarm| alarm.name.clone()).collect(),
         );
         for name in metrics {
             if let Some(current) = self.metric_verdict(&name, now_ms) {
@@ -164,7 +166,7 @@ impl CloudWatch {
         changes
     }
 
-    /// From now on a metric alarm keeps its state, whatever its metric does: it is not evaluated any more.
+    /// From now on an alarm keeps its state, whatever its metric or its children do: it is not evaluated any more.
     pub fn hold(&mut self, alarm: &str) {
         self.held.insert(alarm.to_owned());
     }

@@ -7,10 +7,11 @@ use domain::text::bounded;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::faults::Struck;
 use super::{ACCOUNT, AWS_LATENCY, HttpAnswer, HttpAsked, REGION, SandboxId, Token, World};
 use crate::policy::{self, Decision, Request};
 use crate::protocol::{self, AwsError, Call, Service};
-use crate::scenario::Fault;
+use crate::scenario::How;
 use crate::timeline::{CallRecord, Tone, Who};
 
 /// The access key of a sandbox begins with this; its number follows.
@@ -23,14 +24,6 @@ pub fn access_key(sandbox: SandboxId) -> String {
 
 fn sandbox_of(access_key: &str) -> Option<SandboxId> {
     access_key.strip_prefix(ACCESS_KEY_PREFIX)?.parse().ok()
-}
-
-/// What a fault makes of a call.
-enum Struck {
-    Kill,
-    Hang,
-    Panic,
-    Error(AwsError),
 }
 
 /// The most that `PutEvents` takes in one request, in bytes.
@@ -56,72 +49,65 @@ impl World {
             return;
         }
         let name = format!("{}:{}", call.service.iam_prefix(), call.operation);
-        let result = match (self.struck(&name, &caller), sandbox) {
+        let struck = self.struck(&name, &caller);
+        let (result, lost) = match (&struck, sandbox) {
             (Some(Struck::Kill), Some(sandbox)) => return self.strike(sandbox, false),
             (Some(Struck::Hang), Some(sandbox)) => return self.strike(sandbox, true),
             (Some(Struck::Panic), Some(sandbox)) => return self.break_code_of(sandbox),
-            (Some(Struck::Error(error)), _) => Err(error),
-            // Somebody else's process has no role here to hold it to; but nobody else calls while a scenario runs.
-            _ if function.is_none() && !self.serving => Err(AwsError::client(
-                "UnrecognizedClientException",
-                "The security token included in the request is invalid.",
-            )),
-            _ => match self.refused(function, &call) {
-                Some(error) => Err(error),
-                None => self.dispatch(&call, &caller),
-            },
+            (Some(Struck::Error(error)), _) => (Err(error.clone()), None),
+            (Some(Struck::Lost(how)), _) => (self.carry_out(function, &call, &caller), Some(*how)),
+            _ => (self.carry_out(function, &call, &caller), None),
         };
-        let outcome = match &result {
-            Ok(_) => "ok".to_owned(),
-            Err(error) => error.code.clone(),
+        let injected = matches!(struck, Some(Struck::Error(_)));
+        let outcome = match (&result, lost) {
+            (Ok(_), None) => "ok".to_owned(),
+            (Ok(_), Some(_)) => "lost".to_owned(),
+            (Err(error), _) => error.code.clone(),
         };
         if let Err(error) = &result
             && error.code.starts_with("AccessDenied")
         {
-            self.tell(
-                Who::Function(caller.clone()),
-                Tone::Bad,
-                format!("is refused {name}: {}", bounded(&error.message, 400)),
-            );
+            let tone = if injected { Tone::Warning } else { Tone::Bad };
+            let what = format!("is refused {name}: {}", bounded(&error.message, 400));
+            self.tell(Who::Function(caller.clone()), tone, what);
         }
         self.calls.push(CallRecord {
             at: self.now,
+            attempt: sandbox.and_then(|sandbox| self.attempt_of(sandbox)),
             function: caller,
             service: call.service.iam_prefix().to_owned(),
             operation: call.operation.clone(),
             outcome,
+            injected,
         });
-        let answer = http_answer(protocol::encode(&call, result.as_ref()));
+        let answer = match lost {
+            None => http_answer(protocol::encode(&call, result.as_ref())),
+            Some(How::HangUp) => {
+                self.tell(Who::Rehearsal, Tone::Warning, format!("loses the answer to {name}: hangs up"));
+                HttpAnswer::text(HttpAnswer::HANG_UP, "")
+            }
+            Some(How::Silence) => {
+                // Whoever asked waits until it gives up.
+                return self.tell(Who::Rehearsal, Tone::Warning, format!("loses the answer to {name}: says nothing"));
+            }
+        };
         self.answer(token, answer, AWS_LATENCY);
     }
 
-    /// The fault that strikes this call, if one does.
-    fn struck(&mut self, call: &str, caller: &str) -> Option<Struck> {
-        for planned in &mut self.faults {
-            if planned.left == 0 {
-                continue;
-            }
-            let struck = match &planned.fault {
-                Fault::Kill(fault) if fault.function == caller && fault.during == call => Struck::Kill,
-                Fault::Hang(fault) if fault.function == caller && fault.during == call => Struck::Hang,
-                Fault::Panic(fault) if fault.function == caller && fault.during == call => Struck::Panic,
-                Fault::Throttle(fault)
-                    if fault.call == call && fault.function.as_ref().is_none_or(|function| function == caller) =>
-                {
-                    Struck::Error(AwsError::throttling())
-                }
-                Fault::Break(fault)
-                    if fault.call == call && fault.function.as_ref().is_none_or(|function| function == caller) =>
-                {
-                    Struck::Error(AwsError::internal())
-                }
-                _ => continue,
-            };
-            planned.left -= 1;
-            planned.struck = true;
-            return Some(struck);
+    /// Holds a call against the caller's policies and lets it take effect.
+    fn carry_out(&mut self, function: Option<usize>, call: &Call, caller: &str) -> Result<Value, AwsError> {
+        // Somebody else's process has no role here to hold it to; but nobody else calls while a scenario runs.
+        if function.is_none() && !self.serving {
+            return Err(AwsError::client(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            ));
         }
-        None
+        if let Some(error) = self.refused(function, call) {
+            return Err(error);
+        }
+        self.end_first(call, caller);
+        self.dispatch(call, caller)
     }
 
     /// The error with which the function's policies refuse this call, if they do.

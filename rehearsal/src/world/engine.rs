@@ -4,7 +4,10 @@
 
 mod begin;
 mod ending;
+mod plans;
 mod progress;
+
+pub(crate) use plans::Plans;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,6 +42,8 @@ pub(crate) enum Step {
     Shift(usize, usize),
     Terminate,
     Stopped { code: String, message: String },
+    /// A rollback fails where it would reroute the traffic.
+    Broken,
 }
 
 /// A lifecycle event of a deployment.
@@ -102,6 +107,12 @@ pub struct Record {
     pub(crate) termination_wait: Duration,
     pub(crate) first: bool,
     pub(crate) app_spec: AppSpecForm,
+    /// How long a rollback takes to reroute the traffic.
+    pub(crate) reroute: Duration,
+    /// Whether a rollback fails in place of rerouting it.
+    pub(crate) rollback_fails: bool,
+    /// Whether it ended before the scenario began.
+    pub(crate) is_past: bool,
 }
 
 impl Record {

@@ -1,6 +1,21 @@
-//! The scenario's faults: how often each may still strike, and whether it has. Knows nothing of what they do.
+//! The scenario's faults: how often each may still strike, whether it has, and which strikes a call to AWS. Knows nothing of what comes of it.
 
-use crate::scenario::Fault;
+use domain::deployment::Status;
+
+use super::World;
+use super::aws::text;
+use crate::protocol::{AwsError, Call};
+use crate::scenario::{Fault, How};
+use crate::timeline::{Tone, Who};
+
+/// What a fault makes of a call.
+pub(crate) enum Struck {
+    Kill,
+    Hang,
+    Panic,
+    Error(AwsError),
+    Lost(How),
+}
 
 /// A fault of the scenario.
 #[derive(Clone, Debug)]
@@ -19,6 +34,9 @@ pub(crate) fn planned(faults: &[Fault]) -> Vec<Planned> {
             Fault::Kill(fault) | Fault::Hang(fault) | Fault::Panic(fault) => fault.times,
             Fault::Duplicate { times, .. } => *times,
             Fault::Throttle(fault) | Fault::Break(fault) => fault.times,
+            Fault::Refuse(fault) => fault.times,
+            Fault::LoseAnswer(fault) => fault.times,
+            Fault::EndsFirst(fault) => fault.times,
             _ => 0,
         };
         Planned { fault: fault.clone(), left, struck: is_a_state(fault) }
@@ -41,12 +59,85 @@ impl Planned {
             Fault::Duplicate { function, .. } => format!("duplicate {function}"),
             Fault::Throttle(fault) => format!("throttle {}", fault.call),
             Fault::Break(fault) => format!("break {}", fault.call),
+            Fault::Refuse(fault) => format!("refuse {} with {}", fault.call, fault.error),
+            Fault::LoseAnswer(fault) => format!("lose_answer {}", fault.call),
+            Fault::EndsFirst(fault) => format!("ends_first {} during {}", fault.status.as_str(), fault.during),
             Fault::Slack(_) => "slack".to_owned(),
             Fault::Pagerduty(_) => "pagerduty".to_owned(),
             Fault::Events(fault) => format!("events {}", fault.detail_type.as_deref().unwrap_or_default()),
             Fault::RedAlarm { name } => format!("red_alarm {name}"),
             Fault::MuteAlarm { name } => format!("mute_alarm {name}"),
             Fault::MissingAlarm { name } => format!("missing_alarm {name}"),
+        }
+    }
+}
+
+/// Whether a fault of one function's calls, or of anybody's, concerns this caller.
+fn is_of(function: Option<&String>, caller: &str) -> bool {
+    function.is_none_or(|function| function == caller)
+}
+
+impl World {
+    /// The fault that strikes this call, if one does.
+    pub(crate) fn struck(&mut self, call: &str, caller: &str) -> Option<Struck> {
+        for planned in self.faults.iter_mut().filter(|planned| planned.left > 0) {
+            let struck = match &planned.fault {
+                Fault::Kill(fault) if fault.function == caller && fault.during == call => Struck::Kill,
+                Fault::Hang(fault) if fault.function == caller && fault.during == call => Struck::Hang,
+                Fault::Panic(fault) if fault.function == caller && fault.during == call => Struck::Panic,
+                Fault::Throttle(fault) if fault.call == call && is_of(fault.function.as_ref(), caller) => {
+                    Struck::Error(AwsError::throttling())
+                }
+                Fault::Break(fault) if fault.call == call && is_of(fault.function.as_ref(), caller) => {
+                    Struck::Error(AwsError::internal())
+                }
+                Fault::Refuse(fault) if fault.call == call && is_of(fault.function.as_ref(), caller) => {
+                    Struck::Error(AwsError::new(fault.error.as_str(), fault.message.as_str(), fault.status))
+                }
+                Fault::LoseAnswer(fault) if fault.call == call && is_of(fault.function.as_ref(), caller) => {
+                    Struck::Lost(fault.how)
+                }
+                _ => continue,
+            };
+            planned.left -= 1;
+            planned.struck = true;
+            return Some(struck);
+        }
+        None
+    }
+
+    /// Ends the deployment that a call is about, when the scenario says that it ends just before.
+    pub(crate) fn end_first(&mut self, call: &Call, caller: &str) {
+        let name = format!("{}:{}", call.service.iam_prefix(), call.operation);
+        let id = text(&call.input, "deploymentId");
+        if self.engine.get(id).is_none_or(|record| record.status.is_terminal()) {
+            return;
+        }
+        let concerns = |fault: &Fault| match fault {
+            Fault::EndsFirst(fault) if fault.during == name && is_of(fault.function.as_ref(), caller) => {
+                Some(fault.status.clone())
+            }
+            _ => None,
+        };
+        let mut ending = None;
+        for planned in self.faults.iter_mut().filter(|planned| planned.left > 0) {
+            if let Some(status) = concerns(&planned.fault) {
+                planned.left -= 1;
+                planned.struck = true;
+                ending = Some(status);
+                break;
+            }
+        }
+        let Some(status) = ending else { return };
+        self.tell(Who::Rehearsal, Tone::Warning, format!("lets {id} end just before {name}"));
+        let id = id.to_owned();
+        match status {
+            Status::Succeeded => self.finish_at_once(&id),
+            Status::Failed => {
+                let message = "The deployment timed out while waiting for the replacement task set to become healthy.";
+                self.end_badly(&id, Status::Failed, "TIMEOUT", message);
+            }
+            _ => self.end_badly(&id, Status::Stopped, "MANUAL_STOP", "The deployment was stopped by a user."),
         }
     }
 }

@@ -14,12 +14,14 @@ mod engine;
 mod faults;
 mod fleet;
 mod guarded;
+mod http_form;
 mod landscape;
 mod metrics;
 mod record;
 mod shift;
 mod talk;
 mod tasks;
+mod told;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +42,7 @@ pub(crate) use metrics::check_alarms;
 pub(crate) use shift::check as check_configuration;
 
 pub use aws::{ACCESS_KEY_PREFIX, access_key};
+pub use http_form::{HttpAnswer, HttpAsked};
 pub use fleet::SandboxId;
 pub use metrics::Sampled;
 pub use talk::Spoken;
@@ -57,59 +60,6 @@ pub(crate) const DELIVERY: Duration = Duration::from_millis(150);
 
 /// A request that waits for its answer; the driver's number for it.
 pub type Token = u64;
-
-/// An answer to a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpAnswer {
-    /// The status.
-    pub status: u16,
-    /// The headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-    /// What comes after the body (HTTP/2).
-    pub trailers: Vec<(String, String)>,
-}
-
-impl HttpAnswer {
-    /// No status of HTTP, but what nginx calls a connection that it closes without an answer.
-    pub const HANG_UP: u16 = 444;
-
-    /// A JSON answer.
-    pub fn json(status: u16, body: &Value) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: body.to_string().into_bytes(),
-            trailers: Vec::new(),
-        }
-    }
-
-    /// A plain text answer.
-    pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())],
-            body: body.into().into_bytes(),
-            trailers: Vec::new(),
-        }
-    }
-}
-
-/// A request from a function's process, or from outside.
-#[derive(Clone, Debug)]
-pub struct HttpAsked {
-    /// GET, POST, …
-    pub method: http::Method,
-    /// The host and port that it is meant for; none for the rehearsal's own address.
-    pub host: Option<String>,
-    /// Path and query.
-    pub path: String,
-    /// The headers.
-    pub headers: http::HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
-}
 
 /// Something for the driver to do.
 #[derive(Clone, Debug)]
@@ -148,6 +98,10 @@ pub(crate) enum Happening {
     NativeStop(String, String),
     Minute,
     Scheduled(usize, usize),
+    AlarmTurns(usize),
+    AlarmTold(usize),
+    Storm,
+    Told(Box<told::Telling>),
 }
 
 /// The world.
@@ -173,13 +127,15 @@ pub struct World {
     forwarded: BTreeSet<Token>,
     sockets: BTreeMap<Token, talk::Socket>,
     secrets: BTreeMap<String, Value>,
-    next_plan: usize,
+    plans: engine::Plans,
     serving: bool,
     timeline: Vec<Entry>,
     shown: usize,
-    calls: Vec<CallRecord>,
+    pub(crate) calls: Vec<CallRecord>,
+    /// Every failed attempt at an invocation: the function's binary and the kind of error.
+    pub(crate) failures: Vec<(String, String)>,
     verdicts: Vec<VerdictRecord>,
-    notices: Vec<Value>,
+    pub(crate) notices: Vec<Value>,
     dead_letters: Vec<(String, Value)>,
     used: BTreeSet<(String, String)>,
 }
@@ -217,11 +173,12 @@ impl World {
             faults,
             effects: Vec::new(),
             land,
-            next_plan: 0,
+            plans: engine::Plans::default(),
             serving: false,
             timeline: Vec::new(),
             shown: 0,
             calls: Vec::new(),
+            failures: Vec::new(),
             verdicts: Vec::new(),
             notices: Vec::new(),
             dead_letters: Vec::new(),
@@ -235,12 +192,10 @@ impl World {
     fn set_up(&mut self) {
         self.set_up_secrets();
         self.set_up_alarms();
+        self.set_up_told_alarms();
         self.schedule(Duration::from_mins(1), Happening::Minute);
         self.set_up_schedules();
-        if let Some(first) = self.scenario.deployments.first() {
-            let after = first.after.0;
-            self.schedule(after, Happening::Plan(0));
-        }
+        self.set_up_plans();
     }
 
     /// Now, in virtual time.
@@ -293,27 +248,33 @@ impl World {
             Happening::NativeStop(deployment, alarm) => self.native_stop(&deployment, &alarm),
             Happening::Minute => self.minute(),
             Happening::Scheduled(function, event) => self.scheduled(function, event),
+            Happening::AlarmTurns(index) => self.alarm_turns(index),
+            Happening::AlarmTold(index) => self.alarm_told(index),
+            Happening::Storm => self.storm(),
+            Happening::Told(telling) => self.told(*telling),
         }
         true
     }
 
-    /// Whether the scenario has run its course: everything planned has ended, nothing runs and nothing is on its way.
+    /// Whether the scenario has run its course: everything planned has ended so long ago as it says, nothing runs and nothing is on its way.
     pub fn is_over(&self) -> bool {
-        let on_its_way = self.queue.values().any(|happening| {
-            matches!(
-                happening,
-                Happening::Deliver(_)
-                    | Happening::Publish(_)
-                    | Happening::Plan(_)
-                    | Happening::Answer(..)
-                    | Happening::Wake(..)
-            )
-        });
-        !self.serving
-            && self.next_plan >= self.scenario.deployments.len()
-            && self.engine.all_ended()
-            && !self.fleet.anything_runs()
-            && !on_its_way
+        let on_its_way = || {
+            self.queue.values().any(|happening| {
+                matches!(
+                    happening,
+                    Happening::Deliver(_)
+                        | Happening::Publish(_)
+                        | Happening::Plan(_)
+                        | Happening::Answer(..)
+                        | Happening::Wake(..)
+                        | Happening::AlarmTurns(_)
+                        | Happening::AlarmTold(_)
+                        | Happening::Storm
+                        | Happening::Told(_)
+                )
+            })
+        };
+        !self.serving && self.plans_have_ended() && self.engine.all_ended() && !self.fleet.anything_runs() && !on_its_way()
     }
 
     pub(crate) fn schedule(&mut self, after: Duration, happening: Happening) -> (i64, u64) {
@@ -349,9 +310,18 @@ impl World {
             what: what.into(),
             tone,
             weight,
+            service: None,
             details,
         };
         self.timeline.push(entry);
+    }
+
+    /// Tells of a service's traffic: the share of its new version in percent.
+    pub(crate) fn tell_traffic(&mut self, service: &str, tone: Tone, what: impl Into<String>, weight: f64) {
+        self.tell_more(Who::CodeDeploy, tone, what, Some(weight), Vec::new());
+        if let Some(entry) = self.timeline.last_mut() {
+            entry.service = Some(service.to_owned());
+        }
     }
 
     /// Answers a request after some virtual time.

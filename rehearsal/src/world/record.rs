@@ -59,17 +59,22 @@ impl<'a> Record<'a> {
         let faults = &self.world.faults;
         (faults.len(), faults.iter().filter(|planned| !planned.struck).map(super::faults::Planned::spoken).collect())
     }
-    /// The deployments, in order of their creation.
-    pub fn deployments(self) -> impl Iterator<Item = &'a DeploymentRecord> {
-        self.world.engine.in_order()
+    /// The deployments of the scenario, in order of their creation.
+    pub fn deployments(self) -> impl DoubleEndedIterator<Item = &'a DeploymentRecord> {
+        self.world.engine.in_order().filter(|record| !record.is_past)
     }
-    /// The most production traffic that the new version of a planned deployment ever had, in percent.
-    pub fn peak_weight(self, deployment: &str) -> f64 {
-        self.world.engine.get(deployment).map_or(0.0, |record| record.peak_weight)
+    /// The number of the version that has all production traffic of a service; none when two share it.
+    pub fn serving(self, service: &str) -> Option<u32> {
+        let versions = &self.world.land.services.get(service)?.versions;
+        versions.iter().find(|version| version.weight >= 100.0).map(|version| version.number)
     }
     /// Whether all production traffic of a deployment's service is on its new version (`true`) or on the old one (`false`).
     pub fn production_is_green(self, deployment: &str) -> Option<bool> {
         self.world.production_is_green(deployment)
+    }
+    /// Every failed attempt at an invocation: the function's binary and the kind of error.
+    pub fn failures(self) -> &'a [(String, String)] {
+        &self.world.failures
     }
     /// The sum of the published values of a metric without dimensions.
     pub fn metric_sum(self, name: &str) -> f64 {

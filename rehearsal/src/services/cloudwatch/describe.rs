@@ -157,7 +157,7 @@ pub(super) const fn is_composite(alarm: &Alarm) -> bool {
 }
 
 /// The alarm in the API's shape.
-fn described(alarm: &Alarm) -> Value {
+pub(super) fn described(alarm: &Alarm) -> Value {
     let actions = |state| alarm.actions.get(&state).cloned().unwrap_or_default();
     let mut shape = json!({
         "AlarmName": alarm.name,

@@ -6,23 +6,14 @@ use std::collections::BTreeMap;
 use domain::deployment::{Platform, Status};
 use domain::time::Timestamp;
 
-use super::{ALARM_POLL, Record, SAMPLE_EXECUTION, STEP, Step, deployment_id, lifecycle};
+use super::{ALARM_POLL, REROUTE, Record, SAMPLE_EXECUTION, STEP, Step, deployment_id, lifecycle};
 use crate::scenario::Plan;
-use crate::timeline::{Tone, Who};
+use crate::timeline::Tone;
 use crate::world::landscape::Version;
 use crate::world::metrics::more_group_alarms;
 use crate::world::{Happening, World, shift};
 
 impl World {
-    pub(crate) fn begin_plan(&mut self, index: usize) {
-        let Some(plan) = self.scenario.deployments.get(index).cloned() else { return };
-        self.next_plan = index + 1;
-        if let Err(message) = self.create(&plan, Some(index), None) {
-            self.tell(Who::CodeDeploy, Tone::Bad, format!("refuses the deployment: {message}"));
-            self.plan_next();
-        }
-    }
-
     /// Creates a deployment as `CreateDeployment` would; gives its id.
     pub(crate) fn create(&mut self, plan: &Plan, index: Option<usize>, id: Option<String>) -> Result<String, String> {
         let now = self.now;
@@ -119,6 +110,9 @@ impl World {
             termination_wait: plan.termination_wait.0,
             first: plan.first,
             app_spec: plan.app_spec,
+            reroute: plan.rollback_takes.map_or(REROUTE, |span| span.0),
+            rollback_fails: plan.rollback_fails,
+            is_past: false,
         };
         let what = format!(
             "creates deployment {id} of {} ({}, {})",
@@ -130,7 +124,7 @@ impl World {
             record.configuration.trim_start_matches("CodeDeployDefault.")
         );
         self.engine.add(record);
-        self.tell_more(Who::CodeDeploy, Tone::Plain, what, Some(0.0), Vec::new());
+        self.tell_traffic(&plan.service, Tone::Plain, what, 0.0);
         self.announce(&id, "START");
         self.schedule(STEP, Happening::Engine(id.clone(), Step::Event(0)));
         if let Some(after) = plan.stopped_by_person_after {
@@ -191,14 +185,5 @@ impl World {
         }
         // What the creation put on its way would start these deployments once more.
         self.queue.retain(|_, happening| !matches!(happening, Happening::Engine(..)));
-    }
-
-    pub(crate) fn plan_next(&mut self) {
-        let due =
-            self.engine.all_ended() && !self.queue.values().any(|happening| matches!(happening, Happening::Plan(_)));
-        if let (true, Some(plan)) = (due, self.scenario.deployments.get(self.next_plan)) {
-            let after = plan.after.0;
-            self.schedule(after, Happening::Plan(self.next_plan));
-        }
     }
 }

@@ -32,6 +32,25 @@ impl World {
         self.plan_next();
     }
 
+    /// Brings everything that a deployment has yet to do to its end at once.
+    pub(crate) fn finish_at_once(&mut self, id: &str) {
+        let (now, Some(record)) = (self.now, self.engine.get_mut(id)) else { return };
+        for event in &mut record.events {
+            event.status = "Succeeded";
+            event.started.get_or_insert(now);
+            event.ended.get_or_insert(now);
+        }
+        record.execution = None;
+        record.peak_weight = 100.0;
+        let (new, old, service) = (record.new, record.old, record.service.clone());
+        if let Some(version) = self.land.services.get_mut(&service).and_then(|guarded| guarded.versions.get_mut(new)) {
+            version.alive = true;
+            version.installed.get_or_insert(now);
+        }
+        self.set_weight(&service, new, old, 100.0);
+        self.succeed(id);
+    }
+
     /// Ends a deployment as failed or stopped, and rolls it back when the group says so.
     pub(crate) fn end_badly(&mut self, id: &str, status: Status, code: &str, message: &str) {
         let now = self.now;
@@ -62,6 +81,17 @@ impl World {
         }
         self.announce(id, if stopped { "STOP" } else { "FAILURE" });
         self.plan_next();
+    }
+
+    /// Lets a rollback fail at the step that would bring the traffic back; the traffic stays where it is.
+    pub(crate) fn break_rollback(&mut self, id: &str) {
+        let is_lambda = self.engine.get(id).is_some_and(|record| record.platform == Platform::Lambda);
+        let (code, message) = if is_lambda {
+            ("INVALID_LAMBDA_CONFIGURATION", "The Lambda alias could not be updated.")
+        } else {
+            ("ECS_UPDATE_ERROR", "The ECS service could not be updated, so that the traffic was not rerouted.")
+        };
+        self.end_badly(id, Status::Failed, code, message);
     }
 
     pub(crate) fn roll_back(&mut self, id: &str) {

@@ -6,7 +6,7 @@ use domain::deployment::{Platform, Status};
 use domain::time::spoken;
 use serde_json::json;
 
-use super::{INSTALL, REROUTE, SILENT_HOOK, STEP, Step};
+use super::{INSTALL, SILENT_HOOK, STEP, Step};
 use crate::scenario::check::HOOKABLE;
 use crate::timeline::{Tone, VerdictRecord, Who};
 use crate::world::{DELIVERY, Happening, World, landscape, shift};
@@ -26,6 +26,7 @@ impl World {
             Step::Shift(index, position) => self.shift(id, index, position),
             Step::Terminate => self.succeed(id),
             Step::Stopped { code, message } => self.end_badly(id, Status::Stopped, &code, &message),
+            Step::Broken => self.break_rollback(id),
         }
     }
 
@@ -33,6 +34,7 @@ impl World {
         let (now, run_in_rollback) = (self.now, self.scenario.assume.hooks_run_in_rollback);
         let Some(record) = self.engine.get_mut(id) else { return };
         let rollback = record.is_rollback();
+        let (reroute, rollback_fails) = (record.reroute, record.rollback_fails);
         let (platform, configuration) = (record.platform, record.configuration.clone());
         let Some(event) = record.events.get_mut(index) else { return };
         event.status = "InProgress";
@@ -49,10 +51,13 @@ impl World {
             return;
         }
         match name {
+            "AllowTraffic" if rollback && rollback_fails => {
+                self.schedule(reroute, Happening::Engine(id.to_owned(), Step::Broken));
+            }
             "AllowTraffic" => {
                 if let Ok(steps) = shift::steps(&configuration) {
                     for (position, (after, _)) in steps.iter().enumerate() {
-                        let pause = if rollback { REROUTE } else { STEP };
+                        let pause = if rollback { reroute } else { STEP };
                         self.schedule(pause + *after, Happening::Engine(id.to_owned(), Step::Shift(index, position)));
                     }
                 }
@@ -226,16 +231,11 @@ impl World {
             record.peak_weight = record.peak_weight.max(weight);
         }
         if rollback {
-            self.tell_more(
-                Who::CodeDeploy,
-                Tone::Good,
-                "AllowTraffic: all production traffic is back on the old version",
-                Some(0.0),
-                Vec::new(),
-            );
+            let what = "AllowTraffic: all production traffic is back on the old version";
+            self.tell_traffic(&service, Tone::Good, what, 0.0);
         } else {
             let what = format!("AllowTraffic: {weight:.0} % of production traffic on the new version");
-            self.tell_more(Who::CodeDeploy, Tone::Plain, what, Some(weight), Vec::new());
+            self.tell_traffic(&service, Tone::Plain, what, weight);
         }
         if position + 1 == steps.len() {
             self.schedule(STEP, Happening::Engine(id.to_owned(), Step::EventDone(index)));

@@ -16,6 +16,7 @@ impl World {
         let Some(function) = self.template.functions.get(invocation.function).cloned() else { return };
         let who = Who::Function(function.binary.clone());
         if let Outcome::Failed { kind, message } = &outcome {
+            self.failures.push((function.binary.clone(), kind.clone()));
             self.tell(who, Tone::Bad, format!("failed: {} ({kind})", bounded(message, 600)));
         }
         if let Some(token) = invocation.waiting {
