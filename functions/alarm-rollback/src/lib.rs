@@ -9,6 +9,7 @@ pub mod event;
 mod follow;
 mod stop;
 mod tell;
+mod wake;
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use anyhow::bail;
 use clock::Clock;
 use domain::config::{AlarmAction, Config, Service};
 use domain::deployment::{Deployment, GroupName, Status};
-use domain::events::{Decision, Notice};
+use domain::events::{Decision, Notice, StateChange};
 use domain::lease::Holder;
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
 use runtime::{Invocation, SettingError};
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use decide::Decided;
 use event::Transition;
 use follow::Pursuit;
+use wake::WakeUp;
 
 /// What the function acts through.
 #[derive(Clone)]
@@ -73,10 +75,14 @@ where
     L: Ledger,
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
-    let transitions = event::parse(&invocation.payload)?;
     let mut act = Act::new(ports, settings, &invocation.request_id);
-    for transition in &transitions {
-        act.on(transition).await;
+    match WakeUp::read(&invocation.payload)? {
+        WakeUp::Alarms(transitions) => {
+            for transition in &transitions {
+                act.on(transition).await;
+            }
+        }
+        WakeUp::Deployment(change) => act.hear(&change),
     }
     // A deployment that could not be stopped comes first: following the others would keep the next try waiting.
     let restored = if act.errors.is_empty() {
@@ -163,6 +169,11 @@ where
                 None => self.for_service(subject, service, action).await,
             }
         }
+    }
+
+    /// A deployment changed its state.
+    fn hear(&mut self, change: &StateChange) {
+        tracing::debug!(deployment.id = %change.deployment_id, "nobody waits for it");
     }
 
     async fn for_service(&mut self, subject: Subject<'_>, service: &Service, action: AlarmAction) {
