@@ -1,175 +1,367 @@
-//! Follows stopped deployments until all traffic is on the old version, and tells how it ended. Knows nothing of alarms beyond their
-//! names, and never stops anything.
+//! Follows what was stopped or deployed again until all traffic is on the old version, and tells how it ended. Never stops anything.
+//!
+//! The promise is two minutes, so one invocation follows for two minutes, and tells when the traffic is not back by then. What is open then
+//! stays in the table (`pursuit/<application>/<group>`), and whatever wakes the function next goes on with it: CodeDeploy's change of
+//! state, the alarm's return to OK, or Lambda's second try when this process dies.
+//!
+//! One invocation follows a pursuit at a time: it says so in the entry each time before it looks. The others look once at most. Each ending
+//! is told under a lease of its own (`ending/<deployment>/…`), so it is told once, whoever sees it first.
+
+mod pace;
+mod pursuit;
 
 use std::time::Duration;
 
-use domain::deployment::{Deployment, DeploymentId, Status, Target};
-use domain::events::{Notice, TrafficRestored};
-use domain::ports::{Deployments, Outbox, PortError};
+use domain::deployment::DeploymentId;
+use domain::events::{ChangedState, Notice, StateChange, TrafficRestored};
+use domain::lease::{self, Taken};
+use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
 use domain::time::{Timestamp, spoken};
-use runtime::Invocation;
+use futures_util::future::join_all;
+use serde_json::json;
 
-use crate::{Ports, Subject};
+use crate::{Act, LEASE, list};
+pub(crate) use pursuit::{Follower, Pursuit, Seen, key};
 
-/// How often a stopped deployment is looked at. CodeDeploy throttles some 40 `GetDeployment` a minute (aws-codedeploy-plugin#95).
-const EVERY: Duration = Duration::from_secs(5);
 /// What is promised: back within 2 minutes, counted from the event's arrival.
 const AT_MOST: Duration = Duration::from_mins(2);
 /// Kept free before the invocation's deadline, for telling how it ended.
 const RESERVE: Duration = Duration::from_secs(5);
+/// One look at most. A call with all its tries takes up to 20 s, and then the next look would be late.
+const LOOK: Duration = Duration::from_secs(10);
 /// What a last look may take of the reserve.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How long an open pursuit and what was told of it are remembered: longer than any deployment lives (120 h before the shift and 48 h after
+/// it at most, CodeDeploy quotas).
+const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+/// So many pursuits of one group are kept. Each is of a deployment that was stopped after the ones before it had ended.
+const MOST_OPEN: usize = 8;
 
-/// A stopped deployment on its way back.
-pub(crate) struct Pursuit {
-    deployment: Deployment,
-    service: Option<String>,
-    environment: Option<String>,
-    alarm: String,
-    alarmed: Option<Timestamp>,
-    /// What was last seen, as the beginning of a sentence.
+/// Whether a pursuit that another invocation follows is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    /// Once: something has happened to it.
+    Always,
+    /// No: nothing has, and a storm of alarms would only take the follower's share of CodeDeploy's calls.
+    IfAlone,
+}
+
+/// A pursuit as this invocation has it.
+pub(crate) struct Chase {
+    pursuit: Pursuit,
+    /// Whether this invocation follows; else it looks once.
+    stays: bool,
+    /// Whether the table knows of it.
+    noted: bool,
+    /// A later deployment that has succeeded: what this one brought is gone either way.
+    superseded_by: Option<DeploymentId>,
+    looks: u32,
+    /// Looks in a row that failed.
+    failures: u32,
+    /// What was seen and has not been told yet.
+    due: Option<Ending>,
+}
+
+#[derive(Clone, Debug)]
+struct Ending {
+    kind: Kind,
     observed: String,
+    at: Timestamp,
 }
 
-/// What one look showed.
-enum Seen {
-    Restored(String),
-    NotRestored(String),
-    NotYet(String),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// All traffic is back.
+    Restored,
+    /// It is not, and nothing is under way.
+    Failed,
+    /// It is not back in time.
+    Late,
 }
 
-impl Pursuit {
-    pub(crate) fn new(deployment: Deployment, subject: Subject<'_>) -> Self {
-        Self {
-            observed: format!("`{}` was stopped and has not been looked at since", deployment.id),
-            deployment,
-            service: subject.service.map(|service| service.name.clone()),
-            environment: subject.service.map(|service| service.environment.clone()),
-            alarm: subject.transition.alarm.name.clone(),
-            alarmed: subject.transition.alarm.changed_at,
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Restored => "restored",
+            Kind::Failed => "failed",
+            Kind::Late => "late",
         }
     }
+}
 
-    fn rollback(&self) -> Option<&DeploymentId> {
-        self.deployment.rolled_back_by.as_ref()
+/// What came of one turn.
+enum Turn {
+    /// There is nothing more to do here.
+    Over(Option<TrafficRestored>),
+    /// It could not be told.
+    Untold(PortError),
+    Again(Box<Chase>),
+}
+
+/// What came of telling an ending.
+enum Telling {
+    Now(TrafficRestored),
+    /// By another invocation, or now by one.
+    Before,
+    Busy,
+}
+
+impl Chase {
+    fn new(pursuit: Pursuit, stays: bool, noted: bool) -> Self {
+        Self { pursuit, stays, noted, superseded_by: None, looks: 0, failures: 0, due: None }
+    }
+}
+
+impl<C, O, L> Act<'_, C, O, L>
+where
+    C: Deployments + DeploymentStopper,
+    O: Outbox,
+    L: Ledger,
+{
+    /// Takes up a pursuit. It is noted first, so that another invocation can go on with it should this one die.
+    pub(crate) async fn pursue(&mut self, pursuit: Pursuit) {
+        let mut chase = Chase::new(pursuit, true, false);
+        self.attend(&mut chase).await;
+        self.chases.push(chase);
     }
 
-    /// Traffic is back when the stopped deployment's own target says so or the rollback has succeeded: whether the target is kept up
-    /// to date during the rollback is not documented. Before the deployment has ended its target proves nothing, since a
-    /// shift may still be under way.
-    async fn look(&mut self, codedeploy: &impl Deployments) -> Result<Seen, PortError> {
-        if !self.deployment.status.is_terminal() || self.rollback().is_none() {
-            self.deployment = codedeploy.deployment(&self.deployment.id).await?;
+    /// A deployment changed its state: its group's open pursuits are looked at. Without any, that costs one read of the table.
+    pub(crate) async fn hear(&mut self, change: &StateChange) {
+        if let Some(key) = key(Some(&change.group()), None) {
+            self.revisit(&key, Visit::Always).await;
         }
-        let Deployment { id, status, .. } = &self.deployment;
-        if *status == Status::Succeeded {
-            return Ok(Seen::NotRestored(format!(
-                "`{id}` succeeded before it could be stopped, so nothing rolls it back"
-            )));
+        let is_another = |chase: &Chase| !chase.pursuit.concerns(&change.deployment_id);
+        if change.state != ChangedState::Success || !self.chases.iter().any(is_another) {
+            return;
         }
-        if !status.is_terminal() {
-            return Ok(Seen::NotYet(format!("`{id}` is still `{}`", status.as_str())));
-        }
-        let target = codedeploy.target(id).await;
-        if target.as_ref().is_ok_and(Target::is_all_on_the_old_version) {
-            return Ok(Seen::Restored("all production traffic is on the old version".to_owned()));
-        }
-        let share = target.as_ref().ok().and_then(share).unwrap_or_default();
-        let Some(rollback) = self.rollback() else {
-            return Ok(Seen::NotYet(format!(
-                "`{id}` is `{}` and no rollback of it has started{share}",
-                status.as_str()
-            )));
+        let other = match self.ports.codedeploy.deployment(&change.deployment_id).await {
+            Ok(other) => other,
+            Err(error) => return self.errors.push(error),
         };
-        let rollback = codedeploy.deployment(rollback).await?;
-        let (id, word) = (&rollback.id, rollback.status.as_str());
-        Ok(match rollback.status {
-            Status::Succeeded => Seen::Restored(format!("the rollback `{id}` has succeeded")),
-            Status::Failed | Status::Stopped => {
-                let why = rollback.error.as_ref().map(|error| format!(": {} {}", error.code, error.message));
-                Seen::NotRestored(format!("the rollback `{id}` is `{word}`{}{share}", why.unwrap_or_default()))
+        for chase in self.chases.iter_mut().filter(|chase| is_another(chase)) {
+            let is_later = other.created.is_some_and(|created| created > chase.pursuit.arrived);
+            if is_later && !other.is_rollback() {
+                chase.superseded_by = Some(other.id.clone());
             }
-            _ => Seen::NotYet(format!("the rollback `{id}` is `{word}`{share}")),
+        }
+    }
+
+    /// Goes on with the open pursuits under that key.
+    pub(crate) async fn revisit(&mut self, key: &str, visit: Visit) {
+        let found = match list::read::<Pursuit>(&self.settings.ledger, key).await {
+            Ok(found) => found,
+            Err(error) => return self.errors.push(error),
+        };
+        let now = self.ports.clock.now();
+        for pursuit in found {
+            let is_known = self.chases.iter().any(|chase| chase.pursuit.deployment == pursuit.deployment);
+            let is_attended = self.is_attended(&pursuit, now);
+            if is_known || (is_attended && visit == Visit::IfAlone) {
+                continue;
+            }
+            self.chases.push(Chase::new(pursuit, !is_attended, true));
+        }
+    }
+
+    /// Whether another invocation follows it.
+    fn is_attended(&self, pursuit: &Pursuit, now: Timestamp) -> bool {
+        pursuit.follower.as_ref().is_some_and(|other| other.id != self.request_id && other.until > now)
+    }
+
+    /// Follows all of them at once; gives back what was told.
+    pub(crate) async fn follow(&mut self) -> Vec<TrafficRestored> {
+        let mut open = std::mem::take(&mut self.chases);
+        let mut told = Vec::new();
+        while !open.is_empty() {
+            let turns = join_all(open.into_iter().map(|chase| self.turn(chase))).await;
+            open = Vec::new();
+            for turn in turns {
+                match turn {
+                    Turn::Over(ending) => told.extend(ending),
+                    Turn::Untold(error) => self.errors.push(error),
+                    Turn::Again(chase) => open.push(*chase),
+                }
+            }
+            if !open.is_empty() {
+                self.ports.clock.sleep(self.pause(&open)).await;
+            }
+        }
+        told
+    }
+
+    /// Until when this invocation follows it.
+    fn last(&self, pursuit: &Pursuit) -> Timestamp {
+        pursuit.arrived.plus(AT_MOST).min(self.deadline.minus(RESERVE))
+    }
+
+    fn pause(&self, open: &[Chase]) -> Duration {
+        let now = self.ports.clock.now();
+        let paces = open.iter().map(|chase| {
+            let age = now.since(chase.pursuit.arrived);
+            pace::pause(age, &chase.pursuit.deployment, chase.looks, chase.failures, open.len())
+        });
+        let left = open.iter().map(|chase| self.last(&chase.pursuit).since(now));
+        paces.chain(left).min().unwrap_or_default()
+    }
+
+    /// One look, and what follows from it.
+    async fn turn(&self, mut chase: Chase) -> Turn {
+        let last = self.last(&chase.pursuit);
+        let has_time = || self.ports.clock.now() < last;
+        if chase.due.is_none() {
+            if chase.stays && has_time() && !self.attend(&mut chase).await {
+                return Turn::Over(None);
+            }
+            chase.due = self.look(&mut chase, last).await;
+        }
+        let Some(ending) = chase.due.clone() else {
+            return if chase.stays { Turn::Again(Box::new(chase)) } else { Turn::Over(None) };
+        };
+        if let Some(later) =
+            chase.superseded_by.as_ref().filter(|_| ending.kind != Kind::Restored && chase.failures == 0)
+        {
+            tracing::info!(deployment.id = %chase.pursuit.deployment, %later, "a later deployment has succeeded, so this one is not followed any more");
+            self.close(&chase.pursuit).await;
+            return Turn::Over(None);
+        }
+        match self.tell_ending(&chase.pursuit, &ending).await {
+            Ok(Telling::Busy) | Err(_) if chase.stays && has_time() => Turn::Again(Box::new(chase)),
+            Ok(Telling::Busy) => Turn::Over(None),
+            Err(error) => Turn::Untold(error),
+            Ok(telling) => {
+                match ending.kind {
+                    Kind::Restored => self.close(&chase.pursuit).await,
+                    Kind::Failed | Kind::Late => self.leave(&chase.pursuit).await,
+                }
+                Turn::Over(if let Telling::Now(told) = telling { Some(told) } else { None })
+            }
+        }
+    }
+
+    async fn look(&self, chase: &mut Chase, last: Timestamp) -> Option<Ending> {
+        let clock = &self.ports.clock;
+        // The first look of an invocation that comes later than two minutes takes what it needs.
+        let until = if chase.looks == 0 { self.deadline.minus(RESERVE) } else { last };
+        let limit = until.since(clock.now()).clamp(LAST_LOOK, LOOK);
+        chase.looks += 1;
+        let looked = clock.timeout(limit, chase.pursuit.look(&self.ports.codedeploy)).await;
+        let now = clock.now();
+        let seen = match looked {
+            Ok(Ok(seen)) => {
+                chase.failures = 0;
+                Some(seen)
+            }
+            // What was seen before still tells more than that one look failed.
+            Ok(Err(error)) => {
+                tracing::debug!(deployment.id = %chase.pursuit.deployment, %error, "a look at the rollback failed");
+                None
+            }
+            Err(_) => None,
+        };
+        chase.failures += u32::from(seen.is_none());
+        match seen {
+            Some(Seen::Restored { observed, recorded }) => {
+                // CodeDeploy's record is exact where a look comes late, and its clock may be ahead of ours.
+                let at = recorded.unwrap_or(now).min(now);
+                return Some(Ending { kind: Kind::Restored, observed, at });
+            }
+            Some(Seen::Failed(observed)) => return Some(Ending { kind: Kind::Failed, observed, at: now }),
+            Some(Seen::NotYet(observed)) => chase.pursuit.observed = observed,
+            None => {}
+        }
+        let is_moot = chase.superseded_by.is_some() && chase.failures == 0;
+        let is_late = is_moot || (chase.stays && now >= last);
+        is_late.then(|| {
+            let waited = Duration::from_secs(now.since(chase.pursuit.arrived).as_secs());
+            let observed = format!("after {}, {}", spoken(waited), chase.pursuit.observed);
+            Ending { kind: Kind::Late, observed, at: now }
         })
     }
 
-    fn ended(&self, restored: bool, observed: &str, arrived: Timestamp, at: Timestamp) -> TrafficRestored {
-        TrafficRestored {
-            deployment_id: self.deployment.id.clone(),
-            rollback_deployment_id: self.rollback().cloned(),
-            group: Some(self.deployment.group.clone()),
-            ecs: None,
-            service: self.service.clone(),
-            environment: self.environment.clone(),
-            alarm: self.alarm.clone(),
-            restored,
-            observed: domain::text::bounded(observed, 500),
-            seconds_since_alarm: self.alarmed.map(|alarmed| at.since(alarmed).as_secs_f64()),
-            seconds_since_event: at.since(arrived).as_secs_f64(),
-            at,
-        }
-    }
-}
-
-/// The new version's share of production traffic, where its scale is known.
-fn share(target: &Target) -> Option<String> {
-    match target {
-        Target::Ecs(_) => target
-            .new_version_weight()
-            .map(|weight| format!("; {weight} % of production traffic is on the new version")),
-        Target::Lambda(_) => None,
-    }
-}
-
-/// Follows all of them at once; gives back how each ended and what of that could not be published.
-pub(crate) async fn follow<C: Deployments, O: Outbox>(
-    ports: &Ports<C, O>,
-    mut open: Vec<Pursuit>,
-    invocation: &Invocation,
-) -> (Vec<TrafficRestored>, Vec<Notice>) {
-    let (clock, arrived) = (&ports.clock, invocation.arrived);
-    let last = arrived.plus(AT_MOST).min(invocation.deadline.minus(RESERVE));
-    let (mut endings, mut untold) = (Vec::new(), Vec::new());
-    while !open.is_empty() {
-        let mut still_open = Vec::new();
-        for mut pursuit in open {
-            let limit = last.since(clock.now()).max(LAST_LOOK);
-            let ending = match clock.timeout(limit, pursuit.look(&ports.codedeploy)).await {
-                Ok(Ok(Seen::Restored(observed))) => Some((true, observed)),
-                Ok(Ok(Seen::NotRestored(observed))) => Some((false, observed)),
-                Ok(Ok(Seen::NotYet(observed))) => {
-                    pursuit.observed = observed;
-                    None
-                }
-                // What was seen before still tells more than that one look failed.
-                Ok(Err(error)) => {
-                    tracing::debug!(deployment.id = %pursuit.deployment.id, %error, "a look at the rollback failed");
-                    None
-                }
-                Err(_) => None,
-            };
-            let now = clock.now();
-            let ending = ending.or_else(|| {
-                let waited = spoken(Duration::from_secs(now.since(arrived).as_secs()));
-                (now >= last).then(|| (false, format!("after {waited}, {}", pursuit.observed)))
-            });
-            let Some((restored, observed)) = ending else {
-                still_open.push(pursuit);
-                continue;
-            };
-            let ending = pursuit.ended(restored, &observed, arrived, now);
-            tracing::info!(deployment.id = %ending.deployment_id, restored, "{}", ending.observed);
-            let notice = Notice::TrafficRestored(ending.clone());
-            if let Err(error) = ports.outbox.publish(&notice).await {
-                tracing::warn!(deployment.id = %ending.deployment_id, %error, "how the rollback ended is told later");
-                untold.push(notice);
+    /// Publishes an ending unless that was done before.
+    async fn tell_ending(&self, pursuit: &Pursuit, ending: &Ending) -> Result<Telling, PortError> {
+        let (id, now) = (&pursuit.deployment, self.ports.clock.now());
+        let key = format!("ending/{id}/{}", ending.kind.word());
+        let holder = self.holder();
+        let lease = match self.in_time(lease::take(&self.settings.ledger, &key, &holder, now)).await {
+            Ok(Taken::Mine(lease)) => Some(lease),
+            Ok(Taken::Done(_)) => return Ok(Telling::Before),
+            Ok(Taken::Busy) => return Ok(Telling::Busy),
+            Err(error) => {
+                tracing::warn!(deployment.id = %id, %error, "how it ended is told without the ledger, so it may be told twice");
+                None
             }
-            endings.push(ending);
+        };
+        let told = pursuit.told(ending.kind == Kind::Restored, &ending.observed, ending.at, now);
+        if let Err(error) = self.ports.outbox.publish(&Notice::TrafficRestored(told.clone())).await {
+            tracing::warn!(deployment.id = %id, %error, "how it ended is told later");
+            if let Some(lease) = lease {
+                // If this fails too, the lease runs out by itself.
+                let _ = self.in_time(lease.release()).await;
+            }
+            return Err(error);
         }
-        open = still_open;
-        if !open.is_empty() {
-            clock.sleep(EVERY.min(last.since(clock.now()))).await;
+        tracing::info!(deployment.id = %id, restored = told.restored, "{}", told.observed);
+        if let Some(lease) = lease
+            && let Err(error) = self.in_time(lease.complete(&json!({ "told": now }), now.plus(REMEMBERED))).await
+        {
+            tracing::warn!(deployment.id = %id, %error, "how it ended may be told twice");
+        }
+        Ok(Telling::Now(told))
+    }
+
+    /// Says in the table that this invocation follows; false when the pursuit has been ended by another.
+    async fn attend(&self, chase: &mut Chase) -> bool {
+        let now = self.ports.clock.now();
+        let me = Follower { id: self.request_id.to_owned(), until: now.plus(LEASE) };
+        let mine = Pursuit { follower: Some(me.clone()), ..chase.pursuit.clone() };
+        let (id, is_new) = (&mine.deployment, !chase.noted);
+        let change = |open: &mut Vec<Pursuit>| {
+            match open.iter_mut().find(|pursuit| pursuit.deployment == *id) {
+                Some(other) if self.is_attended(other, now) => {}
+                // The first arrival counts, whichever invocation it was.
+                Some(same) => *same = Pursuit { arrived: same.arrived.min(mine.arrived), ..mine.clone() },
+                None if is_new => open.push(mine.clone()),
+                None => {}
+            }
+            open.drain(..open.len().saturating_sub(MOST_OPEN));
+        };
+        let Some(open) = self.amend(&mine, change).await else { return true };
+        chase.noted = true;
+        let Some(now_noted) = open.into_iter().find(|pursuit| pursuit.deployment == *id) else { return false };
+        chase.stays = now_noted.follower == Some(me);
+        chase.pursuit = now_noted;
+        true
+    }
+
+    /// Nothing more is to come.
+    async fn close(&self, pursuit: &Pursuit) {
+        self.amend(pursuit, |open| open.retain(|other| other.deployment != pursuit.deployment)).await;
+    }
+
+    /// Nobody follows any more; what comes is found by a later event.
+    async fn leave(&self, pursuit: &Pursuit) {
+        let left = |open: &mut Vec<Pursuit>| {
+            if let Some(same) = open.iter_mut().find(|other| other.deployment == pursuit.deployment) {
+                *same = Pursuit { follower: None, ..pursuit.clone() };
+            }
+        };
+        self.amend(pursuit, left).await;
+    }
+
+    /// Changes what the table says of a group's pursuits; `None` where that did not work. Then the next event knows less, and nothing more.
+    async fn amend(&self, pursuit: &Pursuit, change: impl Fn(&mut Vec<Pursuit>)) -> Option<Vec<Pursuit>> {
+        let key = pursuit.key()?;
+        let expires = self.ports.clock.now().plus(REMEMBERED);
+        match self.in_time(list::amend(&self.settings.ledger, &key, expires, change)).await {
+            Ok(open) => Some(open),
+            Err(error) => {
+                tracing::warn!(key, %error, "should this process die, nobody goes on with the pursuit");
+                None
+            }
         }
     }
-    (endings, untold)
 }
+
+#[cfg(test)]
+mod tests;

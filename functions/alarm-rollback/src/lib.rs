@@ -1,31 +1,38 @@
 //! An alarm went off: decides whether it concerns a deployment that is in flight, stops that deployment with automatic rollback,
 //! tells why, and follows it until all traffic is on the old version. Knows nothing of AWS's SDK or of Slack.
 //!
-//! Events arrive twice, late and in several shapes, and processes die. Two entries in the ledger keep what follows from them single
-//! and whole: one per deployment that is stopped (`stop/…`, see `stop.rs`) and one per transition (`alarm/…`, see `tell.rs`).
+//! Events arrive twice, late and in several shapes, and processes die. Entries in the ledger keep what follows from them single
+//! and whole: one per deployment that is stopped (`stop/…`, see `stop.rs`), one per transition (`alarm/…`, see `tell.rs`), one per
+//! deployment group with what is followed there (`pursuit/…`, see `follow.rs`), and one per alarm with what was told of it (`opened/…`,
+//! see `resolve.rs`).
 
 pub mod decide;
 pub mod event;
 mod follow;
+mod list;
+mod resolve;
 mod stop;
 mod tell;
 mod wake;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::bail;
 use clock::Clock;
+use domain::alarm::AlarmState;
 use domain::config::{AlarmAction, Config, Service};
 use domain::deployment::{Deployment, GroupName, Status};
-use domain::events::{Decision, Notice, StateChange};
+use domain::events::{Decision, Notice};
 use domain::lease::Holder;
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
+use domain::time::Timestamp;
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
 
 use decide::Decided;
 use event::Transition;
-use follow::Pursuit;
+use follow::{Chase, Visit};
 use wake::WakeUp;
 
 /// What the function acts through.
@@ -75,24 +82,18 @@ where
     L: Ledger,
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
-    let mut act = Act::new(ports, settings, &invocation.request_id);
+    let mut act = Act::new(ports, settings, invocation);
     match WakeUp::read(&invocation.payload)? {
         WakeUp::Alarms(transitions) => {
             for transition in &transitions {
                 act.on(transition).await;
             }
         }
-        WakeUp::Deployment(change) => act.hear(&change),
+        WakeUp::Deployment(change) => act.hear(&change).await,
     }
-    // A deployment that could not be stopped comes first: following the others would keep the next try waiting.
-    let restored = if act.errors.is_empty() {
-        let pursuits = std::mem::take(&mut act.pursuits);
-        let (restored, untold) = follow::follow(ports, pursuits, invocation).await;
-        act.untold.extend(untold);
-        restored
-    } else {
-        Vec::new()
-    };
+    act.go_on_with_marked().await;
+    // A deployment that could not be stopped comes first: following the others would keep the next try waiting, which goes on with them.
+    let restored = if act.errors.is_empty() { act.follow().await } else { Vec::new() };
     act.tell_again().await;
     let summary = json!({ "decisions": act.summary, "restored": restored });
     if act.errors.is_empty() {
@@ -107,9 +108,15 @@ struct Act<'a, C, O, L> {
     ports: &'a Ports<C, O>,
     settings: &'a Settings<L>,
     request_id: &'a str,
+    /// When the event arrived.
+    arrived: Timestamp,
+    /// When Lambda ends the process.
+    deadline: Timestamp,
     summary: Vec<Value>,
-    /// Deployments that were stopped and are to be followed.
-    pursuits: Vec<Pursuit>,
+    /// What is to be followed.
+    chases: Vec<Chase>,
+    /// Under these keys a pursuit may stand with which nobody goes on: the event was handled before, and that process may have died.
+    marked: BTreeSet<String>,
     /// What could not be published when it was due.
     untold: Vec<Notice>,
     errors: Vec<PortError>,
@@ -124,13 +131,16 @@ struct Subject<'a> {
 }
 
 impl<'a, C, O, L> Act<'a, C, O, L> {
-    fn new(ports: &'a Ports<C, O>, settings: &'a Settings<L>, request_id: &'a str) -> Self {
+    fn new(ports: &'a Ports<C, O>, settings: &'a Settings<L>, invocation: &'a Invocation) -> Self {
         Self {
             ports,
             settings,
-            request_id,
+            request_id: &invocation.request_id,
+            arrived: invocation.arrived,
+            deadline: invocation.deadline,
             summary: Vec::new(),
-            pursuits: Vec::new(),
+            chases: Vec::new(),
+            marked: BTreeSet::new(),
             untold: Vec::new(),
             errors: Vec::new(),
         }
@@ -139,6 +149,14 @@ impl<'a, C, O, L> Act<'a, C, O, L> {
     /// This invocation as the holder of a lease that it takes now.
     fn holder(&self) -> Holder {
         Holder { id: self.request_id.to_owned(), until: self.ports.clock.now().plus(LEASE) }
+    }
+
+    /// What the subject is about was handled before, perhaps by a process that died: its pursuits are gone on with when everything else is done.
+    fn mark(&mut self, subject: Subject<'_>) {
+        let group = subject.deployment.map(|deployment| &deployment.group);
+        let group = group.or(subject.service.and_then(|service| service.codedeploy.as_ref()));
+        let ecs = subject.service.and_then(|service| service.ecs.as_ref());
+        self.marked.extend(follow::key(group, ecs));
     }
 }
 
@@ -150,6 +168,9 @@ where
 {
     /// One transition, for every service that names the alarm. What fails for one service does not keep the others waiting.
     async fn on(&mut self, transition: &Transition) {
+        if transition.alarm.state == AlarmState::Ok {
+            return self.resolve(transition).await;
+        }
         let config = &self.settings.config;
         let mut services = config.services_with_alarm(&transition.alarm.name).peekable();
         if services.peek().is_none() {
@@ -171,9 +192,10 @@ where
         }
     }
 
-    /// A deployment changed its state.
-    fn hear(&mut self, change: &StateChange) {
-        tracing::debug!(deployment.id = %change.deployment_id, "nobody waits for it");
+    async fn go_on_with_marked(&mut self) {
+        for key in std::mem::take(&mut self.marked) {
+            self.revisit(&key, Visit::IfAlone).await;
+        }
     }
 
     async fn for_service(&mut self, subject: Subject<'_>, service: &Service, action: AlarmAction) {
@@ -250,6 +272,8 @@ where
     }
 }
 
+#[cfg(test)]
+mod play;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

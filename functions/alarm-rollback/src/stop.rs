@@ -17,6 +17,7 @@ use domain::deployment::{Deployment, DeploymentId, Status};
 use domain::events::Decision;
 use domain::lease::{self, Lease, Taken};
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, Stopped};
+use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -39,6 +40,9 @@ pub(crate) struct Begun {
     stops: DeploymentId,
     reason: String,
     next_step: String,
+    /// When the event arrived first.
+    #[serde(default)]
+    arrived: Option<Timestamp>,
 }
 
 impl<'a, C, O, L> Act<'a, C, O, L>
@@ -53,6 +57,7 @@ where
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Done(_)) => {
                 self.mark_told(subject).await;
+                self.mark(subject);
                 return self.record(subject, &decided, "stopped before, by another invocation");
             }
             Ok(Taken::Busy) => return self.record(subject, &decided, "being stopped by another invocation"),
@@ -88,9 +93,11 @@ where
                 Err(_) => (deployment.clone(), "it had already ended"),
             },
         };
+        self.pursue(Pursuit::of_stopped(&ended, subject, self.arrived)).await;
         let notice = self.notice(subject, &decided);
         match self.ports.outbox.publish(&notice).await {
             Ok(()) => {
+                self.remember(&notice).await;
                 self.mark_told(subject).await;
                 if let Some(lease) = lease {
                     self.mark_stopped(lease, subject, &deployment.id).await;
@@ -102,7 +109,6 @@ where
             }
         }
         self.record(subject, &decided, word);
-        self.pursuits.push(Pursuit::new(ended, subject));
     }
 
     /// The stop that an earlier delivery of the same event has begun and not told, if there is one.
@@ -119,7 +125,8 @@ where
 
     /// Goes on with it. To CodeDeploy a second stop is no harm.
     pub(crate) async fn go_on(&mut self, subject: Subject<'_>, begun: Begun) {
-        let Begun { stops, reason, next_step } = begun;
+        let Begun { stops, reason, next_step, arrived } = begun;
+        self.arrived = arrived.map_or(self.arrived, |first| first.min(self.arrived));
         let decided = Decided { decision: Decision::StopAndRollBack, reason, next_step };
         match self.ports.codedeploy.deployment(&stops).await {
             Ok(deployment) => {
@@ -132,7 +139,12 @@ where
 
     async fn write_down(&self, subject: Subject<'_>, id: &DeploymentId, decided: &Decided) {
         let (stops, expires) = (id.clone(), self.ports.clock.now().plus(REMEMBERED));
-        let begun = Begun { stops, reason: decided.reason.clone(), next_step: decided.next_step.clone() };
+        let begun = Begun {
+            stops,
+            reason: decided.reason.clone(),
+            next_step: decided.next_step.clone(),
+            arrived: Some(self.arrived),
+        };
         let written = async {
             let entry = serde_json::to_value(&begun).unwrap_or_default();
             self.settings.ledger.claim(&tell::key(subject), &entry, expires).await
@@ -143,7 +155,7 @@ where
     }
 
     /// The ledger's answer, unless it takes so long that a stop cannot wait for it.
-    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+    pub(crate) async fn in_time<T>(&self, asked: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
         self.ports.clock.timeout(FOR_THE_LEDGER, asked).await.unwrap_or_else(|_| {
             Err(PortError::Transient {
                 what: "asking the ledger".to_owned(),

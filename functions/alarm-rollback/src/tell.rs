@@ -26,6 +26,7 @@ where
         let (key, notice) = (key(subject), self.notice(subject, decided));
         let publish = async || {
             self.ports.outbox.publish(&notice).await?;
+            self.remember(&notice).await;
             Ok(told(now))
         };
         let once = lease::once(&self.settings.ledger, &key, &self.holder(), now, now.plus(REMEMBERED), publish).await;
@@ -35,7 +36,10 @@ where
                 tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
                 "told"
             }
-            Ok(Once::DoneBefore) => "told before, by another invocation",
+            Ok(Once::DoneBefore) => {
+                self.mark(subject);
+                "told before, by another invocation"
+            }
             Ok(Once::Busy) => "being told by another invocation",
             Err(error) => {
                 self.errors.push(error);
@@ -89,8 +93,9 @@ where
     /// A last try for what could not be published when it was due.
     pub(crate) async fn tell_again(&mut self) {
         for notice in std::mem::take(&mut self.untold) {
-            if let Err(error) = self.ports.outbox.publish(&notice).await {
-                self.errors.push(error);
+            match self.ports.outbox.publish(&notice).await {
+                Ok(()) => self.remember(&notice).await,
+                Err(error) => self.errors.push(error),
             }
         }
     }

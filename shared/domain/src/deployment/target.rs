@@ -43,12 +43,24 @@ impl Target {
         }
     }
 
-    /// Whether all production traffic is on the version that was there before the deployment.
+    /// Whether all production traffic is on the version that was there before the deployment: false where that is not told. While the
+    /// deployment runs it says what is so now, not what will be. Whether CodeDeploy keeps the target of a stopped deployment up to date
+    /// during its rollback is not documented, so false proves nothing then, and the rollback's own success is the other sign.
     pub fn is_all_on_the_old_version(&self) -> bool {
         match self {
             Target::Ecs(target) => target.original().is_some_and(|set| set.traffic_weight >= 100.0),
             // The scale of `targetVersionWeight` (0 to 1 or 0 to 100) is not documented; zero is zero in both.
             Target::Lambda(target) => target.target_version_weight.is_some_and(|weight| weight == 0.0),
+        }
+    }
+
+    /// Whether all production traffic is on the version that the deployment brings: false where that is not told, and where it cannot
+    /// be read with certainty.
+    pub fn is_all_on_the_new_version(&self) -> bool {
+        match self {
+            Target::Ecs(target) => target.replacement().is_some_and(|set| set.traffic_weight >= 100.0),
+            // On one of the two possible scales 1 is all of it, and on the other one hundredth.
+            Target::Lambda(target) => target.target_version_weight.is_some_and(|weight| weight >= 100.0),
         }
     }
 }
