@@ -20,6 +20,7 @@ mod record;
 mod shift;
 mod talk;
 mod tasks;
+mod traffic;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
