@@ -19,7 +19,9 @@ use serde_json::Value;
 pub use expectation::{Expectation, ExpectedDeployment, ExpectedVerdict};
 pub use fault::{BusFault, CallFault, Fault, ProcessFault, VendorFault};
 pub use talk::{GrpcHealth, Talk};
-pub use version::{AppSpecForm, ErrorLogs, Health, Late, Provisioned, Targets, Tasks, TestRule, TestTraffic, VersionState};
+pub use version::{
+    AppSpecForm, ErrorLogs, Health, Late, Provisioned, Targets, Tasks, TestRule, TestTraffic, VersionState,
+};
 
 /// One scenario, as a file of `tests/scenarios/` says it.
 #[derive(Clone, Debug, Deserialize)]

@@ -26,10 +26,7 @@ pub(super) fn read(resource: &Resource<'_>) -> Result<MetricFilter, TemplateErro
     let all = transformations.items()?;
     // "You must include exactly one" (CloudFormation, "AWS::Logs::MetricFilter").
     let [metric] = all.as_slice() else { return transformations.wrong("exactly one transformation") };
-    metric.only(
-        "property",
-        &["MetricNamespace", "MetricName", "MetricValue", "DefaultValue", "Unit", "Dimensions"],
-    )?;
+    metric.only("property", &["MetricNamespace", "MetricName", "MetricValue", "DefaultValue", "Unit", "Dimensions"])?;
     let default_value = metric.get("DefaultValue")?.map(|value| number(&value)).transpose()?;
     let dimensions = match metric.get("Dimensions")? {
         // "If you specify dimensions, you can't specify a default value" (the same page, "DefaultValue").

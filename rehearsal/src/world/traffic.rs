@@ -131,7 +131,8 @@ impl World {
                 continue;
             }
             for count in 1..=COUNTS {
-                let (healthy, unhealthy) = service.host_counts(group, from.plus(Duration::from_mins(1) / COUNTS * count));
+                let (healthy, unhealthy) =
+                    service.host_counts(group, from.plus(Duration::from_mins(1) / COUNTS * count));
                 publisher.values("HealthyHostCount", &dimensions, &[(healthy as f64, 1.0)], "Count");
                 publisher.values("UnHealthyHostCount", &dimensions, &[(unhealthy as f64, 1.0)], "Count");
             }

@@ -12,7 +12,11 @@ fn check(pattern: &str, lines: &[&str], others: &[&str]) {
 #[test]
 fn terms_fit_as_in_the_user_guide() {
     // CloudWatch Logs user guide, "Filter pattern syntax": "Matching terms in log events" and "OR pattern matching".
-    check("ERROR", &["[ERROR] A fatal exception has occurred", "Exiting with ERRORCODE: -1"], &["[error] in lower case"]);
+    check(
+        "ERROR",
+        &["[ERROR] A fatal exception has occurred", "Exiting with ERRORCODE: -1"],
+        &["[error] in lower case"],
+    );
     check("\"ERROR\" -\"Exiting\"", &["[ERROR] A fatal exception has occurred"], &["Exiting with ERRORCODE: -1"]);
     check(
         "ERROR Exception",
@@ -27,7 +31,11 @@ fn terms_fit_as_in_the_user_guide() {
 
 #[test]
 fn a_quote_inside_of_quotes_is_escaped() {
-    check(r#"?ERROR ?"\"level\":\"error\"""#, &[r#"{"level":"error"}"#, "ERROR"], &[r#"{"level":"info"}"#, "level:error"]);
+    check(
+        r#"?ERROR ?"\"level\":\"error\"""#,
+        &[r#"{"level":"error"}"#, "ERROR"],
+        &[r#"{"level":"info"}"#, "level:error"],
+    );
     check(r#""a\\b""#, &[r"a\b"], &["ab"]);
 }
 
@@ -37,7 +45,10 @@ fn what_cannot_be_counted_is_refused() {
         ("{ $.level = \"error\" }", "a pattern on the fields of JSON lines (`{ $.level = \"error\" }`)"),
         ("[ip, user, status = 5*]", "a pattern on columns (`[ip, user, status = 5*]`)"),
         ("%[Ee]rror%", "a regular expression (`%[Ee]rror%`)"),
-        ("level:error", "the pattern `level:error`, in which a term that is more than letters and digits has no quotes,"),
+        (
+            "level:error",
+            "the pattern `level:error`, in which a term that is more than letters and digits has no quotes,",
+        ),
         ("?", "the pattern `?`, in which a term that is more than letters and digits has no quotes,"),
         ("\"open", "the pattern `\"open`, in which a quote does not end,"),
         ("?ERROR -health", "the pattern `?ERROR -health`, which has terms with `?` beside others,"),
