@@ -2,6 +2,9 @@
 //! Gateway in front of it, and of the metric filters on the application's log. Each is named and published as the service documents it (its page
 //! on CloudWatch metrics). Knows nothing of alarms.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -7,13 +7,37 @@ use rehearsal::template::Alarm;
 use super::function::{API, FUNCTION, invoked};
 use super::service::{ERROR_LOG, HEALTH, HTTP_5XX, P95, served};
 use super::{check_on, template};
-use crate::project::project;
+use crate::project::{project, root, run, scenario, setting, unmet};
 
 #[test]
 fn the_floor_is_a_parameter() {
     let low = template(&[("CanaryMinimumRequests", "1")]);
     check_on(&low, HTTP_5XX, (0..3).map(|_| served((0, 0), (1, 1))), ".AA");
     check_on(&low, FUNCTION, (0..5).map(|_| invoked("142", 1, 1)), "....A");
+}
+
+#[test]
+fn without_the_floor_a_handful_of_requests_would_roll_back() {
+    let low = std::sync::Arc::new(template(&[("CanaryMinimumRequests", "1")]));
+    let setting = rehearsal::run::Setting { template: low, ..setting("no-floor") };
+    let (_, held) = run(setting, &scenario("low-traffic"));
+    let unmet = unmet(&held);
+    assert!(unmet.contains("deployment 1 ends Succeeded; seen: "), "{unmet}");
+    assert!(unmet.contains("deployment 2 ends Succeeded; seen: "), "{unmet}");
+}
+
+#[test]
+fn the_page_tells_of_every_alarm_and_of_every_parameter() {
+    let page = std::fs::read_to_string(root().join("docs/alarms.md")).expect("there is a page on the alarms");
+    let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
+    let (_, section) = text.split_once("- canary alarms\n").expect("the template has canary alarms");
+    for parameter in project().template.parameters.keys() {
+        let is_used = section.contains(&format!("!Ref {parameter}")) || section.contains(&format!("${{{parameter}}}"));
+        assert!(!is_used || page.contains(&format!("`{parameter}`")), "docs/alarms.md does not tell of `{parameter}`");
+    }
+    for alarm in canaries(&[]) {
+        assert!(page.contains(&format!("`{alarm}`")), "docs/alarms.md does not tell of `{alarm}`");
+    }
 }
 
 /// The names of the canary alarms that a template with these parameters has.
