@@ -46,7 +46,8 @@ impl LogPattern {
             rest = after.trim_start();
         }
         // What AWS makes of a mixture is not what it looks like: beside other terms it passes the optional ones over.
-        if !pattern.any.is_empty() && !(pattern.all.is_empty() && pattern.none.is_empty()) {
+        let has_others = !pattern.all.is_empty() || !pattern.none.is_empty();
+        if has_others && !pattern.any.is_empty() {
             return Err(format!("the pattern `{text}`, which has terms with `?` beside others,"));
         }
         Ok(pattern)
