@@ -22,6 +22,7 @@ mod shift;
 mod talk;
 mod tasks;
 mod told;
+mod traffic;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
