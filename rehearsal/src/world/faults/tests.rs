@@ -100,7 +100,8 @@ fn code(answer: &HttpAnswer) -> String {
 
 #[test]
 fn a_call_is_refused_with_the_error_that_the_scenario_chooses() {
-    let mut played = Played::new("refuse: { call: 'codedeploy:StopDeployment', error: InvalidDeploymentIdException, message: no }");
+    let mut played =
+        Played::new("refuse: { call: 'codedeploy:StopDeployment', error: InvalidDeploymentIdException, message: no }");
     let refused = played.call("StopDeployment").unwrap();
     assert_eq!((refused.status, code(&refused).as_str()), (400, "InvalidDeploymentIdException"));
     assert_eq!(played.status(), "InProgress");
@@ -127,8 +128,9 @@ fn a_deployment_ends_just_before_the_call_about_it() {
     for (status, ended) in
         [("Succeeded", "Succeeded"), ("Failed", "Failed, rolled back"), ("Stopped", "Stopped, rolled back")]
     {
-        let mut played =
-            Played::new(&format!("ends_first: {{ during: 'codedeploy:StopDeployment', status: {status}, function: one }}"));
+        let mut played = Played::new(&format!(
+            "ends_first: {{ during: 'codedeploy:StopDeployment', status: {status}, function: one }}"
+        ));
         assert_eq!(played.call("GetDeployment").unwrap().status, 200);
         assert_eq!(played.status(), "InProgress");
         assert_eq!(code(&played.call("StopDeployment").unwrap()), "DeploymentAlreadyCompletedException", "{status}");

@@ -125,7 +125,8 @@ fn payloads_until(world: &mut World, seconds: u64) {
 
 #[test]
 fn an_alarm_may_be_red_before_it_is_told_of() {
-    let mut world = world("alarms: [{ at: 3m, name: other, since: 10m, datapoints: [9.5], threshold: 2, metric: Depth }]");
+    let mut world =
+        world("alarms: [{ at: 3m, name: other, since: 10m, datapoints: [9.5], threshold: 2, metric: Depth }]");
     assert!(payloads(&mut world, 1).is_empty());
     let other = described(&mut world, "other");
     // Ten minutes before nine hours and three minutes.
@@ -149,10 +150,10 @@ fn what_is_suppressed_or_of_another_account_says_so() {
     assert_eq!(all["detail"]["configuration"]["actionsSuppressorWaitPeriod"], 120);
     let reason = all["detail"]["state"]["reason"].as_str().unwrap();
     assert!(reason.ends_with("alarm:one transitioned to ALARM at Monday 05 January, 2026 09:00:01 UTC"), "{reason}");
-    assert_eq!((&red["account"], &red["resources"][0]), (
-        &json!("999999999999"),
-        &json!("arn:aws:cloudwatch:eu-west-1:999999999999:alarm:red")
-    ));
+    assert_eq!(
+        (&red["account"], &red["resources"][0]),
+        (&json!("999999999999"), &json!("arn:aws:cloudwatch:eu-west-1:999999999999:alarm:red"))
+    );
     // This account's alarm of the same name is another one.
     assert_ne!(described(&mut world, "red")["StateValue"], "ALARM");
     assert_eq!(described(&mut world, "all")["StateValue"], "ALARM");
@@ -165,7 +166,7 @@ fn the_same_event_comes_as_often_as_the_scenario_says_and_codedeploy_hears_of_it
     let told = payloads(&mut world, 140);
     let ids: BTreeSet<&str> = told.iter().map(|event| event["id"].as_str().unwrap()).collect();
     assert_eq!((told.len(), ids.len()), (3, 1));
-    let stopped = world.engine.in_order().next().unwrap();
+    let stopped = world.record().deployments().next().unwrap();
     assert_eq!(stopped.error.as_ref().map(|(code, _)| code.as_str()), Some("ALARM_ACTIVE"));
 }
 
@@ -178,7 +179,8 @@ fn a_storm_has_everything_in_it_and_takes_the_same_course_every_time() {
     let (events, actions, notices) = (of("/detail"), of("/alarmData"), of("/Records"));
     assert!(events > 100 && actions > 20 && notices > 10 && events + actions + notices == 300);
     let red = told.iter().filter(|event| {
-        event.pointer("/detail/alarmName") == Some(&json!("red")) && event.pointer("/detail/state/value") == Some(&json!("ALARM"))
+        event.pointer("/detail/alarmName") == Some(&json!("red"))
+            && event.pointer("/detail/state/value") == Some(&json!("ALARM"))
     });
     let times: Vec<&str> = red.map(|event| event["detail"]["state"]["timestamp"].as_str().unwrap()).collect();
     let new = times.iter().filter(|at| **at == "2026-01-05T09:03:00.000+0000").count();
@@ -191,7 +193,9 @@ fn a_storm_has_everything_in_it_and_takes_the_same_course_every_time() {
 
 #[test]
 fn tags_come_from_the_template_and_from_the_scenario() {
-    let mut world = world("alarm_tags: { red: { size: large, 'greenlight:action': alert }, late: { a: b } }\nalarms: [{ at: 1h, name: late }]");
+    let mut world = world(
+        "alarm_tags: { red: { size: large, 'greenlight:action': alert }, late: { a: b } }\nalarms: [{ at: 1h, name: late }]",
+    );
     let mut tags = |arn: &str| world.cloudwatch.handle("ListTagsForResource", &json!({ "ResourceARN": arn }), 0);
     let prefix = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:";
     let listed = |key: &str, value: &str| json!({ "Key": key, "Value": value });
@@ -201,5 +205,8 @@ fn tags_come_from_the_template_and_from_the_scenario() {
     );
     assert_eq!(tags(&format!("{prefix}late")).unwrap(), json!({ "Tags": [listed("a", "b")] }));
     assert_eq!(tags(&format!("{prefix}nobody")).unwrap_err().code, "ResourceNotFoundException");
-    assert_eq!(tags("arn:aws:cloudwatch:eu-west-1:999999999999:alarm:red").unwrap_err().code, "ResourceNotFoundException");
+    assert_eq!(
+        tags("arn:aws:cloudwatch:eu-west-1:999999999999:alarm:red").unwrap_err().code,
+        "ResourceNotFoundException"
+    );
 }
