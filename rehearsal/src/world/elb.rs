@@ -193,7 +193,7 @@ fn targets(service: &Guarded, group: usize, now: Timestamp) -> Vec<(Value, &'sta
             let health = health(version, position, looked_at, served);
             let state = health.get("State").and_then(Value::as_str).unwrap_or_default();
             let state = ["healthy", "unhealthy", "initial"].into_iter().find(|one| *one == state).unwrap_or("unused");
-            let address = format!("10.0.{}.{}", version.number % 250, 10 + task.index);
+            let address = format!("10.0.{}.{}", (version.number + 60 * version.again) % 250, 10 + task.index);
             targets.push((json!({ "Target": { "Id": address, "Port": 8080 }, "TargetHealth": health }), state));
         }
     }

@@ -17,6 +17,7 @@ mod guarded;
 mod http_form;
 mod landscape;
 mod metrics;
+mod neighbours;
 mod record;
 mod shift;
 mod talk;
@@ -43,8 +44,8 @@ pub(crate) use metrics::check_alarms;
 pub(crate) use shift::check as check_configuration;
 
 pub use aws::{ACCESS_KEY_PREFIX, access_key};
-pub use http_form::{HttpAnswer, HttpAsked};
 pub use fleet::SandboxId;
+pub use http_form::{HttpAnswer, HttpAsked};
 pub use metrics::Sampled;
 pub use talk::Spoken;
 pub use vendors::{Page, SlackMessage};
@@ -122,6 +123,7 @@ pub struct World {
     cloudwatch: CloudWatch,
     land: landscape::Landscape,
     engine: engine::Engine,
+    neighbours: neighbours::Neighbours,
     vendors: vendors::Vendors,
     samples: metrics::Samples,
     /// Requests that a real application has not answered yet; virtual time waits for them.
@@ -164,6 +166,7 @@ impl World {
             cloudwatch: CloudWatch::new(),
             fleet: fleet::Fleet::default(),
             engine: engine::Engine::default(),
+            neighbours: neighbours::Neighbours::new(scenario.account, started),
             vendors: vendors::Vendors::default(),
             samples: metrics::Samples::default(),
             forwarded: BTreeSet::new(),
@@ -194,6 +197,7 @@ impl World {
         self.set_up_secrets();
         self.set_up_alarms();
         self.set_up_told_alarms();
+        self.set_up_past();
         self.schedule(Duration::from_mins(1), Happening::Minute);
         self.set_up_schedules();
         self.set_up_plans();
@@ -275,7 +279,11 @@ impl World {
                 )
             })
         };
-        !self.serving && self.plans_have_ended() && self.engine.all_ended() && !self.fleet.anything_runs() && !on_its_way()
+        !self.serving
+            && self.plans_have_ended()
+            && self.engine.all_ended()
+            && !self.fleet.anything_runs()
+            && !on_its_way()
     }
 
     pub(crate) fn schedule(&mut self, after: Duration, happening: Happening) -> (i64, u64) {

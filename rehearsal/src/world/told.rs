@@ -1,6 +1,9 @@
 //! Alarms that the scenario tells of, one by one or as a storm: events in AWS's own shapes, whatever the metrics say. Knows nothing of what
 //! the functions make of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use domain::time::Timestamp;
@@ -8,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, Happening, REGION, World};
 use crate::scenario::{AlarmForm, AlarmWord, InjectedAlarm, LISTENER, Storm, Suppression};
-use crate::services::cloudwatch::{AlarmState, CloudWatch, StateRecord, Transition, state_change_event};
+use crate::services::cloudwatch::{AlarmState, CloudWatch, Transition, state_change_event};
 use crate::timeline::{Tone, Who};
 
 /// The topic that notifications come from.
@@ -90,7 +93,8 @@ impl InjectedAlarm {
     fn properties(&self) -> Value {
         let rule = self.rule.clone().or_else(|| self.suppressed_by.map(|_| format!("ALARM({}-first)", self.name)));
         if let Some(rule) = rule {
-            let mut properties = json!({ "AlarmName": self.name, "AlarmDescription": "An alarm on alarms.", "AlarmRule": rule });
+            let mut properties =
+                json!({ "AlarmName": self.name, "AlarmDescription": "An alarm on alarms.", "AlarmRule": rule });
             if let (Some(_), Some(map)) = (self.suppressed_by, properties.as_object_mut()) {
                 map.insert("ActionsSuppressor".to_owned(), json!(format!("{}-suppressor", self.name)));
                 map.insert("ActionsSuppressorWaitPeriod".to_owned(), json!(120));
@@ -106,16 +110,6 @@ impl InjectedAlarm {
             "EvaluationPeriods": count, "DatapointsToAlarm": count, "ComparisonOperator": "GreaterThanThreshold",
             "Threshold": self.threshold, "TreatMissingData": "notBreaching",
         })
-    }
-
-    /// The values that were measured: where none are given, two that fit the state.
-    fn values(&self, state: AlarmState) -> Vec<f64> {
-        match (&self.datapoints, state) {
-            (Some(values), _) => values.clone(),
-            (None, AlarmState::Alarm) => vec![self.threshold + 4.2, self.threshold + 3.8],
-            (None, AlarmState::Ok) => vec![0.0, 0.0],
-            (None, AlarmState::InsufficientData) => Vec::new(),
-        }
     }
 }
 
@@ -135,7 +129,9 @@ impl World {
     pub(crate) fn set_up_told_alarms(&mut self) {
         let told = self.scenario.alarms.clone();
         let mut storm = Vec::new();
-        for (name, at) in self.scenario.storm.iter().flat_map(|storm| storm.alarms.iter().zip(std::iter::repeat(storm.at.0))) {
+        for (name, at) in
+            self.scenario.storm.iter().flat_map(|storm| storm.alarms.iter().zip(std::iter::repeat(storm.at.0)))
+        {
             storm.push(InjectedAlarm::usual(name, at, AlarmWord::Alarm, AlarmForm::Event));
         }
         let mut all: Vec<&InjectedAlarm> = told.iter().chain(&storm).filter(|alarm| alarm.is_known()).collect();
@@ -145,11 +141,14 @@ impl World {
             // Its state at the start is the one that its first transition comes from.
             if known.insert(alarm.name.clone()) {
                 if let Err(error) = self.cloudwatch.put_told(&alarm.properties(), self.now.0) {
-                    self.tell(Who::CloudWatch, Tone::Bad, format!("cannot create the alarm `{}`: {}", alarm.name, error.message));
+                    self.tell(
+                        Who::CloudWatch,
+                        Tone::Bad,
+                        format!("cannot create the alarm `{}`: {}", alarm.name, error.message),
+                    );
                 }
                 let before = self.now.minus(LONG_AGO);
-                let values = alarm.values(alarm.previous());
-                if let Some(record) = self.cloudwatch.imagine(&alarm.name, alarm.previous(), &values, before.0) {
+                if let Some(record) = self.cloudwatch.imagine(&alarm.name, alarm.previous(), None, before.0) {
                     self.cloudwatch.turn(&alarm.name, record);
                 }
             }
@@ -211,14 +210,12 @@ impl World {
             alone.put_told(&alarm.properties(), changed.minus(LONG_AGO).0).ok()?;
             &alone
         };
-        let record = |state: AlarmState, at: Timestamp| -> Option<StateRecord> {
-            cloudwatch.imagine(&alarm.name, state, &alarm.values(state), at.0)
-        };
-        let mut current = record(alarm.state.state(), changed)?;
+        let values = alarm.datapoints.as_deref();
+        let mut current = cloudwatch.imagine(&alarm.name, alarm.state.state(), values, changed.0)?;
         if let Some(reason) = &alarm.reason {
             current.reason.clone_from(reason);
         }
-        let previous = StateRecord { at_ms: changed.minus(LONG_AGO).0, ..record(alarm.previous(), changed.minus(LONG_AGO))? };
+        let previous = cloudwatch.imagine(&alarm.name, alarm.previous(), None, changed.minus(LONG_AGO).0)?;
         let suppressed = alarm.suppressed_by.map(Suppression::word);
         let mut transition = cloudwatch.transition(&alarm.name, previous, current, suppressed)?;
         if let Some(account) = &alarm.account {
@@ -273,7 +270,11 @@ impl World {
         self.tell(
             Who::Rehearsal,
             Tone::Warning,
-            format!("lets {events} alarm events of {} alarms come within {}", alarms.len(), domain::time::spoken(within.0)),
+            format!(
+                "lets {events} alarm events of {} alarms come within {}",
+                alarms.len(),
+                domain::time::spoken(within.0)
+            ),
         );
         let mut scrambled = Scrambled(SEED);
         let mut red = begin;
