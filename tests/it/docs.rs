@@ -1,8 +1,13 @@
 //! The examples in the documentation: what is shown there is read by the code that it is about, and what is said to be refused is refused
 //! in those words.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::alarm::{AlarmFact, AlarmState};
 use domain::config::load_reviewed;
-use domain::events::Heard;
+use domain::deployment::{DeploymentId, Revision};
+use domain::events::{Decision, Heard, Notice, RollbackDecision, TrafficRestored};
+use domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::project::root;
@@ -84,7 +89,12 @@ fn every_event_is_one_that_the_functions_understand_and_each_of_its_fields_is_ex
         }
         let (envelope, heard) =
             Heard::parse(&event).unwrap_or_else(|error| panic!("{}:{}: {error}", block.page, block.line));
-        assert!(matches!(heard, Heard::Notice(_)), "{}:{}: this is none of Greenlight's own", block.page, block.line);
+        let Heard::Notice(notice) = heard else {
+            panic!("{}:{}: this is none of Greenlight's own", block.page, block.line)
+        };
+        // No field is left out that is published, and none is shown that is not.
+        let published = notice.detail().expect("a notice can be written");
+        assert_eq!(envelope.detail, published, "{}:{}", block.page, block.line);
         let mut fields = Vec::new();
         names(&envelope.detail, &mut fields);
         for field in fields {
@@ -93,7 +103,82 @@ fn every_event_is_one_that_the_functions_understand_and_each_of_its_fields_is_ex
         }
         shown.push(envelope.detail_type);
     }
+    shown.dedup();
     assert_eq!(shown, ["Hook Verdict", "Rollback Decision", "Traffic Restored"]);
+}
+
+/// A decision that has everything; a field that is added to the type is missed here by the compiler.
+fn decision() -> Notice {
+    let id = || Some(DeploymentId("d-1".to_owned()));
+    Notice::RollbackDecision(RollbackDecision {
+        alarm: AlarmFact {
+            name: String::new(),
+            arn: None,
+            state: AlarmState::Ok,
+            previous: None,
+            changed_at: None,
+            reason: String::new(),
+            metric: None,
+            threshold: None,
+            datapoints: Vec::new(),
+            suppressed_by: None,
+        },
+        deployment_id: id(),
+        group: None,
+        ecs: None,
+        service: None,
+        environment: None,
+        revision: Revision::default(),
+        restores: Some(Revision::default()),
+        rollback_deployment_id: id(),
+        decision: Decision::Alert,
+        reason: String::new(),
+        next_step: String::new(),
+        page: false,
+        resolves: false,
+        at: Timestamp(0),
+    })
+}
+
+/// The same of restored traffic.
+fn restored() -> Notice {
+    Notice::TrafficRestored(TrafficRestored {
+        deployment_id: DeploymentId("d-1".to_owned()),
+        rollback_deployment_id: None,
+        group: None,
+        ecs: None,
+        service: None,
+        environment: None,
+        alarm: String::new(),
+        restored: true,
+        observed: String::new(),
+        seconds_since_alarm: None,
+        seconds_since_event: 0.0,
+        at: Timestamp(0),
+    })
+}
+
+#[test]
+fn every_field_of_a_decision_and_of_restored_traffic_is_in_an_example() {
+    let page = page("docs/events.md");
+    let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for block in blocks("docs/events.md").iter().filter(|block| block.language == "json") {
+        let event: Value = serde_json::from_str(&block.text).expect("read by the test above");
+        let (Some(kind), Some(detail)) = (event["detail-type"].as_str(), event.get("detail")) else { continue };
+        let mut fields = Vec::new();
+        names(detail, &mut fields);
+        shown.entry(kind.to_owned()).or_default().extend(fields);
+    }
+    for notice in [decision(), restored()] {
+        let mut fields = Vec::new();
+        names(&notice.detail().expect("a notice can be written"), &mut fields);
+        for field in fields {
+            assert!(shown[notice.detail_type()].contains(&field), "no `{}` shows `{field}`", notice.detail_type());
+        }
+    }
+    for decision in ["StopAndRollBack", "RedeployPrevious", "Alert", "Ignore"] {
+        assert!(page.contains(&format!("| `{decision}` |")), "the page does not explain `{decision}`");
+    }
 }
 
 /// Every key in a value, however deep.

@@ -1,8 +1,16 @@
 //! What is measured: how a deployment ended, how a hook answered and how fast traffic came back, as metric values. Pure; knows nothing
 //! of where they go or of what was published before. Ids never become dimensions: each would be a metric of its own for ever.
+//!
+//! What CloudWatch has taken cannot be taken back. So a deployment that had succeeded and is taken back later keeps its
+//! `ChangeFailure 0` and `RolledBack 0`, and gets a `ChangeFailure 1` and a `RolledBack 1` beside them when it is taken back. It has one value of
+//! `Deployments` and two of the others: a rate is a sum over a sum (`Sum` of `ChangeFailure` / `Sum` of `Deployments`), never an average.
+//! `DeploymentSucceeded 1` stays true: it says how CodeDeploy's deployment ended.
+//!
+//! A service that ECS itself deploys has no record in CodeDeploy: neither its deployments nor its change failures are counted, since one without
+//! the other would bend the rate. How fast it came back is measured.
 
 use domain::config::Config;
-use domain::deployment::{Deployment, GroupName, Status};
+use domain::deployment::{Deployment, EcsServiceName, GroupName, Status};
 use domain::events::{HookVerdict, TrafficRestored};
 use domain::hook::Verdict;
 use domain::ports::Measure;
@@ -16,7 +24,7 @@ const WATCHDOG: &str = "hook-watchdog";
 /// Stands where the configuration or the event does not tell.
 const UNKNOWN: &str = "unknown";
 
-/// The dimensions of everything that is measured about a deployment group.
+/// The dimensions of everything that is measured about a deployment group or an ECS service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels(Vec<(&'static str, String)>);
 
@@ -34,6 +42,16 @@ impl Labels {
         Self(vec![
             ("Application", dimension(group.map_or(UNKNOWN, |group| &group.application))),
             ("DeploymentGroup", dimension(group.map_or(UNKNOWN, |group| &group.deployment_group))),
+            ("Environment", dimension(configured.or(told).unwrap_or(UNKNOWN))),
+        ])
+    }
+
+    /// Of a service that ECS itself deploys: cluster and service in the place of CodeDeploy's names.
+    pub fn of_ecs(ecs: &EcsServiceName, config: &Config, told: Option<&str>) -> Self {
+        let configured = config.service_of_ecs(ecs).map(|service| service.environment.as_str());
+        Self(vec![
+            ("Cluster", dimension(&ecs.cluster)),
+            ("Service", dimension(&ecs.service)),
             ("Environment", dimension(configured.or(told).unwrap_or(UNKNOWN))),
         ])
     }
@@ -94,6 +112,12 @@ pub fn of_deployment(record: &Deployment, ended: &Ended, labels: &Labels) -> Vec
         measures.extend(both("DurationSeconds", "Seconds", at.since(started).as_secs_f64(), at, labels));
     }
     measures
+}
+
+/// What is measured when a deployment that had succeeded is taken back: what its ending could not know. Neither a deployment nor an ending
+/// is counted a second time.
+pub fn of_taken_back(at: Timestamp, labels: &Labels) -> Vec<Measure> {
+    ["RolledBack", "ChangeFailure"].into_iter().flat_map(|name| both(name, "Count", 1.0, at, labels)).collect()
 }
 
 /// The lifecycle event that a verdict is about.

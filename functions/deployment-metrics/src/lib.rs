@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clock::Clock;
 use domain::config::Config;
-use domain::deployment::{Deployment, DeploymentId, Status};
+use domain::deployment::{Deployment, DeploymentId, ROLLS_BACK, Status};
 use domain::events::{ChangedState, Decision, Envelope, Heard, HookVerdict, Notice, RollbackDecision, TrafficRestored};
 use domain::lease::{self, Holder, Once};
 use domain::ports::{Deployments, Ledger, Measure, Metrics, PortError};
@@ -116,6 +116,10 @@ struct Shift<'a, D, L, M> {
     envelope: &'a Envelope,
 }
 
+fn taken_back_key(deployment: &DeploymentId) -> String {
+    format!("metrics/{deployment}/taken-back")
+}
+
 fn decided_key(deployment: &DeploymentId) -> String {
     format!("metrics/{deployment}/stop-decided")
 }
@@ -156,6 +160,7 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
         };
         if record.is_rollback() {
             tracing::info!(deployment.id = %id, "a rollback is no deployment, so it is not measured as one");
+            self.by_its_rollback(&record).await?;
             return Ok(Outcome::Rollback);
         }
         let is_told = told.is_some();
@@ -204,19 +209,61 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
             tracing::info!(deployment.id = %id, "the traffic is not back, so there is no time to measure: {}", restored.observed);
             return Ok(json!({"deployment": id, "ignored": "the traffic is not back"}));
         }
-        let labels = Labels::of(restored.group.as_ref(), self.config, restored.environment.as_deref());
+        let environment = restored.environment.as_deref();
+        let labels = match &restored.ecs {
+            Some(ecs) => Labels::of_ecs(ecs, self.config, environment),
+            None => Labels::of(restored.group.as_ref(), self.config, environment),
+        };
         let key = format!("metrics/{id}/restored");
         Ok(self.publish(&key, &dora::of_rollback(restored, &labels)).await?.summary(id))
     }
 
-    /// A stop that Greenlight asked for is recorded as if a person had: what it was is remembered for when the ending comes.
+    /// A stop that Greenlight asked for is recorded as if a person had: what it was is remembered for when the ending comes. What is taken back
+    /// after it had succeeded has no further ending, so it is measured now.
     async fn decision(&self, decision: &RollbackDecision) -> anyhow::Result<Value> {
-        let (Decision::StopAndRollBack, Some(id)) = (decision.decision, &decision.deployment_id) else {
-            return Ok(json!({"ignored": "no deployment was stopped"}));
+        let Some(id) = &decision.deployment_id else {
+            return Ok(json!({"ignored": "it concerns no deployment"}));
         };
-        let value = json!({"alarm": decision.alarm.name});
-        self.ports.ledger.claim(&decided_key(id), &value, self.ports.clock.now().plus(KEPT)).await?;
-        Ok(json!({"deployment": id, "noted": "an alarm stops it"}))
+        if decision.ecs.is_some() {
+            return Ok(
+                json!({"deployment": id, "ignored": "ECS deploys it, and only CodeDeploy's deployments are counted"}),
+            );
+        }
+        match decision.decision {
+            Decision::StopAndRollBack => {
+                let value = json!({"alarm": decision.alarm.name});
+                self.ports.ledger.claim(&decided_key(id), &value, self.ports.clock.now().plus(KEPT)).await?;
+                Ok(json!({"deployment": id, "noted": "an alarm stops it"}))
+            }
+            Decision::RedeployPrevious => {
+                let labels = Labels::of(decision.group.as_ref(), self.config, decision.environment.as_deref());
+                Ok(self.taken_back(id, decision.at, &labels).await?.summary(id))
+            }
+            Decision::Alert | Decision::Ignore => Ok(json!({"ignored": "no deployment was stopped"})),
+        }
+    }
+
+    /// Publishes, once, that a deployment was taken back after it had succeeded.
+    async fn taken_back(&self, id: &DeploymentId, at: Timestamp, labels: &Labels) -> Result<Outcome, PortError> {
+        self.publish(&taken_back_key(id), &dora::of_taken_back(at, labels)).await
+    }
+
+    /// A deployment that Greenlight made to take another back: should the decision not have been heard, this is the other sign of it.
+    async fn by_its_rollback(&self, rollback: &Deployment) -> Result<(), PortError> {
+        let Some(original) = rollback.rolls_back.as_ref().filter(|_| rollback.described(ROLLS_BACK).is_some()) else {
+            return Ok(());
+        };
+        if lease::record(&self.ports.ledger, &taken_back_key(original)).await?.is_some() {
+            return Ok(());
+        }
+        let of = self.ports.deployments.deployment(original).await?;
+        // What was stopped is counted with its own ending.
+        if of.status == Status::Succeeded {
+            let labels = Labels::of(Some(&of.group), self.config, None);
+            let at = rollback.created.unwrap_or(self.envelope.time);
+            self.taken_back(original, at, &labels).await?;
+        }
+        Ok(())
     }
 
     /// Publishes the endings that no event brought.

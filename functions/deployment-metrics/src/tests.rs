@@ -216,6 +216,80 @@ fn only_traffic_that_is_back_has_a_time() {
     assert_eq!(world.values("RollbackSeconds"), [31.5]);
 }
 
+/// The deployment with which Greenlight takes `d-1` back: CodeDeploy calls it a user's.
+fn redeploy() -> Deployment {
+    let (id, creator) = (DeploymentId("d-3".into()), "user".to_owned());
+    let description = "greenlight_rolls_back=d-1".to_owned();
+    let rolls_back = Some(DeploymentId("d-1".into()));
+    Deployment { id, creator, description, rolls_back, ..ended(Status::Succeeded) }
+}
+
+fn late() -> Value {
+    event("rollback-decision-late", &json!({"deployment_id": "d-1"}))
+}
+
+#[test]
+fn a_deployment_that_is_taken_back_after_it_had_succeeded_is_one_deployment_and_one_change_failure() {
+    // Whatever is heard first, and whatever is heard twice: the success, the decision, the redeployment's own ending.
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let world = World::new([ended(Status::Succeeded), redeploy()]);
+        let events = [changed("d-1", "SUCCESS"), late(), changed("d-3", "SUCCESS")];
+        for index in order.into_iter().chain(order) {
+            world.hear(&events[index]).unwrap();
+        }
+        world.hear(&event("schedule", &json!({}))).unwrap();
+        let sum = |name: &str| world.values(name).iter().sum::<f64>();
+        let sums = ["Deployments", "DeploymentSucceeded", "DeploymentFailed", "ChangeFailure", "RolledBack"].map(sum);
+        assert_eq!(sums, [1.0, 1.0, 0.0, 1.0, 1.0], "{order:?}");
+        assert_eq!(world.values("ChangeFailure").len(), 2, "{order:?}");
+    }
+}
+
+#[test]
+fn without_its_decision_a_redeployment_shows_what_it_takes_back() {
+    let world = World::new([ended(Status::Succeeded), redeploy()]);
+    assert_eq!(world.hear(&changed("d-3", "SUCCESS")).unwrap()["outcome"], "a rollback is no deployment");
+    assert_eq!((world.values("ChangeFailure"), world.values("Deployments").len()), (vec![1.0], 0));
+    // What was stopped has its own ending to be counted with.
+    let world = World::new([stopped(), redeploy()]);
+    world.hear(&changed("d-3", "SUCCESS")).unwrap();
+    assert!(world.0.metrics.published.borrow().is_empty());
+}
+
+#[test]
+fn the_way_back_is_measured_once_and_only_when_all_traffic_is_back() {
+    let world = World::new([]);
+    for _ in 0..2 {
+        world.hear(&event("traffic-not-restored", &json!({}))).unwrap();
+        world.hear(&event("traffic-restored", &json!({"seconds_since_alarm": 372.5}))).unwrap();
+    }
+    world.hear(&event("traffic-not-restored", &json!({}))).unwrap();
+    assert_eq!(world.values("RollbackSeconds"), [372.5]);
+}
+
+#[test]
+fn of_a_service_that_ecs_deploys_only_the_way_back_is_measured() {
+    let world = World::new([]);
+    world.hear(&event("rollback-decision-ecs", &json!({}))).unwrap();
+    world.hear(&event("traffic-restored-ecs", &json!({}))).unwrap();
+    assert_eq!((world.values("RollbackSeconds").len(), world.values("ChangeFailure").len()), (1, 0));
+    assert!(world.0.ledger.0.borrow().keys().all(|key| !key.ends_with("stop-decided")));
+    let published = world.0.metrics.published.borrow();
+    let dimensions: Vec<String> =
+        published[0].dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(dimensions, ["Cluster=main", "Service=recommender", "Environment=production"]);
+}
+
+#[test]
+fn an_alarm_that_is_ok_again_or_left_to_a_person_is_no_rollback() {
+    let world = World::new([stopped()]);
+    for file in ["rollback-decision-page", "rollback-decision-over"] {
+        world.hear(&event(file, &json!({"deployment_id": "d-1"}))).unwrap();
+    }
+    world.hear(&changed("d-1", "STOP")).unwrap();
+    assert_eq!((world.values("ChangeFailure"), world.values("RolledBack")), (vec![0.0], vec![0.0]));
+}
+
 #[test]
 fn the_schedule_publishes_what_no_event_brought_and_one_failure_does_not_hide_the_rest() {
     let other = Deployment { id: DeploymentId("d-3".into()), ..ended(Status::Failed) };

@@ -14,6 +14,8 @@ use crate::story::{Facts, Stage, Story, Traffic};
 
 /// How often to look while waiting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A rollback's rollback, and one more: what Greenlight deploys again may be rolled back by CodeDeploy.
+const CHAIN: usize = 3;
 
 impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
     /// All that is known, and whether the event is about the deployment's rollback rather than about itself.
@@ -22,7 +24,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         envelope: &Envelope,
         heard: &Heard,
         id: &DeploymentId,
-    ) -> Result<(Known, bool), PortError> {
+    ) -> Result<(Known<Story>, bool), PortError> {
         let clock = &self.ports.clock;
         let started = clock.now();
         // Waiting must not eat the time for telling.
@@ -48,14 +50,17 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
 
     async fn facts(&self, envelope: &Envelope, heard: &Heard, id: &DeploymentId) -> Result<Facts<'_>, PortError> {
         let read = self.ports.deployments.deployment(id).await?;
-        // A rollback has no message of its own: it is part of the story of what it rolls back.
-        let (deployment, rollback) = match &read.rolls_back {
-            Some(original) => (self.ports.deployments.deployment(original).await?, Some(read)),
-            None => (read, None),
-        };
+        // A rollback has no message of its own: it is part of the story of what it rolls back. One that is itself rolled back has failed.
+        let (mut deployment, mut rollback) = (read, None);
+        for _ in 0..CHAIN {
+            let Some(original) = &deployment.rolls_back else { break };
+            let original = self.ports.deployments.deployment(original).await?;
+            rollback = Some(std::mem::replace(&mut deployment, original));
+        }
+        let told_of = rollback.as_ref().map_or(&deployment.id, |rollback| &rollback.id);
         let ended = match heard {
-            Heard::StateChange(change) => Stage::of_event(&change.state),
-            Heard::Notice(_) | Heard::Schedule => None,
+            Heard::StateChange(change) if told_of == id => Stage::of_event(&change.state),
+            Heard::StateChange(_) | Heard::Notice(_) | Heard::Schedule => None,
         };
         Ok(Facts {
             traffic: self.traffic(&deployment).await,

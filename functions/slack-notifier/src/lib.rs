@@ -2,28 +2,33 @@
 //! observed. This file gathers the facts, adds them to the story and hands it to the two sinks; it knows nothing of how either is
 //! spoken to.
 
+mod alarms;
 pub mod blocks;
 #[cfg(test)]
 mod fakes;
 mod gather;
+pub mod glance;
 pub mod memory;
 mod observed;
 pub mod page;
 mod paging;
 pub mod replies;
+pub mod rolling;
 pub mod sinks;
 pub mod story;
+pub mod tale;
 mod telling;
 pub mod thread;
+pub mod watch;
 
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clock::Clock;
 use domain::config::Config;
 use domain::deployment::DeploymentId;
-use domain::events::{ChangedState, Decision, Envelope, Heard, Notice, RollbackDecision};
+use domain::events::{ChangedState, Envelope, Heard, Notice};
 use domain::lease::Holder;
 use domain::ports::{Deployments, Ledger, PortError};
 use domain::text::bounded;
@@ -32,7 +37,10 @@ use runtime::Invocation;
 use serde_json::{Value, json};
 
 use memory::Known;
+use paging::{Paging, Sent};
 use sinks::Sinks;
+use story::Story;
+use tale::Tale;
 use telling::{Addressed, Telling};
 
 /// What is kept free at the end of an invocation, to give back leases and to answer.
@@ -74,28 +82,16 @@ pub async fn handle<D: Deployments, L: Ledger, S: Sinks>(
         holder: Holder { id: invocation.request_id.clone(), until: invocation.deadline },
         until: invocation.deadline.minus(RESERVE),
     };
-    let told = match (subject(&heard), &heard) {
-        (Some(deployment), _) => shift.tell_deployment(&envelope, &heard, &deployment).await?,
-        (None, Heard::Notice(notice)) => match &**notice {
-            Notice::RollbackDecision(decision) => shift.tell_alone(&envelope, decision).await?,
-            Notice::HookVerdict(_) | Notice::TrafficRestored(_) => bail!("the event names no deployment"),
+    let told = match &heard {
+        Heard::StateChange(change) => shift.tell_deployment(&envelope, &heard, &change.deployment_id).await,
+        Heard::Notice(notice) => match &**notice {
+            Notice::HookVerdict(verdict) => shift.tell_deployment(&envelope, &heard, &verdict.deployment_id).await,
+            Notice::RollbackDecision(decision) => shift.tell_decision(&envelope, &heard, decision).await,
+            Notice::TrafficRestored(restored) => shift.tell_restored(&envelope, &heard, restored).await,
         },
-        (None, _) => return Ok(json!({"ignored": "the schedule is of no concern here"})),
+        Heard::Schedule => return Ok(json!({"ignored": "the schedule is of no concern here"})),
     };
     told.summary()
-}
-
-/// The deployment that an event is about.
-fn subject(heard: &Heard) -> Option<DeploymentId> {
-    match heard {
-        Heard::StateChange(change) => Some(change.deployment_id.clone()),
-        Heard::Notice(notice) => match &**notice {
-            Notice::HookVerdict(verdict) => Some(verdict.deployment_id.clone()),
-            Notice::RollbackDecision(decision) => decision.deployment_id.clone(),
-            Notice::TrafficRestored(restored) => Some(restored.deployment_id.clone()),
-        },
-        Heard::Schedule => None,
-    }
 }
 
 /// What one invocation achieved.
@@ -108,6 +104,19 @@ struct Told {
 }
 
 impl Told {
+    fn failed(error: PortError) -> Self {
+        Self { errors: vec![error], ..Self::default() }
+    }
+
+    /// Adds what was told besides.
+    fn and(mut self, other: Told) -> Self {
+        self.deployment = self.deployment.or(other.deployment);
+        self.slack.extend(other.slack);
+        self.pager.extend(other.pager);
+        self.errors.extend(other.errors);
+        self
+    }
+
     fn summary(self) -> anyhow::Result<Value> {
         for error in self.errors.iter().filter(|error| !error.is_transient()) {
             tracing::error!("this will not work until something is changed: {error}");
@@ -129,52 +138,34 @@ struct Shift<'a, D, L, S> {
 }
 
 impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
-    async fn tell_deployment(&self, envelope: &Envelope, heard: &Heard, id: &DeploymentId) -> Result<Told, PortError> {
-        let (known, of_rollback) = self.gather(envelope, heard, id).await?;
-        let mut told = Told { deployment: Some(known.story.deployment.clone()), ..Told::default() };
-        if let Some(pagerduty) = &self.config.pagerduty {
-            // The page goes first, since it wakes somebody; but a PagerDuty that is down leaves Slack half of the time.
-            let now = self.ports.clock.now();
-            let until = now.plus(self.until.since(now) / 2);
-            match self.ports.sinks.pager(pagerduty, until).await {
-                Ok(pager) => {
-                    let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
-                    let (sent, errors) = paging::page(ledger, &pager, clock, &self.holder, &known.story).await;
-                    told.pager = sent;
-                    told.errors.extend(errors);
-                }
-                Err(error) => told.errors.push(error),
-            }
-        }
-        let replies = replies_to(heard, &known, of_rollback);
-        let (slack, errors) = self.with_slack(async |telling| telling.tell(&known, &replies).await).await;
-        told.slack = slack;
-        told.errors.extend(errors);
-        Ok(told)
+    async fn tell_deployment(&self, envelope: &Envelope, heard: &Heard, id: &DeploymentId) -> Told {
+        let (known, of_rollback) = match self.gather(envelope, heard, id).await {
+            Ok(gathered) => gathered,
+            Err(error) => return Told::failed(error),
+        };
+        // The page goes first, since it wakes somebody.
+        let paged = self.with_pager(async |paging| paging.story(&known.story).await).await;
+        paged.and(self.tell_story(&known, &replies_to(envelope, heard, &known, of_rollback)).await)
     }
 
-    /// An alarm's decision that concerns no deployment is a message of its own.
-    async fn tell_alone(&self, envelope: &Envelope, decision: &RollbackDecision) -> Result<Told, PortError> {
-        if decision.decision == Decision::Ignore {
-            tracing::info!(
-                alarm.name = decision.alarm.name,
-                "an alarm that changes nothing is not told: {}",
-                decision.reason
-            );
-            return Ok(Told::default());
-        }
-        let at = decision.alarm.changed_at.unwrap_or(decision.at);
-        // Two services may name the same alarm, and each has its own reason and its own next step.
-        let service = decision.service.as_deref().unwrap_or_default();
-        let key = format!("alarm/{service}/{}/{:?}/{at}", decision.alarm.name, decision.decision);
-        let message = replies::decision_alone(decision, &envelope.region);
-        let tell = async |telling: &Telling<'_, L, S::Chat>| match telling.tell_alone(&key, &message).await {
-            Ok(true) => (vec![key.clone()], Vec::new()),
-            Ok(false) => (Vec::new(), Vec::new()),
-            Err(error) => (Vec::new(), vec![error]),
+    /// Tells a story and its replies in Slack.
+    async fn tell_story<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Told {
+        let (slack, errors) = self.with_slack(async |telling| telling.tell(known, replies).await).await;
+        Told { deployment: Some(known.story.id().clone()), slack, errors, ..Told::default() }
+    }
+
+    /// Does something with the pager, if there is one. A PagerDuty that is down leaves Slack half of the time.
+    async fn with_pager(&self, page: impl AsyncFnOnce(&Paging<'_, L, S::Pager>) -> Sent) -> Told {
+        let Some(pagerduty) = &self.config.pagerduty else { return Told::default() };
+        let now = self.ports.clock.now();
+        let until = now.plus(self.until.since(now) / 2);
+        let pager = match self.ports.sinks.pager(pagerduty, until).await {
+            Ok(pager) => pager,
+            Err(error) => return Told::failed(error),
         };
-        let (slack, errors) = self.with_slack(tell).await;
-        Ok(Told { slack, errors, ..Told::default() })
+        let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
+        let (pager, errors) = page(&Paging { ledger, pager: &pager, clock, holder: &self.holder }).await;
+        Told { pager, errors, ..Told::default() }
     }
 
     async fn with_slack(
@@ -204,7 +195,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
 }
 
 /// The replies that an event asks for, in the order in which things happened.
-fn replies_to(heard: &Heard, known: &Known, of_rollback: bool) -> Vec<Addressed> {
+fn replies_to(envelope: &Envelope, heard: &Heard, known: &Known<Story>, of_rollback: bool) -> Vec<Addressed> {
     let story = &known.story;
     // Told with whatever event first finds it: the ending's own event may be lost.
     let ending = thread::ending(story).map(|reply| (story.deployment.clone(), reply));
@@ -219,13 +210,23 @@ fn replies_to(heard: &Heard, known: &Known, of_rollback: bool) -> Vec<Addressed>
             Notice::HookVerdict(verdict) => {
                 (Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback))), None)
             }
-            Notice::RollbackDecision(decision) => (Some((story.deployment.clone(), replies::decision(decision))), None),
-            Notice::TrafficRestored(restored) => (None, Some((story.deployment.clone(), replies::restored(restored)))),
+            Notice::RollbackDecision(decision) => {
+                let reply = Some((story.deployment.clone(), replies::decision(decision, &envelope.region)));
+                // What has succeeded had ended before it was taken back.
+                if story.stage == story::Stage::Succeeded { (None, reply) } else { (reply, None) }
+            }
+            Notice::TrafficRestored(restored) => (
+                None,
+                replies::way_back(restored, story.restored.as_ref()).map(|reply| (story.deployment.clone(), reply)),
+            ),
         },
     };
-    let all = [before, ending, rollback, after].into_iter().flatten();
-    // A key is part of a ledger key, and parts of it come from outside.
-    all.map(|(id, reply)| (id, thread::Reply { key: bounded(&reply.key, 500), ..reply })).collect()
+    bounded_keys([before, ending, rollback, after].into_iter().flatten().collect())
+}
+
+/// A key is part of a ledger key, and parts of it come from outside.
+fn bounded_keys(replies: Vec<Addressed>) -> Vec<Addressed> {
+    replies.into_iter().map(|(id, reply)| (id, thread::Reply { key: bounded(&reply.key, 500), ..reply })).collect()
 }
 
 #[cfg(test)]

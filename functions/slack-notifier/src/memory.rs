@@ -9,22 +9,21 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::story::Story;
-use crate::thread::headline;
+use crate::tale::Tale;
 
 /// How long anything about a deployment is kept: longer than a termination wait (48 h) and a redrive of the dead-letter queue.
 pub const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// How often a lost race is run again.
-const RACES: usize = 8;
+pub(crate) const RACES: usize = 8;
 
 /// A story and how often what it shows has changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Known {
+pub struct Known<T> {
     /// Grows with every change that a reader of the headline would see.
     pub version: u64,
     /// All that is known.
-    pub story: Story,
+    pub story: T,
 }
 
 fn key(deployment: &DeploymentId) -> String {
@@ -39,30 +38,32 @@ fn unreadable(deployment: &DeploymentId, error: &serde_json::Error) -> PortError
 }
 
 /// What is known of a deployment.
-pub async fn recall<L: Ledger>(ledger: &L, deployment: &DeploymentId) -> Result<Option<Known>, PortError> {
+pub async fn recall<T: Tale>(ledger: &impl Ledger, deployment: &DeploymentId) -> Result<Option<Known<T>>, PortError> {
     let entry = ledger.read(&key(deployment)).await?;
     entry.map(|entry| Known::deserialize(&entry).map_err(|error| unreadable(deployment, &error))).transpose()
 }
 
 /// Adds a story to what is known and returns all of it.
-pub async fn remember<L: Ledger>(ledger: &L, fresh: &Story, now: Timestamp) -> Result<Known, PortError> {
-    let key = key(&fresh.deployment);
+pub async fn remember<T: Tale>(ledger: &impl Ledger, fresh: &T, now: Timestamp) -> Result<Known<T>, PortError> {
+    let key = key(fresh.id());
     for _ in 0..RACES {
         let entry = ledger.read(&key).await?;
         let next = match &entry {
             None => Known { version: 1, story: fresh.clone() },
             Some(entry) => {
-                let old = Known::deserialize(entry).map_err(|error| unreadable(&fresh.deployment, &error))?;
+                let mut old: Known<T> = Known::deserialize(entry).map_err(|error| unreadable(fresh.id(), &error))?;
                 let mut story = old.story.clone();
                 story.absorb(fresh.clone());
-                let is_news = headline(&story) != headline(&old.story);
-                if !is_news && (Story { read_at: old.story.read_at, ..story.clone() }) == old.story {
+                let is_news = story.headline() != old.story.headline();
+                let read_at = std::mem::replace(story.read_at(), *old.story.read_at());
+                if !is_news && story == old.story {
                     return Ok(old);
                 }
+                *story.read_at() = read_at;
                 Known { version: old.version + u64::from(is_news), story }
             }
         };
-        let written = serde_json::to_value(&next).map_err(|error| unreadable(&fresh.deployment, &error))?;
+        let written = serde_json::to_value(&next).map_err(|error| unreadable(fresh.id(), &error))?;
         if ledger.replace(&key, entry.as_ref(), &written, now.plus(KEPT)).await? {
             return Ok(next);
         }

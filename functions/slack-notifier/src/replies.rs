@@ -1,15 +1,19 @@
 //! What Greenlight's own events say, as replies in a deployment's thread. Pure; knows nothing of what else is known of the
 //! deployment.
 
+use domain::deployment::Revision;
 use domain::events::{Decision, HookVerdict, RollbackDecision, TrafficRestored};
 use domain::hook::{Finding, Outcome, Verdict};
-use domain::time::spoken;
+use domain::time::{Timestamp, spoken};
 use std::time::Duration;
 
 use crate::blocks::{Message, Mrkdwn};
 use crate::observed::observed;
+use crate::rolling::BY_HAND;
 use crate::said;
+use crate::story::Restored;
 use crate::thread::{Reply, linked};
+use crate::watch::changed;
 
 /// The function that answers in the place of a hook that did not.
 const WATCHDOG: &str = "hook-watchdog";
@@ -90,74 +94,139 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
     }
 }
 
-/// What an alarm led to, with its data points, the reason and the next step.
-pub fn decision(decision: &RollbackDecision) -> Reply {
-    let (sign, what) = match decision.decision {
+/// A next step, to stand behind "Act now: ".
+pub(crate) fn at_once(next_step: &str) -> &str {
+    next_step.strip_prefix("now: ").unwrap_or(next_step)
+}
+
+/// What a decision does, completing "Alarm … ".
+fn does(decision: &RollbackDecision) -> (&'static str, &'static str) {
+    match decision.decision {
+        Decision::StopAndRollBack if decision.ecs.is_some() => (":octagonal_sign:", "rolls the service back"),
         Decision::StopAndRollBack => (":octagonal_sign:", "stops the deployment and rolls it back"),
-        Decision::RedeployPrevious => (":rewind:", "takes the version back that was good before"),
+        Decision::RedeployPrevious => (":rewind:", "takes back what had succeeded"),
+        Decision::Alert | Decision::Ignore if decision.page => (":rotating_light:", "needs a person now"),
         Decision::Alert => (":bell:", "is to be looked at"),
         Decision::Ignore => (":mute:", "changes nothing"),
-    };
+    }
+}
+
+/// The deployment that a decision is about, what it deploys and what comes back.
+fn concerned(decision: &RollbackDecision, region: &str) -> Option<Mrkdwn> {
+    let id = decision.deployment_id.as_ref()?;
+    let mut line = said!("*Deployment:* {}", linked(region, &id.0));
+    if decision.revision != Revision::default() {
+        line = said!("{} of {}", line, decision.revision.spoken());
+    }
+    match (&decision.restores, &decision.rollback_deployment_id) {
+        (Some(revision), Some(by)) => {
+            line = said!("{}, goes back to {} by {}", line, revision.spoken(), linked(region, &by.0));
+        }
+        (Some(revision), None) => line = said!("{}, goes back to {}", line, revision.spoken()),
+        (None, Some(by)) => line = said!("{}, rolled back by {}", line, linked(region, &by.0)),
+        (None, None) => {}
+    }
+    Some(line)
+}
+
+/// What an alarm led to: all that the event tells, from the data points to the next step.
+pub fn decision(decision: &RollbackDecision, region: &str) -> Reply {
+    let (sign, what) = does(decision);
     let alarm = &decision.alarm;
-    let mut lines = vec![
-        said!("{} *Alarm {} {}.* {}", sign, Mrkdwn::code(&alarm.name), what, decision.reason),
-        said!("*Observed:* {}", observed(alarm)),
-    ];
+    let first = said!(
+        "{} *Alarm {} {}.* {}",
+        Mrkdwn::trusted(sign.to_owned()),
+        Mrkdwn::code(&alarm.name),
+        what,
+        decision.reason
+    );
+    let mut lines = vec![first, said!("*Observed:* {}", observed(alarm))];
     if let Some(metric) = &alarm.metric {
         lines.push(said!("*Watches:* {}", metric));
     }
+    if let Some(at) = alarm.changed_at {
+        lines.push(said!("*Since:* {} UTC", at.time_of_day()));
+    }
+    lines.extend(concerned(decision, region));
     if !decision.next_step.is_empty() {
-        lines.push(said!("*Next:* {}", decision.next_step));
+        lines.push(if decision.page {
+            said!("*Act now:* {}", at_once(&decision.next_step))
+        } else {
+            said!("*Next:* {}", decision.next_step)
+        });
     }
     Reply {
-        key: format!("decision/{}/{:?}", alarm.name, decision.decision),
+        // An alarm that is OK in between and red again is told again.
+        key: format!("decision/{}/{:?}/{}", alarm.name, decision.decision, changed(decision)),
         message: Message {
             fallback: format!("Alarm {} {what}: {}", alarm.name, decision.reason),
             lines,
             ..Message::default()
         },
-        important: decision.decision != Decision::Ignore,
+        important: decision.decision != Decision::Ignore || decision.page,
         in_headline: false,
     }
 }
 
-/// The same as a message of its own, for an alarm that concerns no deployment.
-pub fn decision_alone(told: &RollbackDecision, region: &str) -> Message {
-    let reply = decision(told).message;
-    let mut context = Vec::new();
+/// The same as a message of its own, for an alarm that has no thread to be told in; `over` is when it was OK again.
+pub fn decision_alone(told: &RollbackDecision, region: &str, over: Option<Timestamp>) -> Message {
+    let mut message = decision(told, region).message;
+    if let Some(over) = over {
+        message = over_of(&told.alarm.name, Some(changed(told)), over, message);
+    }
     for name in [&told.service, &told.environment].into_iter().flatten() {
-        context.push(said!("{}", name));
+        message.context.push(said!("{}", name));
     }
-    if let Some(group) = &told.group {
-        context.push(said!("{}", group.to_string()));
-    }
-    if let Some(id) = &told.deployment_id {
-        context.push(linked(region, &id.0));
-    }
-    Message { context, ..reply }
+    let place = [told.group.as_ref().map(ToString::to_string), told.ecs.as_ref().map(ToString::to_string)];
+    message.context.extend(place.iter().flatten().map(|place| said!("{}", place)));
+    message
 }
 
-/// How the rollback went, in seconds.
-pub fn restored(restored: &TrafficRestored) -> Reply {
+/// What a message says when the alarm is OK again: that first, and below it what it was.
+fn over_of(name: &str, red: Option<Timestamp>, over: Timestamp, was: Message) -> Message {
+    let after = red.map(|red| format!(", {} after it went to ALARM", spoken(over.since(red)))).unwrap_or_default();
+    let mut lines = vec![said!(":white_check_mark: *Alarm {} is OK again{}.*", Mrkdwn::code(name), after)];
+    lines.extend(was.lines);
+    Message { fallback: format!("Alarm {name} is OK again{after}."), lines, ..was }
+}
+
+/// The reply that an alarm is OK again; `red` is when it went to ALARM, where that is remembered.
+pub fn over(decision: &RollbackDecision, red: Option<Timestamp>) -> Reply {
+    let over = changed(decision);
+    let mut message = over_of(&decision.alarm.name, red, over, Message::default());
+    if !matches!(decision.next_step.as_str(), "" | "nothing") {
+        message.lines.push(said!("*Next:* {}", decision.next_step));
+    }
+    Reply { key: format!("over/{}/{over}", decision.alarm.name), message, important: true, in_headline: false }
+}
+
+/// The reply that a "Traffic Restored" asks for, given what is known by now: that the traffic is not back is not told any more when it is.
+pub fn way_back(event: &TrafficRestored, known: Option<&Restored>) -> Option<Reply> {
+    if !event.restored && known.is_some_and(|known| known.complete) {
+        tracing::info!(deployment.id = %event.deployment_id, "it is not told that the traffic was not back: it is by now");
+        return None;
+    }
+    Some(restored(event, known.is_some_and(|known| known.was_late)))
+}
+
+/// How the rollback went, in seconds; `was_late` says that it was told before that the traffic is not back.
+pub fn restored(restored: &TrafficRestored, was_late: bool) -> Reply {
     let took = match restored.seconds_since_alarm {
         Some(number) => format!("{} after the alarm", seconds(number)),
         None => format!("{} after Greenlight heard of the alarm", seconds(restored.seconds_since_event)),
     };
     let name = Mrkdwn::code(&restored.alarm);
     let (key, fallback, first) = if restored.restored {
-        let text = format!("All traffic is back on the old version, {took}.");
+        let after_all = if was_late { " after all" } else { "" };
+        let text = format!("All traffic is back on the old version{after_all}, {took}.");
         ("restored", text.clone(), said!(":leftwards_arrow_with_hook: *{}* Alarm {}.", text, name))
     } else {
         let text = format!("The traffic is not back on the old version, {took}.");
-        (
-            "not-restored",
-            text.clone(),
-            said!(
-                ":rotating_light: *{}* Alarm {}. Act now: open the deployment and move the traffic by hand.",
-                text,
-                name
-            ),
-        )
+        let to_do = match restored.ecs {
+            Some(_) => BY_HAND,
+            None => "Act now: open the deployment and move the traffic by hand.",
+        };
+        ("not-restored", text.clone(), said!(":rotating_light: *{}* Alarm {}. {}", text, name, to_do))
     };
     let lines = vec![first, said!("*Observed:* {}", restored.observed)];
     Reply {

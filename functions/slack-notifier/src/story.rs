@@ -1,169 +1,25 @@
 //! What is known of one deployment: the facts that CodeDeploy records and what events have added, gathered so that the order in which
 //! they arrive makes no difference. Knows nothing of Slack or of how it is stored.
 
+mod parts;
+
+use std::collections::BTreeMap;
+
 use domain::config::Service;
-use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Revision, Status, Target};
-use domain::events::{ChangedState, Decision, HookVerdict, RollbackDecision, TrafficRestored};
+use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Revision};
+use domain::events::{Decision, HookVerdict, RollbackDecision, TrafficRestored};
 use domain::hook::Verdict;
 use domain::text::bounded;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::observed::{is_red, observed};
+use crate::observed::is_red;
 
-/// How much of a text from outside is remembered.
-const REMEMBERED: usize = 600;
+pub(crate) use parts::REMEMBERED;
+pub use parts::{AlarmStop, Asked, Ending, FailedHook, Left, Restored, Rollback, Skipped, Stage, Traffic};
 
-/// How far a deployment has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stage {
-    /// It is under way.
-    Running,
-    /// It waits for somebody to continue it.
-    Waiting,
-    /// It ended well.
-    Succeeded,
-    /// It failed.
-    Failed,
-    /// It was stopped.
-    Stopped,
-}
-
-impl Stage {
-    /// From CodeDeploy's record.
-    pub fn of_status(status: &Status) -> Self {
-        match status {
-            Status::Succeeded => Stage::Succeeded,
-            Status::Failed => Stage::Failed,
-            Status::Stopped => Stage::Stopped,
-            Status::Ready => Stage::Waiting,
-            Status::Created | Status::Queued | Status::InProgress | Status::Baking | Status::Other(_) => Stage::Running,
-        }
-    }
-
-    /// The ending that an event tells of.
-    pub fn of_event(state: &ChangedState) -> Option<Self> {
-        match state {
-            ChangedState::Success => Some(Stage::Succeeded),
-            ChangedState::Failure => Some(Stage::Failed),
-            ChangedState::Stop => Some(Stage::Stopped),
-            ChangedState::Start | ChangedState::Ready | ChangedState::Other(_) => None,
-        }
-    }
-
-    /// Whether nothing more will happen.
-    pub fn is_ended(self) -> bool {
-        matches!(self, Stage::Succeeded | Stage::Failed | Stage::Stopped)
-    }
-
-    /// The record's word, or the event's where the record lags behind it.
-    pub fn latest(record: &Deployment, ended: Option<Stage>) -> Self {
-        let recorded = Stage::of_status(&record.status);
-        if recorded.is_ended() { recorded } else { ended.unwrap_or(recorded) }
-    }
-}
-
-/// A hook that answered Failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailedHook {
-    /// The lifecycle event, or the function where that is not known.
-    pub event: String,
-    /// The verdict's reason: the check, what was expected and what was observed.
-    pub reason: String,
-    /// Whether an alarm was red before the new version had any traffic.
-    #[serde(default)]
-    pub red_before: bool,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// A hook that let the deployment through unchecked, as somebody had asked for it: the emergency lane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// Why they asked; text from outside.
-    pub reason: String,
-    /// When the hook answered.
-    pub at: Timestamp,
-}
-
-/// The alarm for which Greenlight stopped the deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlarmStop {
-    /// The alarm's name.
-    pub name: String,
-    /// Its data points and threshold in words; empty when only the name is known.
-    pub observed: String,
-    /// When the decision was taken.
-    pub at: Timestamp,
-}
-
-/// The deployment that rolls this one back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rollback {
-    /// Its id.
-    pub id: DeploymentId,
-    /// How far it has come.
-    pub stage: Stage,
-    /// Why it failed.
-    pub error: Option<DeploymentError>,
-}
-
-/// Whether the traffic is back on the old version.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Restored {
-    /// All of it is.
-    pub complete: bool,
-    /// What was last seen.
-    pub observed: String,
-}
-
-/// Which version has production's traffic.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Traffic {
-    /// All of it is on the old version, and none ever left it: CodeDeploy skipped the shift.
-    NeverShifted,
-    /// All of it is on the old version.
-    Old,
-    /// So many percent are on the new version.
-    Share(f64),
-    /// Some of it is on the new version (Lambda's weight has no documented scale).
-    Some,
-    /// All of it is on the new version.
-    New,
-}
-
-impl Traffic {
-    /// From the deployment's target.
-    pub fn of(target: &Target) -> Option<Self> {
-        // What comes after a lifecycle event that failed is skipped (seen by a third party on ECS; AWS does not document it).
-        if target.lifecycle_events().iter().any(|event| event.name == "AllowTraffic" && event.status == "Skipped") {
-            return Some(Traffic::NeverShifted);
-        }
-        let weight = target.new_version_weight();
-        match target {
-            _ if target.is_all_on_the_old_version() => Some(Traffic::Old),
-            Target::Ecs(_) => weight.map(|w| if w >= 100.0 { Traffic::New } else { Traffic::Share(w) }),
-            Target::Lambda(_) => weight.map(|_| Traffic::Some),
-        }
-    }
-}
-
-/// How a deployment ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Well.
-    Succeeded,
-    /// A hook answered Failed.
-    FailedInHook,
-    /// CodeDeploy or Greenlight stopped it because of an alarm.
-    StoppedByAlarm,
-    /// Somebody stopped it.
-    StoppedByPerson,
-    /// Something took too long.
-    TimedOut,
-    /// For another of CodeDeploy's reasons.
-    Otherwise,
-}
+/// Of so many alarms a story remembers what people were asked.
+const ALARMS: usize = 10;
 
 /// The facts that were read for one event.
 #[derive(Clone, Debug)]
@@ -223,8 +79,17 @@ pub struct Story {
     /// The first hook that let it through unchecked.
     #[serde(default)]
     pub skipped: Option<Skipped>,
-    /// The first alarm for which Greenlight stopped it.
+    /// The first alarm for which Greenlight stopped it or took it back.
     pub alarm: Option<AlarmStop>,
+    /// Whether Greenlight decided to take it back after it had succeeded.
+    #[serde(default)]
+    pub late: bool,
+    /// What comes back in its place, where that is known.
+    #[serde(default)]
+    pub brings_back: Option<Revision>,
+    /// The alarms that Greenlight leaves to a person, by name.
+    #[serde(default)]
+    pub left: BTreeMap<String, Left>,
     /// The deployment that rolls it back.
     pub rollback: Option<Rollback>,
     /// Whether the traffic is back.
@@ -284,6 +149,9 @@ impl Story {
             failed_hook: None,
             skipped: None,
             alarm: None,
+            late: false,
+            brings_back: None,
+            left: BTreeMap::new(),
             rollback,
             restored: None,
             traffic: facts.traffic,
@@ -306,20 +174,44 @@ impl Story {
         }
     }
 
-    /// Adds what an alarm led to.
+    /// Adds what an alarm led to, or that it is OK again.
     pub fn hear_decision(&mut self, decision: &RollbackDecision) {
-        if decision.decision == Decision::StopAndRollBack {
-            let observed = bounded(&observed(&decision.alarm), REMEMBERED);
-            self.alarm = Some(AlarmStop { name: decision.alarm.name.clone(), observed, at: decision.at });
+        self.hear_where(decision.environment.as_deref());
+        if matches!(decision.decision, Decision::StopAndRollBack | Decision::RedeployPrevious) {
+            self.alarm = Some(AlarmStop::decided(decision));
+            self.late |= decision.decision == Decision::RedeployPrevious;
+            self.brings_back = decision.restores.clone().filter(|revision| *revision != Revision::default());
+            self.hear_rollback(decision.rollback_deployment_id.as_ref());
+        }
+        let changed = decision.alarm.changed_at.unwrap_or(decision.at);
+        let asked = decision.page.then(|| Asked {
+            reason: bounded(&decision.reason, REMEMBERED),
+            next_step: bounded(&decision.next_step, REMEMBERED),
+            red: changed,
+        });
+        let over = decision.resolves.then_some(changed);
+        if asked.is_some() || over.is_some() {
+            self.left.insert(decision.alarm.name.clone(), Left { asked, over });
         }
     }
 
     /// Adds how the rollback went.
     pub fn hear_restored(&mut self, restored: &TrafficRestored) {
+        self.hear_where(restored.environment.as_deref());
         self.alarm = Some(AlarmStop { name: restored.alarm.clone(), observed: String::new(), at: restored.at });
-        self.restored =
-            Some(Restored { complete: restored.restored, observed: bounded(&restored.observed, REMEMBERED) });
-        if let (None, Some(id)) = (&self.rollback, &restored.rollback_deployment_id) {
+        self.restored = Some(Restored::told(restored));
+        self.hear_rollback(restored.rollback_deployment_id.as_ref());
+    }
+
+    /// A deployment that is guarded by a tag on its alarm has its environment from there, not from the configuration.
+    fn hear_where(&mut self, environment: Option<&str>) {
+        if self.environment.is_none() {
+            self.environment = environment.map(|name| bounded(name, REMEMBERED));
+        }
+    }
+
+    fn hear_rollback(&mut self, id: Option<&DeploymentId>) {
+        if let (None, Some(id)) = (&self.rollback, id) {
             self.rollback = Some(Rollback { id: id.clone(), stage: Stage::Running, error: None });
         }
     }
@@ -342,16 +234,16 @@ impl Story {
             error: new.error.or(old.error),
             failed_hook: [old.failed_hook, new.failed_hook].into_iter().flatten().min_by_key(|hook| hook.at),
             skipped: [old.skipped, new.skipped].into_iter().flatten().min_by_key(|skipped| skipped.at),
-            // An alarm with its data points says more than one of which only the name is known.
-            alarm: [old.alarm, new.alarm].into_iter().flatten().min_by_key(|a| (a.observed.is_empty(), a.at)),
+            environment: new.environment.or(old.environment),
+            alarm: AlarmStop::first(old.alarm, new.alarm),
+            late: old.late || new.late,
+            brings_back: new.brings_back.or(old.brings_back),
+            left: both(old.left, new.left),
             rollback: match (old.rollback, new.rollback) {
                 (Some(old), Some(new)) if old.stage.is_ended() && !new.stage.is_ended() => Some(old),
                 (old, new) => new.or(old),
             },
-            restored: match (old.restored, new.restored) {
-                (Some(old), _) if old.complete => Some(old),
-                (old, new) => new.or(old),
-            },
+            restored: Restored::with(old.restored, new.restored),
             traffic: new.traffic.or(old.traffic),
             ..new
         };
@@ -390,11 +282,31 @@ impl Story {
             || self.restored.as_ref().is_some_and(|restored| restored.complete)
     }
 
+    /// Whether it had ended well and was rolled back then: Greenlight deploys again what was good before it.
+    pub fn is_taken_back(&self) -> bool {
+        self.stage == Stage::Succeeded && (self.late || self.rollback.is_some())
+    }
+
     /// Whether the rollback ended and did not put the old version back.
     pub fn rollback_failed(&self) -> bool {
-        !self.is_rolled_back()
-            && (self.rollback.as_ref().is_some_and(|rollback| rollback.stage.is_ended())
-                || self.restored.as_ref().is_some_and(|restored| !restored.complete))
+        !self.is_rolled_back() && self.rollback.as_ref().is_some_and(|rollback| rollback.stage.is_ended())
+    }
+
+    /// Whether it was told that the traffic is not back, and nothing since says that it is or that the rollback failed.
+    pub fn is_overdue(&self) -> bool {
+        !self.is_rolled_back() && !self.rollback_failed() && self.restored.is_some()
+    }
+
+    /// The alarms that still wait for a person, by name.
+    pub fn asks(&self) -> impl Iterator<Item = (&str, &Asked)> {
+        self.left.iter().filter_map(|(name, left)| Some((name.as_str(), left.open()?)))
+    }
+
+    /// The story as it stood when the deployment had ended well, before anything took it back.
+    pub fn as_it_succeeded(&self) -> Self {
+        let of_later =
+            Self { late: false, rollback: None, restored: None, alarm: None, brings_back: None, ..self.clone() };
+        Self { left: BTreeMap::new(), ..of_later }
     }
 
     /// Whether what is known of the ending is likely to be completed within seconds: the record lags behind the event, the rollback
@@ -406,4 +318,13 @@ impl Story {
         self.stage.is_ended() && !self.recorded
             || self.ended_badly() && (rollback_open || self.ending() == Some(Ending::StoppedByPerson))
     }
+}
+
+/// What people were asked about each alarm, from two stories.
+fn both(one: BTreeMap<String, Left>, mut other: BTreeMap<String, Left>) -> BTreeMap<String, Left> {
+    for (name, left) in one {
+        let entry = other.entry(name).or_default();
+        *entry = std::mem::take(entry).with(left);
+    }
+    other.into_iter().take(ALARMS).collect()
 }

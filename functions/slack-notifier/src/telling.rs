@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::blocks::{Message, render};
 use crate::memory::{KEPT, Known, Root, recall};
-use crate::said;
-use crate::thread::{Reply, headline, linked, named};
+use crate::tale::Tale;
+use crate::thread::Reply;
 
 /// How often to look whether somebody else's headline is there by now.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -44,7 +44,7 @@ pub(crate) type Addressed = (DeploymentId, Reply);
 
 impl<L: Ledger, C: Chat> Telling<'_, L, C> {
     /// Posts or updates the headline, then posts the replies that have not been posted yet. What fails does not hold up the rest.
-    pub(crate) async fn tell(&self, known: &Known, replies: &[Addressed]) -> (Vec<String>, Vec<PortError>) {
+    pub(crate) async fn tell<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> (Vec<String>, Vec<PortError>) {
         let (mut told, mut errors) = (Vec::new(), Vec::new());
         let (root, is_new) = match self.root(known).await {
             Ok(found) => found,
@@ -69,14 +69,14 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
     }
 
     /// The headline, posted now if nobody has; true when it was posted now.
-    async fn root(&self, known: &Known) -> Result<(Root, bool), PortError> {
-        let key = format!("slack/{}", known.story.deployment);
+    async fn root<T: Tale>(&self, known: &Known<T>) -> Result<(Root, bool), PortError> {
+        let key = format!("slack/{}", known.story.id());
         loop {
             let now = self.clock.now();
             match lease::take(self.ledger, &key, self.holder, now).await? {
                 Taken::Done(entry) => return Ok((Root::of_entry(&entry)?, false)),
                 Taken::Mine(lease) => {
-                    let posted = match self.chat.post(self.channel, None, &render(&headline(&known.story))).await {
+                    let posted = match self.chat.post(self.channel, None, &render(&known.story.headline())).await {
                         Ok(posted) => posted,
                         Err(error) => {
                             // If this fails too, the lease runs out by itself.
@@ -88,17 +88,17 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
                         channel: posted.channel,
                         ts: posted.ts,
                         shown: known.version,
-                        state: format!("{:?}", known.story.stage),
+                        state: known.story.state(),
                     };
                     if let Err(error) = lease.complete(&root.to_entry(), now.plus(KEPT)).await {
-                        tracing::error!(deployment.id = %known.story.deployment, "the headline was posted and cannot be remembered, so the next event will post another: {error}");
+                        tracing::error!(deployment.id = %known.story.id(), "the headline was posted and cannot be remembered, so the next event will post another: {error}");
                     }
                     return Ok((root, true));
                 }
                 Taken::Busy if now.plus(LOOK_AGAIN) < self.until => self.clock.sleep(LOOK_AGAIN).await,
                 Taken::Busy => {
                     return Err(PortError::Transient {
-                        what: format!("replying about deployment `{}`", known.story.deployment),
+                        what: format!("replying about deployment `{}`", known.story.id()),
                         detail: "another invocation has not finished posting the headline".to_owned(),
                         retry_after: None,
                     });
@@ -109,18 +109,18 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
 
     /// Updates the headline until it shows all that is known. Two invocations may update at the same time, and the later update may be
     /// the older one; so whoever has updated looks again and goes on until the last thing it showed is the latest there is.
-    async fn show(&self, known: &Known, mut root: Root) -> Result<(), PortError> {
-        let key = format!("slack/{}", known.story.deployment);
+    async fn show<T: Tale>(&self, known: &Known<T>, mut root: Root) -> Result<(), PortError> {
+        let key = format!("slack/{}", known.story.id());
         let mut showed: Option<u64> = None;
         for _ in 0..UPDATES {
-            let Some(latest) = recall(self.ledger, &known.story.deployment).await? else { return Ok(()) };
+            let Some(latest) = recall::<T>(self.ledger, known.story.id()).await? else { return Ok(()) };
             if showed.unwrap_or(root.shown) >= latest.version {
                 return Ok(());
             }
             let posted = PostedMessage { channel: root.channel.clone(), ts: root.ts.clone() };
-            match self.chat.update(&posted, &render(&headline(&latest.story))).await {
+            match self.chat.update(&posted, &render(&latest.story.headline())).await {
                 Err(PortError::NotFound { detail, .. }) => {
-                    tracing::warn!(deployment.id = %known.story.deployment, "somebody deleted the headline, so it is not updated: {detail}");
+                    tracing::warn!(deployment.id = %known.story.id(), "somebody deleted the headline, so it is not updated: {detail}");
                 }
                 outcome => outcome?,
             }
@@ -131,12 +131,12 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
     }
 
     /// Remembers that the headline shows this version, unless it shows a later one already.
-    async fn mark(&self, key: &str, mut root: Root, latest: &Known) -> Result<Root, PortError> {
+    async fn mark<T: Tale>(&self, key: &str, mut root: Root, latest: &Known<T>) -> Result<Root, PortError> {
         for _ in 0..UPDATES {
             if root.shown >= latest.version {
                 break;
             }
-            let next = Root { shown: latest.version, state: format!("{:?}", latest.story.stage), ..root.clone() };
+            let next = Root { shown: latest.version, state: latest.story.state(), ..root.clone() };
             let expires = self.clock.now().plus(KEPT);
             if self.ledger.replace(key, Some(&root.to_entry()), &next.to_entry(), expires).await? {
                 return Ok(next);
@@ -150,9 +150,9 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
     }
 
     /// Posts a reply unless it has been posted; true when it was posted now.
-    async fn reply(
+    async fn reply<T: Tale>(
         &self,
-        known: &Known,
+        known: &Known<T>,
         root: &Root,
         root_is_new: bool,
         deployment: &DeploymentId,
@@ -177,11 +177,37 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
         Ok(posted && !is_said)
     }
 
-    /// A message that belongs to no deployment; true when it was posted now.
-    pub(crate) async fn tell_alone(&self, key: &str, message: &Message) -> Result<bool, PortError> {
+    /// A message that belongs to no deployment; where it stands, when it was posted now.
+    pub(crate) async fn tell_alone(&self, key: &str, message: &Message) -> Result<Option<PostedMessage>, PortError> {
+        let message = render(message);
+        let mut posted = None;
+        self.once(&format!("slack/{key}"), async || {
+            posted = Some(self.chat.post(self.channel, None, &message).await?);
+            Ok(json!({"told": true}))
+        })
+        .await?;
+        Ok(posted)
+    }
+
+    /// Changes such a message, or posts what it would say where messages cannot be changed; true when that was done now.
+    pub(crate) async fn correct_alone(
+        &self,
+        key: &str,
+        posted: &PostedMessage,
+        message: &Message,
+    ) -> Result<bool, PortError> {
         let message = render(message);
         self.once(&format!("slack/{key}"), async || {
-            self.chat.post(self.channel, None, &message).await?;
+            if self.has_threads {
+                match self.chat.update(posted, &message).await {
+                    Err(PortError::NotFound { detail, .. }) => {
+                        tracing::warn!(key, "somebody deleted the message, so it is not updated: {detail}");
+                    }
+                    outcome => outcome?,
+                }
+            } else {
+                self.chat.post(self.channel, None, &message).await?;
+            }
             Ok(json!({"told": true}))
         })
         .await
@@ -201,11 +227,10 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
     }
 
     /// The reply as it is posted: where there is no thread around it, it says itself what it is about.
-    fn addressed(&self, known: &Known, reply: &Reply) -> Value {
+    fn addressed(&self, known: &Known<impl Tale>, reply: &Reply) -> Value {
         let mut message = reply.message.clone();
         if !self.has_threads {
-            message.context.push(said!("{}", named(&known.story)));
-            message.context.push(linked(&known.story.region, &known.story.deployment.0));
+            message.context.extend(known.story.about());
         }
         render(&message)
     }

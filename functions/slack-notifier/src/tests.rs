@@ -1,5 +1,7 @@
 //! What is told, and told once: duplicates, events out of order, a Slack or a PagerDuty that is down, two invocations at a time.
 
+mod late;
+
 use std::time::Duration;
 
 use domain::deployment::Status;

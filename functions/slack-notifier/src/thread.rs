@@ -1,26 +1,12 @@
-//! What is known of a deployment as messages: the headline, which answers at one glance what happened, whether production is safe and
-//! whether somebody must act; and the replies below it. Pure; knows nothing of Slack's limits or of when a message is sent.
+//! What is known of a deployment as messages: the headline and the replies below it. Pure; knows nothing of Slack's limits or of when a
+//! message is sent.
 
 use domain::time::spoken;
 
 use crate::blocks::{Message, Mrkdwn};
+use crate::glance::{Glance, glance, old_version};
 use crate::said;
-use crate::story::{Ending, Stage, Story, Traffic};
-
-/// The three answers of a headline.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Glance {
-    /// An emoji's name.
-    pub emoji: &'static str,
-    /// What happened, after the service's name.
-    pub what: String,
-    /// Which version production is on; completes "Production …".
-    pub production: String,
-    /// What somebody must do.
-    pub action: &'static str,
-    /// Whether somebody must act now.
-    pub urgent: bool,
-}
+use crate::story::{Ending, Stage, Story};
 
 /// The address of a deployment in the console. `None` when region or id hold what no region or id holds: text from outside never
 /// makes a host.
@@ -49,86 +35,6 @@ pub fn named(story: &Story) -> String {
     }
 }
 
-fn production(story: &Story) -> String {
-    let fixed = match (story.ending(), story.traffic) {
-        (Some(Ending::Succeeded), _) if story.restores => "runs the restored version",
-        (Some(Ending::Succeeded), _) => "runs the new version",
-        _ if story.is_rolled_back() => "is on the old version",
-        (_, Some(Traffic::NeverShifted)) => "has stayed on the old version: no traffic was shifted",
-        _ if story.rollback_failed() => "may be on either version: the rollback did not finish",
-        _ if story.ended_badly() && story.rollback.is_some() => "is going back to the old version",
-        (_, Some(Traffic::Old)) => "is on the old version",
-        (_, Some(Traffic::Share(percent))) => return format!("sends {percent} % of its traffic to the new version"),
-        (_, Some(Traffic::Some)) => "sends some of its traffic to the new version",
-        (_, Some(Traffic::New)) => "is on the new version",
-        (None, None) => "is where it was: CodeDeploy has not told of any shift",
-        (Some(_), None) => "may be on either version: CodeDeploy does not tell",
-    };
-    fixed.to_owned()
-}
-
-/// What happened, whether production is safe, and whether somebody must act.
-pub fn glance(story: &Story) -> Glance {
-    let (mut emoji, what) = match story.ending() {
-        None if story.stage == Stage::Waiting => (":double_vertical_bar:", "waits to be continued"),
-        None if story.alarm.is_some() => (":octagonal_sign:", "is being stopped by an alarm"),
-        None if story.failed_hook.is_some() => (":x:", "has failed a check and is ending"),
-        None if story.restores => (":leftwards_arrow_with_hook:", "is being restored"),
-        None if story.skipped.is_some() => (":warning:", "is being deployed UNCHECKED"),
-        None => (":rocket:", "is being deployed"),
-        Some(Ending::Succeeded) if story.restores => (":leftwards_arrow_with_hook:", "was restored"),
-        // Nobody has looked at it: that is no green.
-        Some(Ending::Succeeded) if story.skipped.is_some() => (":warning:", "was deployed UNCHECKED"),
-        Some(Ending::Succeeded) => (":white_check_mark:", "was deployed"),
-        Some(Ending::FailedInHook) => (":x:", "failed in a hook"),
-        Some(Ending::StoppedByAlarm) => (":octagonal_sign:", "was stopped by an alarm"),
-        Some(Ending::StoppedByPerson) => (":raised_hand:", "was stopped by a person"),
-        Some(Ending::TimedOut) => (":hourglass:", "timed out"),
-        Some(Ending::Otherwise) => (":x:", "failed"),
-    };
-    let mut what = what.to_owned();
-    let mut urgent = false;
-    let mut action = match (story.ending(), story.stage) {
-        (None, Stage::Waiting) => "Continue the deployment in CodeDeploy, or stop it.",
-        (None | Some(Ending::Succeeded), _) if story.skipped.is_some() => {
-            "Watch it: no hook has looked at the new version. Deploy again without the skip when the emergency is over."
-        }
-        (None | Some(Ending::Succeeded), _) => "Nothing to do.",
-        // The old version still has the traffic and is not well either.
-        (Some(Ending::FailedInHook), _) if story.failed_hook.as_ref().is_some_and(|hook| hook.red_before) => {
-            "Look at the red alarm: production was unwell before this deployment. Deploy again when it is quiet; if this deployment is the \
-             cure, the cause above says how."
-        }
-        (Some(Ending::StoppedByPerson), _) => "Nothing is urgent: deploy again when ready.",
-        (Some(_), _) => "Nothing is urgent: fix the cause, then deploy again.",
-    };
-    if story.ended_badly() || story.restored.is_some() {
-        if story.is_rolled_back() {
-            what.push_str(", and is rolled back");
-            emoji = ":leftwards_arrow_with_hook:";
-        } else if story.never_shifted() {
-            // A rollback only takes the new version away; there is no traffic to wait for.
-        } else if story.rollback_failed() {
-            what.push_str(", and the rollback failed");
-            emoji = ":rotating_light:";
-            action = "Act now: open the deployment and move the traffic to the old version by hand.";
-            urgent = true;
-        } else if story.rollback.is_some() {
-            what.push_str(", and is rolling back");
-            action = "Wait for the rollback: its end will be told here.";
-        } else if story.ended_badly() && story.traffic != Some(Traffic::Old) {
-            action = if story.is_first {
-                "Act now: no rollback is under way, and this is the group's first deployment: there is no earlier revision to deploy. Deploy a mended \
-                 one, or take the service out of production by hand."
-            } else {
-                "Act now: no rollback is under way. Deploy the previous revision, or move the traffic by hand."
-            };
-            urgent = true;
-        }
-    }
-    Glance { emoji, what, production: production(story), action, urgent }
-}
-
 /// Why it ended badly or is about to, with what was observed; empty while all is well.
 pub fn causes(story: &Story) -> Vec<Mrkdwn> {
     let mut lines = Vec::new();
@@ -144,6 +50,9 @@ pub fn causes(story: &Story) -> Vec<Mrkdwn> {
         story.skipped.as_ref().map(|skipped| said!(":warning: *Checks skipped* on request: {}", skipped.reason)),
     );
     let hook = story.failed_hook.as_ref().map(|hook| said!("Hook *{}* failed: {}", hook.event, hook.reason));
+    for (name, asked) in story.asks() {
+        lines.push(said!("Alarm {} is red and left to a person: {}", Mrkdwn::code(name), asked.reason));
+    }
     // The ending's own cause comes first; what else went wrong is told after it.
     match story.ending() {
         Some(Ending::FailedInHook) => lines.extend(hook.into_iter().chain(alarm)),
@@ -177,7 +86,10 @@ pub fn cause_in_short(story: &Story) -> String {
         (Some(Ending::StoppedByAlarm), _, Some(alarm), _) if !alarm.observed.is_empty() => {
             format!("alarm {}: {}", alarm.name, alarm.observed)
         }
-        (Some(Ending::StoppedByAlarm), _, Some(alarm), None) => format!("alarm {}", alarm.name),
+        (Some(Ending::Succeeded), _, Some(alarm), _) if !alarm.observed.is_empty() => {
+            format!("alarm {}: {}", alarm.name, alarm.observed)
+        }
+        (Some(Ending::StoppedByAlarm | Ending::Succeeded), _, Some(alarm), None) => format!("alarm {}", alarm.name),
         (_, _, _, Some(error)) => format!("{}: {}", error.code, error.message),
         _ => "no reason recorded".to_owned(),
     }
@@ -212,7 +124,11 @@ pub fn headline(story: &Story) -> Message {
         ("Started by", said!("{}", story.who)),
     ];
     if let Some(rollback) = &story.rollback {
-        fields.push(("Rollback", linked(&story.region, &rollback.id.0)));
+        let id = linked(&story.region, &rollback.id.0);
+        fields.push(match &story.brings_back {
+            Some(revision) => ("Rollback", said!("{} to {}", id, revision.spoken())),
+            None => ("Rollback", id),
+        });
     }
     Message {
         title: Some(format!("{} {what}", glance.emoji)),
@@ -236,8 +152,10 @@ pub struct Reply {
     pub in_headline: bool,
 }
 
-/// The reply that tells the ending.
+/// The reply that tells the ending, as it was then: what has taken a success back since is told below it.
 pub fn ending(story: &Story) -> Option<Reply> {
+    let succeeded = (story.stage == Stage::Succeeded).then(|| story.as_it_succeeded());
+    let story = succeeded.as_ref().unwrap_or(story);
     let word = match story.stage {
         Stage::Running | Stage::Waiting => return None,
         Stage::Succeeded => "SUCCESS",
@@ -271,12 +189,16 @@ pub fn rollback(story: &Story) -> Option<Reply> {
         Stage::Running | Stage::Waiting => (
             "start",
             format!("{} is rolling back.", named(story)),
-            vec![said!(":leftwards_arrow_with_hook: Rolling back: {} restores the old version.", id)],
+            vec![said!(":leftwards_arrow_with_hook: Rolling back: {} restores {}.", id, old_version(story))],
         ),
         Stage::Succeeded => (
             "end/SUCCESS",
             format!("{} is rolled back: production is on the old version.", named(story)),
-            vec![said!(":leftwards_arrow_with_hook: *Rolled back* by {}. *Production* is on the old version.", id)],
+            vec![said!(
+                ":leftwards_arrow_with_hook: *Rolled back* by {}. *Production* is on {}.",
+                id,
+                old_version(story)
+            )],
         ),
         Stage::Failed | Stage::Stopped => {
             let glance = glance(story);

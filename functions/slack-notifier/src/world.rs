@@ -68,6 +68,25 @@ impl World {
     pub(crate) fn paged(&self) -> Vec<String> {
         self.ports.sinks.pager.actions()
     }
+
+    /// Every event at PagerDuty: `action key`, and of a trigger its severity and summary.
+    pub(crate) fn pages(&self) -> Vec<String> {
+        let sent = self.ports.sinks.pager.sent.borrow();
+        let text = |event: &Value, pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let said = |event: &Value| {
+            let about = text(event, "/payload/severity").zip(text(event, "/payload/summary"));
+            about.map(|(severity, summary)| format!(" {severity}: {summary}")).unwrap_or_default()
+        };
+        let keys = self.keys();
+        sent.iter().zip(keys).map(|(event, key)| format!("{key}{}", said(event))).collect()
+    }
+
+    /// Every event at PagerDuty: `action key`.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let sent = self.ports.sinks.pager.sent.borrow();
+        let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
+        sent.iter().map(|event| format!("{} {}", text(event, "event_action"), text(event, "dedup_key"))).collect()
+    }
 }
 
 pub(crate) fn event(source: &str, detail_type: &str, detail: &Value) -> Value {
@@ -132,4 +151,40 @@ pub(crate) fn rollback(status: Status) -> Deployment {
 
 pub(crate) fn down() -> PortError {
     PortError::Transient { what: "posting to Slack".into(), detail: "HTTP 503".into(), retry_after: None }
+}
+
+/// One of Greenlight's own events with changes to its detail.
+pub(crate) fn with(mut event: Value, changes: &Value) -> Value {
+    for (key, value) in changes.as_object().unwrap() {
+        event["detail"][key] = value.clone();
+    }
+    event
+}
+
+/// The decision to take `d-1` back after it had succeeded, by `d-3`.
+pub(crate) fn late() -> Value {
+    let older = json!({"task_definition": "arn:aws:ecs:us-east-1:111122223333:task-definition/orchestrator:41"});
+    let changes = json!({"restores": older, "rollback_deployment_id": "d-3", "group": build::group()});
+    with(decision(Some("d-1"), "RedeployPrevious"), &changes)
+}
+
+/// The deployment with which Greenlight takes `d-1` back: CodeDeploy calls it a user's and links it to nothing.
+pub(crate) fn redeploy(status: Status) -> Deployment {
+    let (id, creator) = (DeploymentId("d-3".into()), "user".to_owned());
+    Deployment { id, creator, status, ..build::rollback() }
+}
+
+/// A decision about a service that ECS itself deploys.
+pub(crate) fn of_ecs(event: Value) -> Value {
+    let ecs = json!({"cluster": "main", "service": "worker"});
+    with(event, &json!({"ecs": ecs, "group": null, "service": "worker", "environment": "production"}))
+}
+
+/// The alarm of `decision` is OK again, six minutes later.
+pub(crate) fn over(deployment: Option<&str>) -> Value {
+    let alarm = json!({
+        "name": "5xx", "state": "OK", "reason": "fine", "changed_at": "2026-03-03T10:13:00Z", "threshold": 1.0, "datapoints": [0.0],
+    });
+    let changes = json!({"alarm": alarm, "resolves": true, "next_step": "nothing"});
+    with(decision(deployment, "Ignore"), &changes)
 }

@@ -3,7 +3,7 @@
 
 use domain::time::spoken;
 
-use super::{Finished, slack};
+use super::{Finished, alarms, slack};
 use crate::timeline::Tone;
 
 const STYLE: &str = include_str!("style.css");
@@ -55,15 +55,11 @@ fn section(run: &Finished) -> String {
         ));
     }
     out.push_str("</ul>");
+    out.push_str(&led_to(run));
     out.push_str(&traffic(run));
     out.push_str("<h3>What happened</h3><table class=\"timeline\">");
     for entry in record.timeline() {
-        let class = match entry.tone {
-            Tone::Plain => "plain",
-            Tone::Good => "good",
-            Tone::Warning => "warning",
-            Tone::Bad => "bad",
-        };
+        let class = class(entry.tone);
         let mut cell = escape(&entry.what);
         if let Some(weight) = entry.weight {
             cell.push_str(&format!(
@@ -103,6 +99,37 @@ fn section(run: &Finished) -> String {
         spoken(run.took),
         record.calls().len()
     ));
+    out
+}
+
+fn class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Plain => "plain",
+        Tone::Good => "good",
+        Tone::Warning => "warning",
+        Tone::Bad => "bad",
+    }
+}
+
+/// What the alarms led to; nothing where none led to anything.
+fn led_to(run: &Finished) -> String {
+    let (lines, besides) = alarms::lines(run.world.record().notices());
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<h3>What the alarms led to</h3><table class=\"timeline\">");
+    for line in &lines {
+        out.push_str(&format!(
+            "<tr class=\"{}\"><td>{}</td><td>{}</td></tr>",
+            class(line.tone),
+            line.at.time_of_day(),
+            escape(&line.what)
+        ));
+    }
+    out.push_str("</table>");
+    if besides > 0 {
+        out.push_str(&format!("<p class=\"foot\">… and {besides} more</p>"));
+    }
     out
 }
 

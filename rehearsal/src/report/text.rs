@@ -1,9 +1,10 @@
 //! The timeline, the Slack threads and the summary for a terminal. Pure: entries in, text out; whoever calls prints. Knows nothing of
 //! the terminal but its width and whether it has colours.
 
-use domain::time::spoken;
+use domain::time::{Timestamp, spoken};
+use serde_json::Value;
 
-use super::{Finished, slack};
+use super::{Finished, alarms, slack};
 use crate::timeline::{Entry, Tone};
 use crate::world::SlackMessage;
 
@@ -20,6 +21,8 @@ pub struct Style {
 const INDENT: usize = 34;
 const WHO: usize = 21;
 const BAR: usize = 20;
+/// The column in which the text begins of what an alarm led to: time, a mark.
+const ALARM: usize = 11;
 
 /// What a text is painted with, where there are colours.
 #[derive(Clone, Copy, Debug)]
@@ -88,14 +91,19 @@ pub fn bar(percent: f64) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(BAR.saturating_sub(filled)))
 }
 
-/// One entry of the timeline.
-pub fn entry(entry: &Entry, style: Style) -> String {
-    let (mark, paint) = match entry.tone {
+/// A tone as a mark and what it is painted with.
+fn marked(tone: Tone) -> (&'static str, Option<Paint>) {
+    match tone {
         Tone::Plain => ("·", None),
         Tone::Good => ("✓", Some(Paint::Green)),
         Tone::Warning => ("!", Some(Paint::Yellow)),
         Tone::Bad => ("✗", Some(Paint::Red)),
-    };
+    }
+}
+
+/// One entry of the timeline.
+pub fn entry(entry: &Entry, style: Style) -> String {
+    let (mark, paint) = marked(entry.tone);
     let width = style.width.saturating_sub(INDENT).max(30);
     let who: String = entry.who.name().chars().take(WHO).collect();
     let paint_tone = |text: &str| paint.map_or_else(|| text.to_owned(), |paint| style.paint(text, paint));
@@ -168,9 +176,34 @@ pub fn slack_threads(messages: &[SlackMessage], style: Style) -> String {
     out
 }
 
-/// The summary of one scenario: every expectation, and how long it took.
+/// What the alarms led to, by the clock of the timeline; empty where none led to anything.
+pub fn alarms(notices: &[Value], start: Timestamp, style: Style) -> String {
+    let (lines, besides) = alarms::lines(notices);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", style.paint("What the alarms led to", Paint::Bold));
+    let width = style.width.saturating_sub(ALARM).max(30);
+    for line in &lines {
+        let (mark, paint) = marked(line.tone);
+        let at = clock_of(line.at.since(start).as_secs_f64());
+        let text = |text: &str| paint.map_or_else(|| text.to_owned(), |paint| style.paint(text, paint));
+        for (index, part) in wrap(&line.what, width).iter().enumerate() {
+            let lead = if index == 0 { format!("{at:>8} {} ", text(mark)) } else { " ".repeat(ALARM) };
+            out.push_str(&format!("{lead}{}\n", text(part)));
+        }
+    }
+    if besides > 0 {
+        out.push_str(&format!("{}… and {besides} more\n", " ".repeat(ALARM)));
+    }
+    out
+}
+
+/// The summary of one scenario: what its alarms led to, every expectation, and how long it took.
 pub fn summary(finished: &Finished, style: Style) -> String {
-    let mut out = String::from("\n");
+    let record = finished.world.record();
+    let mut out = alarms(record.notices(), finished.start(), style);
+    out.push('\n');
     for held in &finished.held {
         let width = style.width.saturating_sub(4).max(40);
         let (mark, paint) = if held.met { ("✓", Paint::Green) } else { ("✗", Paint::Red) };
@@ -194,7 +227,6 @@ pub fn summary(finished: &Finished, style: Style) -> String {
 mod tests {
     use super::*;
     use crate::timeline::Who;
-    use domain::time::Timestamp;
 
     #[test]
     fn an_entry_keeps_to_the_width_of_the_terminal() {
@@ -216,5 +248,19 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.starts_with(" 1:02:05 before-allow-traffic  ✗ explains"), "{text}");
         assert!(text.contains("old  90 % ██░░░░░░░░░░░░░░░░░░ new 10 %"), "{text}");
+    }
+
+    #[test]
+    fn what_an_alarm_led_to_keeps_to_the_width_and_stands_at_the_timelines_time() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/slack-notifier/traffic-not-restored.json");
+        let notice: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let start = Timestamp::parse("2026-03-03T10:09:00Z").unwrap();
+        let text = alarms(&[notice], start, Style { width: 80, colour: false });
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(
+            text.starts_with("\nWhat the alarms led to\n   04:12 ✗ the traffic of orchestrator is not back"),
+            "{text}"
+        );
+        assert_eq!(alarms(&[], start, Style { width: 80, colour: false }), "");
     }
 }

@@ -5,7 +5,7 @@ use domain::time::Timestamp;
 use serde_json::json;
 use testkit::build;
 
-use super::{Page, pages};
+use super::{About, Page, pages, resolve};
 use crate::story::{Facts, FailedHook, Rollback, Stage, Story, Traffic};
 
 fn story(deployment: Deployment, environment: Option<&str>) -> Story {
@@ -30,7 +30,7 @@ fn failed() -> Deployment {
 
 #[test]
 fn what_to_do_fits_a_first_deployment_and_an_alarm_that_was_red_before() {
-    let advice = |story: &Story| crate::thread::glance(story).action;
+    let advice = |story: &Story| crate::glance::glance(story).action;
     let mut first = story(Deployment { is_first: true, ..failed() }, Some("production"));
     first.traffic = Some(Traffic::New);
     assert!(advice(&first).contains("there is no earlier revision to deploy"), "{}", advice(&first));
@@ -52,7 +52,7 @@ fn what_to_do_fits_a_first_deployment_and_an_alarm_that_was_red_before() {
 #[test]
 fn a_bad_ending_pages_with_its_cause_and_what_to_do() {
     let pages = pages(&story(failed(), Some("production")));
-    let [Page::Trigger(event)] = pages.as_slice() else { panic!("{pages:?}") };
+    let [Page::Trigger(About::Ending, event)] = pages.as_slice() else { panic!("{pages:?}") };
     let expected = json!({
         "event_action": "trigger",
         "dedup_key": "greenlight/mangaassist/orchestrator",
@@ -86,7 +86,7 @@ fn a_bad_ending_pages_with_its_cause_and_what_to_do() {
 fn only_production_is_critical() {
     for environment in [None, Some("staging")] {
         let pages = pages(&story(failed(), environment));
-        let [Page::Trigger(event)] = pages.as_slice() else { panic!("{pages:?}") };
+        let [Page::Trigger(About::Ending, event)] = pages.as_slice() else { panic!("{pages:?}") };
         assert_eq!(event["payload"]["severity"], "warning");
     }
 }
@@ -94,11 +94,13 @@ fn only_production_is_critical() {
 #[test]
 fn a_success_and_a_rollback_that_worked_end_the_page() {
     let succeeded = Deployment { status: Status::Succeeded, ..build::deployment() };
-    let resolve = Page::Resolve(json!({"event_action": "resolve", "dedup_key": "greenlight/mangaassist/orchestrator"}));
-    assert_eq!(pages(&story(succeeded, None)), std::slice::from_ref(&resolve));
+    let event = json!({"event_action": "resolve", "dedup_key": "greenlight/mangaassist/orchestrator"});
+    let resolved = Page::Resolve(About::Ending, event);
+    assert_eq!(pages(&story(succeeded, None)), std::slice::from_ref(&resolved));
     let mut rolled_back = story(failed(), None);
     rolled_back.rollback = Some(Rollback { id: DeploymentId("d-2".into()), stage: Stage::Succeeded, error: None });
-    assert_eq!(pages(&rolled_back)[1], resolve);
+    let of_the_way_back = Page::Resolve(About::Rollback, resolve("greenlight/mangaassist/orchestrator/rollback"));
+    assert_eq!(pages(&rolled_back)[1..], [resolved, of_the_way_back]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use domain::events::{Heard, Notice};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::{decision, decision_alone, restored, verdict};
+use super::{decision, decision_alone, over, restored, verdict};
 use crate::blocks::render;
 use crate::fakes::readable;
 use crate::thread::Reply;
@@ -25,8 +25,9 @@ fn notice(file: &str, changes: &Value) -> Notice {
 fn reply(file: &str, changes: &Value) -> Reply {
     match notice(file, changes) {
         Notice::HookVerdict(event) => verdict(&event, false),
-        Notice::RollbackDecision(event) => decision(&event),
-        Notice::TrafficRestored(event) => restored(&event),
+        Notice::RollbackDecision(event) if event.resolves => over(&event, None),
+        Notice::RollbackDecision(event) => decision(&event, "eu-west-1"),
+        Notice::TrafficRestored(event) => restored(&event, false),
     }
 }
 
@@ -121,18 +122,22 @@ fn a_remark_behind_the_deciding_finding_is_kept() {
 #[test]
 fn a_decision_names_alarm_data_points_reason_and_next_step() {
     assert_snapshot!(said(&reply("rollback-decision", &json!({}))), @"
-    decision/orchestrator-http-5xx/StopAndRollBack important=true
+    decision/orchestrator-http-5xx/StopAndRollBack/2026-03-03T10:11:11.402Z important=true
     :octagonal_sign: *Alarm `orchestrator-http-5xx` stops the deployment and rolls it back.* `orchestrator-http-5xx` is in ALARM while d-SAMPLE001 shifts traffic, and the configuration says `rollback`
     *Observed:* 37.5, 34.62, 0 (newest first) against a threshold of 1
     *Watches:* 5xx rate of the worse target group, in percent
+    *Since:* 10:11:11 UTC
+    *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-SAMPLE001?region=eu-west-1|d-SAMPLE001> of orchestrator:42 (3f9c2d71), goes back to orchestrator:41 (91c0d4e7)
     *Next:* look at the errors of the new version; the old version is getting its traffic back
     (Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` is in ALARM while d-SAMPLE001 shifts traffic, and the configuration says `rollback`)
     ");
     assert_snapshot!(said(&reply("rollback-decision-alert", &json!({}))), @"
-    decision/orchestrator-error-log-5x/Alert important=true
+    decision/orchestrator-error-log-5x/Alert/2026-03-03T10:10:31.118Z important=true
     :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* the configuration says `alert` for `orchestrator-error-log-5x`
     *Observed:* 9.5, 7.25, 1 (newest first) against a threshold of 5
     *Watches:* error lines, as a multiple of what is usual
+    *Since:* 10:10:31 UTC
+    *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-SAMPLE001?region=eu-west-1|d-SAMPLE001> of orchestrator:42 (3f9c2d71)
     *Next:* look at the log of the new version and stop d-SAMPLE001 if it is to blame
     (Alarm orchestrator-error-log-5x is to be looked at: the configuration says `alert` for `orchestrator-error-log-5x`)
     ");
@@ -144,10 +149,11 @@ fn a_decision_without_a_deployment_says_what_it_is_about() {
     let Notice::RollbackDecision(event) = notice("rollback-decision-alert", &json!({"deployment_id": null})) else {
         panic!("a decision")
     };
-    assert_snapshot!(readable(&render(&decision_alone(&event, "eu-west-1"))), @"
+    assert_snapshot!(readable(&render(&decision_alone(&event, "eu-west-1", None))), @"
     :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* the configuration says `alert` for `orchestrator-error-log-5x`
     *Observed:* 9.5, 7.25, 1 (newest first) against a threshold of 5
     *Watches:* error lines, as a multiple of what is usual
+    *Since:* 10:10:31 UTC
     *Next:* look at the log of the new version and stop d-SAMPLE001 if it is to blame
     ~ orchestrator
     ~ production

@@ -352,14 +352,17 @@ fn a_rollback_is_told_from_its_start_to_its_end() {
 fn a_rollback_whose_traffic_does_not_come_back_is_urgent_until_it_does() {
     let mut story =
         Story { alarm: Some(alarm()), rollback: Some(rolling(Stage::Running)), ..ended(Status::Stopped, None) };
-    story.restored =
-        Some(Restored { complete: false, observed: "the original task set has 40 % of the traffic".into() });
+    story.restored = Some(Restored {
+        complete: false,
+        observed: "the original task set has 40 % of the traffic".into(),
+        was_late: true,
+    });
     assert_snapshot!(shown(&story), @"
-    # :rotating_light: orchestrator (production) was stopped by an alarm, and the rollback failed
+    # :rotating_light: orchestrator (production) was stopped by an alarm, and is not rolled back yet
     Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
     Last seen of the rollback: the original task set has 40 % of the traffic
-    *Production* may be on either version: the rollback did not finish.
-    *You:* Act now: open the deployment and move the traffic to the old version by hand.
+    *Production* may be on either version: the rollback has not finished.
+    *You:* Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.
     | *Service* orchestrator
     | *Environment* production
     | *Revision* orchestrator:42 (01234567)
@@ -367,7 +370,7 @@ fn a_rollback_whose_traffic_does_not_come_back_is_urgent_until_it_does() {
     | *Duration* 7 min 8 s
     | *Started by* a person or a pipeline
     | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2>
-    (orchestrator (production) was stopped by an alarm, and the rollback failed. Production may be on either version: the rollback did not finish. Act now: open the deployment and move the traffic to the old version by hand.)
+    (orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.)
     ");
     story.rollback = Some(rolling(Stage::Succeeded));
     assert!(shown(&story).contains("and is rolled back"));

@@ -1,0 +1,164 @@
+//! A deployment that had succeeded and is taken back: one thread, whatever the order, and its pages.
+
+use domain::deployment::{DeploymentError, Status};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::orders;
+use crate::fakes::readable;
+use crate::world::{BOT, PAGER, World, changed, ended, late, redeploy, restored, with};
+use testkit::{build, run};
+
+fn way_back(is_back: bool) -> Value {
+    with(restored(), &json!({"rollback_deployment_id": "d-3", "restored": is_back, "seconds_since_alarm": 372.0}))
+}
+
+#[test]
+fn a_late_rollback_is_told_in_the_thread_of_the_deployment_that_had_succeeded() {
+    let world = World::new(&format!("{BOT}{PAGER}"));
+    run(async {
+        world.record(ended(Status::Succeeded));
+        world.hear(&changed("d-1", "SUCCESS")).await.unwrap();
+        world.hear(&late()).await.unwrap();
+        world.record(redeploy(Status::InProgress));
+        world.hear(&changed("d-3", "START")).await.unwrap();
+        assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
+        # :octagonal_sign: orchestrator (production) was deployed, and is being rolled back by an alarm
+        Alarm `5xx` fired: 9 against a threshold of 1.
+        *Production* is going back to the old version, orchestrator:41.
+        *You:* Wait for the rollback: its end will be told here.
+        | *Service* orchestrator
+        | *Environment* production
+        | *Revision* orchestrator:42 (01234567)
+        | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
+        | *Duration* 7 min
+        | *Started by* a person or a pipeline
+        | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-3?region=eu-west-1|d-3> to orchestrator:41
+        (orchestrator (production) was deployed, and is being rolled back by an alarm. Production is going back to the old version, orchestrator:41. Wait for the rollback: its end will be told here.)
+        ");
+        world.hear(&way_back(true)).await.unwrap();
+        world.record(redeploy(Status::Succeeded));
+        world.hear(&changed("d-3", "SUCCESS")).await.unwrap();
+    });
+    assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
+    # :leftwards_arrow_with_hook: orchestrator (production) was deployed, then rolled back by an alarm
+    Alarm `5xx` fired: 9 against a threshold of 1.
+    *Production* is on the old version, orchestrator:41.
+    *You:* Nothing is urgent: fix the cause, then deploy again.
+    | *Service* orchestrator
+    | *Environment* production
+    | *Revision* orchestrator:42 (01234567)
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
+    | *Duration* 7 min
+    | *Started by* a person or a pipeline
+    | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-3?region=eu-west-1|d-3> to orchestrator:41
+    (orchestrator (production) was deployed, then rolled back by an alarm. Production is on the old version, orchestrator:41. Nothing is urgent: fix the cause, then deploy again.)
+    ");
+    assert_snapshot!(world.slack().read(), @"
+    orchestrator (production) was deployed, then rolled back by an alarm. Production is on the old version, orchestrator:41. Nothing is urgent: fix the cause, then deploy again.
+        orchestrator (production) was deployed. Production runs the new version. Nothing to do.
+        Alarm 5xx takes back what had succeeded: it is red
+        orchestrator (production) is rolling back.
+        All traffic is back on the old version, 6 min 12 s after the alarm.
+        orchestrator (production) is rolled back: production is on the old version.
+    ");
+    assert_snapshot!(readable(&world.slack().messages.borrow()[2].content), @"
+    :rewind: *Alarm `5xx` takes back what had succeeded.* it is red
+    *Observed:* 9 against a threshold of 1
+    *Since:* 10:07:00 UTC
+    *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>, goes back to orchestrator:41 by <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-3?region=eu-west-1|d-3>
+    *Next:* look
+    (Alarm 5xx takes back what had succeeded: it is red)
+    ");
+    assert_eq!(
+        world.pages(),
+        [
+            "resolve greenlight/mangaassist/orchestrator",
+            "trigger greenlight/mangaassist/orchestrator critical: orchestrator (production) was deployed, and is being rolled back by an alarm: alarm 5xx: 9 against a threshold of 1",
+            "resolve greenlight/mangaassist/orchestrator",
+        ]
+    );
+}
+
+#[test]
+fn a_late_rollback_reads_the_same_in_whatever_order_its_events_arrive() {
+    let mut course = vec![
+        (changed("d-1", "SUCCESS"), redeploy(Status::Created)),
+        (late(), redeploy(Status::Created)),
+        (changed("d-3", "START"), redeploy(Status::InProgress)),
+        (way_back(true), redeploy(Status::InProgress)),
+        (changed("d-3", "SUCCESS"), redeploy(Status::Succeeded)),
+    ];
+    let mut headlines = std::collections::BTreeSet::new();
+    orders(&mut course, 5, &mut |course| {
+        let world = World::new(&format!("{BOT}{PAGER}"));
+        world.record(ended(Status::Succeeded));
+        run(async {
+            for (event, redeploy) in course.iter().chain(course) {
+                world.record(redeploy.clone());
+                world.hear(event).await.unwrap();
+            }
+        });
+        let messages = world.slack().messages.borrow();
+        headlines.insert(messages[0].content.to_string());
+        assert_eq!(messages.iter().filter(|message| message.thread.is_none()).count(), 1);
+        drop(messages);
+        let text = world.slack().read();
+        for once in [
+            "takes back what had succeeded",
+            "is rolled back: production",
+            "All traffic is back",
+            "(production) was deployed. ",
+        ] {
+            let replies = text.lines().skip(1).filter(|line| line.contains(once)).count();
+            assert_eq!(replies, 1, "{once} in\n{text}");
+        }
+        let actions = world.paged();
+        assert_eq!(actions.last().map(String::as_str), Some("resolve"), "{actions:?}");
+        assert!(actions.iter().filter(|action| *action == "trigger").count() <= 1, "{actions:?}");
+    });
+    assert_eq!(headlines.len(), 1, "{headlines:#?}");
+}
+
+#[test]
+fn a_late_rollback_that_fails_pages_anew_and_its_own_rollback_has_no_message() {
+    let world = World::new(&format!("{BOT}{PAGER}"));
+    run(async {
+        world.record(ended(Status::Succeeded));
+        world.hear(&late()).await.unwrap();
+        let error = DeploymentError { code: "ECS_UPDATE_ERROR".into(), message: "no task set".into() };
+        world.record(domain::deployment::Deployment { error: Some(error), ..redeploy(Status::Failed) });
+        world.hear(&changed("d-3", "FAILURE")).await.unwrap();
+        // CodeDeploy rolls the redeployment back: to the bad version.
+        let id = domain::deployment::DeploymentId("d-4".into());
+        let rolls_back = Some(domain::deployment::DeploymentId("d-3".into()));
+        world.record(domain::deployment::Deployment { id, rolls_back, status: Status::Succeeded, ..build::rollback() });
+        world.hear(&changed("d-4", "SUCCESS")).await.unwrap();
+    });
+    assert_snapshot!(world.slack().read(), @"
+    orchestrator (production) was deployed, and the rollback failed. Production may be on either version: the rollback did not finish. Act now: see why the rollback failed, and deploy the old version by hand.
+        orchestrator (production) was deployed. Production runs the new version. Nothing to do.
+        Alarm 5xx takes back what had succeeded: it is red
+        orchestrator (production): the rollback failed. Act now: see why the rollback failed, and deploy the old version by hand.
+    ");
+    assert_eq!(
+        world.pages(),
+        [
+            "trigger greenlight/mangaassist/orchestrator critical: orchestrator (production) was deployed, and is being rolled back by an alarm: alarm 5xx: 9 against a threshold of 1",
+            "trigger greenlight/mangaassist/orchestrator/rollback critical: orchestrator (production) was deployed, and the rollback failed: alarm 5xx: 9 against a threshold of 1",
+        ]
+    );
+}
+
+#[test]
+fn without_a_decision_the_redeployment_alone_shows_that_it_was_taken_back() {
+    let world = World::new(BOT);
+    world.record(ended(Status::Succeeded));
+    world.record(redeploy(Status::InProgress));
+    run(world.hear(&changed("d-3", "START"))).unwrap();
+    assert_snapshot!(world.slack().read(), @"
+    orchestrator (production) was deployed, and is being rolled back. Production is going back to the old version. Wait for the rollback: its end will be told here.
+        orchestrator (production) was deployed. Production runs the new version. Nothing to do.
+        orchestrator (production) is rolling back.
+    ");
+}
