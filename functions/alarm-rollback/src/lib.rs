@@ -7,6 +7,7 @@
 pub mod decide;
 pub mod event;
 mod follow;
+pub mod rolling;
 mod stop;
 mod tell;
 
@@ -18,13 +19,14 @@ use domain::config::{AlarmAction, Config, Service};
 use domain::deployment::{Deployment, GroupName, Status};
 use domain::events::{Decision, Notice};
 use domain::lease::Holder;
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
+use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, RollingServices};
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
 
 use decide::Decided;
 use event::Transition;
 use follow::Pursuit;
+use rolling::Roll;
 
 /// What the function acts through.
 #[derive(Clone)]
@@ -62,32 +64,50 @@ const LEASE: Duration = Duration::from_secs(40);
 /// # Errors
 /// When the settings are unusable, the event is no alarm, or something that is needed did not work: Lambda tries again, and in the end
 /// the event goes to the dead-letter queue. What was done by then is not done twice.
-pub async fn handle<C, O, L>(
+pub async fn handle<C, E, O, L>(
     ports: &Ports<C, O>,
+    ecs: &E,
     settings: &Result<Settings<L>, SettingError>,
     invocation: &Invocation,
 ) -> anyhow::Result<Value>
 where
     C: Deployments + DeploymentStopper,
+    E: RollingServices,
     O: Outbox,
     L: Ledger,
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
+    let (voice, memory) = ((&ports.outbox, &ports.clock), (&settings.ledger, &settings.config));
+    let mut roll = Roll::new(ecs, voice, memory, invocation);
+    if let Some(answer) = rolling::woken(&mut roll).await {
+        roll.tell_again().await;
+        return match (answer, roll.errors.pop()) {
+            (Ok(summary), None) => Ok(summary),
+            (Err(error), _) | (Ok(_), Some(error)) => Err(error.into()),
+        };
+    }
     let transitions = event::parse(&invocation.payload)?;
     let mut act = Act::new(ports, settings, &invocation.request_id);
     for transition in &transitions {
         act.on(transition).await;
+        roll.on(transition).await;
     }
+    act.summary.append(&mut roll.summary);
+    act.errors.append(&mut roll.errors);
     // A deployment that could not be stopped comes first: following the others would keep the next try waiting.
     let restored = if act.errors.is_empty() {
         let pursuits = std::mem::take(&mut act.pursuits);
-        let (restored, untold) = follow::follow(ports, pursuits, invocation).await;
+        let ((mut restored, untold), of_rolling) =
+            tokio::join!(follow::follow(ports, pursuits, invocation), roll.follow());
         act.untold.extend(untold);
+        restored.extend(of_rolling);
         restored
     } else {
         Vec::new()
     };
     act.tell_again().await;
+    roll.tell_again().await;
+    act.errors.append(&mut roll.errors);
     let summary = json!({ "decisions": act.summary, "restored": restored });
     if act.errors.is_empty() {
         return Ok(summary);
