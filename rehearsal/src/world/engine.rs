@@ -153,7 +153,7 @@ impl Engine {
         self.records.values().find(|record| record.group == *group && !record.status.is_terminal())
     }
 
-    fn add(&mut self, record: Record) {
+    pub(crate) fn add(&mut self, record: Record) {
         self.order.push(record.id.clone());
         self.records.insert(record.id.clone(), record);
     }

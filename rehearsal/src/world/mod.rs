@@ -18,6 +18,7 @@ mod http_form;
 mod landscape;
 mod metrics;
 mod record;
+mod rolling;
 mod shift;
 mod talk;
 mod tasks;
@@ -92,6 +93,7 @@ pub(crate) enum Happening {
     Deliver(Box<fleet::Invocation>),
     Publish(Box<Value>),
     Engine(String, engine::Step),
+    Rolling(String, String, rolling::Step),
     HookTimeout(String, String),
     Plan(usize),
     PersonStops(String),
@@ -195,6 +197,7 @@ impl World {
         self.set_up_told_alarms();
         self.schedule(Duration::from_mins(1), Happening::Minute);
         self.set_up_schedules();
+        self.set_up_rolling();
         self.set_up_plans();
     }
 
@@ -242,6 +245,7 @@ impl World {
             Happening::Deliver(invocation) => self.deliver(*invocation),
             Happening::Publish(event) => self.route(&event),
             Happening::Engine(deployment, step) => self.engine_step(&deployment, step),
+            Happening::Rolling(service, deployment, step) => self.rolling_step(&service, &deployment, &step),
             Happening::HookTimeout(deployment, execution) => self.hook_timed_out(&deployment, &execution),
             Happening::Plan(index) => self.begin_plan(index),
             Happening::PersonStops(deployment) => self.person_stops(&deployment),
