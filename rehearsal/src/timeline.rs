@@ -12,6 +12,8 @@ pub enum Who {
     Rehearsal,
     /// CodeDeploy.
     CodeDeploy,
+    /// ECS, where it deploys services itself.
+    Ecs,
     /// CloudWatch.
     CloudWatch,
     /// EventBridge.
@@ -33,6 +35,7 @@ impl Who {
         match self {
             Who::Rehearsal => "rehearsal",
             Who::CodeDeploy => "codedeploy",
+            Who::Ecs => "ecs",
             Who::CloudWatch => "cloudwatch",
             Who::EventBridge => "eventbridge",
             Who::Lambda => "lambda",

@@ -11,6 +11,7 @@ pub mod event;
 mod follow;
 mod list;
 mod resolve;
+pub mod rolling;
 mod stop;
 mod tell;
 mod wake;
@@ -25,7 +26,7 @@ use domain::config::{AlarmAction, Config, Service};
 use domain::deployment::{Deployment, GroupName, Status};
 use domain::events::{Decision, Notice};
 use domain::lease::Holder;
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
+use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, RollingServices};
 use domain::time::Timestamp;
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
@@ -33,6 +34,7 @@ use serde_json::{Value, json};
 use decide::Decided;
 use event::Transition;
 use follow::{Chase, Visit};
+use rolling::Roll;
 use wake::WakeUp;
 
 /// What the function acts through.
@@ -71,30 +73,52 @@ const LEASE: Duration = Duration::from_secs(40);
 /// # Errors
 /// When the settings are unusable, the event is no alarm, or something that is needed did not work: Lambda tries again, and in the end
 /// the event goes to the dead-letter queue. What was done by then is not done twice.
-pub async fn handle<C, O, L>(
+pub async fn handle<C, E, O, L>(
     ports: &Ports<C, O>,
+    ecs: &E,
     settings: &Result<Settings<L>, SettingError>,
     invocation: &Invocation,
 ) -> anyhow::Result<Value>
 where
     C: Deployments + DeploymentStopper,
+    E: RollingServices,
     O: Outbox,
     L: Ledger,
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
+    let (voice, memory) = ((&ports.outbox, &ports.clock), (&settings.ledger, &settings.config));
+    let mut roll = Roll::new(ecs, voice, memory, invocation);
+    if let Some(answer) = rolling::woken(&mut roll).await {
+        roll.tell_again().await;
+        return match (answer, roll.errors.pop()) {
+            (Ok(summary), None) => Ok(summary),
+            (Err(error), _) | (Ok(_), Some(error)) => Err(error.into()),
+        };
+    }
     let mut act = Act::new(ports, settings, invocation);
     match WakeUp::read(&invocation.payload)? {
         WakeUp::Alarms(transitions) => {
             for transition in &transitions {
                 act.on(transition).await;
+                roll.on(transition).await;
             }
         }
         WakeUp::Deployment(change) => act.hear(&change).await,
     }
     act.go_on_with_marked().await;
+    act.summary.append(&mut roll.summary);
+    act.errors.append(&mut roll.errors);
     // A deployment that could not be stopped comes first: following the others would keep the next try waiting, which goes on with them.
-    let restored = if act.errors.is_empty() { act.follow().await } else { Vec::new() };
+    let restored = if act.errors.is_empty() {
+        let (mut restored, of_rolling) = tokio::join!(act.follow(), roll.follow());
+        restored.extend(of_rolling);
+        restored
+    } else {
+        Vec::new()
+    };
     act.tell_again().await;
+    roll.tell_again().await;
+    act.errors.append(&mut roll.errors);
     let summary = json!({ "decisions": act.summary, "restored": restored });
     if act.errors.is_empty() {
         return Ok(summary);

@@ -16,10 +16,10 @@ fn main() -> Result<(), runtime::Error> {
             .require(TABLE_NAME)
             .and_then(|table| Ok(Settings { ledger: aws.table(table), config: start.environment.configuration(&[])? }));
         let ports = Ports { codedeploy: aws.codedeploy(), outbox: aws.events(), clock: start.clock };
-        let shared = Rc::new((ports, settings));
+        let shared = Rc::new((ports, aws.ecs_services(), settings));
         move |invocation| {
             let shared = Rc::clone(&shared);
-            async move { Box::pin(handle(&shared.0, &shared.1, &invocation)).await }
+            async move { Box::pin(handle(&shared.0, &shared.1, &shared.2, &invocation)).await }
         }
     })
 }

@@ -169,7 +169,7 @@ impl Play {
         let request_id = request.to_owned();
         let invocation = Invocation { payload, request_id, arrived, deadline: arrived.plus(time) };
         let ports = Ports { codedeploy: self, outbox: self, clock: self.clock.clone() };
-        handle(&ports, &self.settings, &invocation).await
+        handle(&ports, &crate::rolling::fakes::Cluster::default(), &self.settings, &invocation).await
     }
 
     /// The same, by a process that is killed after that time.

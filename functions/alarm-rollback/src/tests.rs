@@ -36,7 +36,7 @@ fn run<'a>(
     invocation: &Invocation,
 ) -> anyhow::Result<Value> {
     let ports = Ports { codedeploy: world, outbox: world, clock: world.clock.clone() };
-    world.clock.run(handle(&ports, settings, invocation)).unwrap()
+    world.clock.run(handle(&ports, &rolling::fakes::Cluster::default(), settings, invocation)).unwrap()
 }
 
 fn decisions(world: &World) -> Vec<RollbackDecision> {

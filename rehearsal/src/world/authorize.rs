@@ -75,6 +75,18 @@ impl World {
         needed
     }
 
+    /// The roles that a call passes on, each with the service that they are for. ECS runs a service's new task definition with the roles that it
+    /// names, so who has it run one must be allowed to pass them (seen by others: keidarcy/e1s#429).
+    pub(crate) fn passed_roles(call: &Call) -> Vec<(String, &'static str)> {
+        if (call.service, call.operation.as_str()) != (Service::Ecs, "UpdateService")
+            || text(&call.input, "taskDefinition").is_empty()
+        {
+            return Vec::new();
+        }
+        let role = |kind: &str| format!("arn:aws:iam::{}:role/{}-{kind}", super::ACCOUNT, text(&call.input, "cluster"));
+        vec![(role("task"), "ecs-tasks.amazonaws.com"), (role("execution"), "ecs-tasks.amazonaws.com")]
+    }
+
     pub(crate) fn resources_of(&self, call: &Call) -> Vec<String> {
         let input = &call.input;
         let everything = || vec!["*".to_owned()];
@@ -110,12 +122,13 @@ impl World {
                 let path = format!("task-set/{}/{}/*", text(input, "cluster"), text(input, "service"));
                 vec![arn("ecs", &path)]
             }
-            (Service::Ecs, "DescribeServices" | "UpdateService") => {
+            (Service::Ecs, "DescribeServices" | "UpdateService" | "ListServiceDeployments") => {
                 let cluster = text(input, "cluster");
                 let mut services = texts(input, "services");
                 services.extend(input.get("service").and_then(Value::as_str).map(str::to_owned));
                 services.iter().map(|service| arn("ecs", &format!("service/{cluster}/{service}"))).collect()
             }
+            (Service::Ecs, "DescribeServiceRevisions") => texts(input, "serviceRevisionArns"),
             (Service::Ecs, "DescribeTasks") => {
                 let cluster = text(input, "cluster");
                 let full = |task: String| {

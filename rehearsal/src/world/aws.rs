@@ -131,6 +131,7 @@ impl World {
         let (operation, input) = (call.operation.as_str(), &call.input);
         match call.service {
             Service::CodeDeploy => self.codedeploy(operation, input, caller),
+            Service::Ecs if operation == "UpdateService" => self.update_service(input, caller),
             Service::Ecs => self.ecs(operation, input),
             Service::Elb => self.elb(operation, input),
             Service::Lambda => self.guarded_lambda(operation, input),
@@ -287,6 +288,10 @@ impl World {
             for context in Self::contexts_of(call) {
                 requests.push(Request { action: action.to_owned(), resource: resource.clone(), context });
             }
+        }
+        for (role, passed_to) in Self::passed_roles(call) {
+            let context = BTreeMap::from([("iam:PassedToService".to_owned(), passed_to.to_owned())]);
+            requests.push(Request { action: "iam:PassRole".to_owned(), resource: role, context });
         }
         requests
     }

@@ -136,6 +136,8 @@ impl World {
             .engine
             .in_order()
             .chain(self.neighbours.deployments())
+            // ECS's own deployments are none of CodeDeploy's.
+            .filter(|record| record.id.starts_with("d-"))
             .filter(|record| {
                 application.is_empty()
                     || (record.group.application == application && record.group.deployment_group == group)

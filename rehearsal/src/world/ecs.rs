@@ -64,9 +64,16 @@ impl World {
                 Err(AwsError::client("ClientException", "Unable to describe task definition."))
             }
             "DescribeServices" => {
-                let mut services = Vec::new();
+                let (mut services, mut failures) = (Vec::new(), Vec::new());
                 for name in texts(input, "services") {
-                    let service = self.ecs_service(&name)?;
+                    if let Some(rolling) = self.rolling_description(text(input, "cluster"), &name) {
+                        services.push(rolling);
+                        continue;
+                    }
+                    let Ok(service) = self.ecs_service(&name) else {
+                        failures.push(json!({ "arn": name, "reason": "MISSING" }));
+                        continue;
+                    };
                     let sets: Vec<Value> = service
                         .versions
                         .iter()
@@ -78,8 +85,10 @@ impl World {
                         "desiredCount": DESIRED, "deploymentController": { "type": "CODE_DEPLOY" }, "taskSets": sets,
                     }));
                 }
-                Ok(json!({ "services": services, "failures": [] }))
+                Ok(json!({ "services": services, "failures": failures }))
             }
+            "ListServiceDeployments" => self.list_service_deployments(input),
+            "DescribeServiceRevisions" => Ok(self.describe_service_revisions(input)),
             _ => Err(not_implemented("ecs", operation)),
         }
     }

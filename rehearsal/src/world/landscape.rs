@@ -7,6 +7,7 @@ use domain::config::Config;
 use domain::deployment::{GroupName, Platform};
 use domain::time::Timestamp;
 
+use super::rolling::Rolling;
 use super::{ACCOUNT, REGION};
 use crate::scenario::{Behaviour, Scenario, TestRule, TestTraffic};
 
@@ -37,6 +38,8 @@ pub(crate) struct Version {
     pub(crate) target_group: usize,
     /// Whether its tasks still exist.
     pub(crate) alive: bool,
+    /// How many of them run, where ECS itself deploys.
+    pub(crate) running: Option<u32>,
     /// What is still owed of the share of failing requests.
     pub(crate) error_debt: f64,
     /// The how manieth task set of this number it is, from 0.
@@ -48,6 +51,8 @@ pub(crate) struct Guarded {
     pub(crate) name: String,
     pub(crate) group: GroupName,
     pub(crate) platform: Platform,
+    /// Its deployments, where ECS itself deploys it.
+    pub(crate) rolling: Option<Rolling>,
     pub(crate) versions: Vec<Version>,
     /// The version that the test listener shows.
     pub(crate) on_test: Option<usize>,
@@ -77,7 +82,12 @@ impl Landscape {
     pub(crate) fn new(config: &Config, scenario: &Scenario) -> Self {
         let mut services = BTreeMap::new();
         for (index, service) in config.services.iter().enumerate() {
-            let Some(group) = &service.codedeploy else { continue };
+            // A service that ECS itself deploys has no group; the application's name serves as that of its load balancer.
+            let of_cluster =
+                |cluster: &str| GroupName { application: cluster.to_owned(), deployment_group: String::new() };
+            let group = service.codedeploy.clone().or_else(|| Some(of_cluster(&service.ecs.as_ref()?.cluster)));
+            let Some(group) = group else { continue };
+            let rolling = service.ecs.as_ref().map(|ecs| Rolling::new(ecs, index as u64));
             let plan = scenario.deployments.iter().find(|plan| plan.service == service.name);
             let invokes = service.before_allow_traffic.checks.iter().any(|check| check.invoke.is_some());
             let platform = plan.map_or(if invokes { Platform::Lambda } else { Platform::Ecs }, |plan| plan.platform);
@@ -87,8 +97,9 @@ impl Landscape {
                 service.name.clone(),
                 Guarded {
                     name: service.name.clone(),
-                    group: group.clone(),
+                    group,
                     platform,
+                    rolling,
                     versions: vec![Version {
                         // Each service counts in a hundred of its own, so that ids made of the number differ between services.
                         number: 41 + 100 * u32::from(offset),
@@ -101,6 +112,7 @@ impl Landscape {
                         installed: Some(Timestamp(0)),
                         target_group: 0,
                         alive: true,
+                        running: service.ecs.as_ref().map(|_| DESIRED),
                         error_debt: 0.0,
                         again: 0,
                     }],
@@ -121,7 +133,7 @@ impl Landscape {
     }
 
     pub(crate) fn by_group(&self, group: &GroupName) -> Option<&Guarded> {
-        self.services.values().find(|service| service.group == *group)
+        self.services.values().find(|service| service.rolling.is_none() && service.group == *group)
     }
 }
 
@@ -196,7 +208,8 @@ impl Guarded {
     }
 
     pub(crate) fn service_arn(&self) -> String {
-        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/{}/{}", self.cluster(), self.name)
+        let name = self.rolling_name().map_or(&self.name, |ecs| &ecs.service);
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/{}/{name}", self.cluster())
     }
 
     /// `ecs-svc/…`

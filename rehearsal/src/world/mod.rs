@@ -19,6 +19,7 @@ mod landscape;
 mod metrics;
 mod neighbours;
 mod record;
+mod rolling;
 mod shift;
 mod talk;
 mod tasks;
@@ -94,6 +95,7 @@ pub(crate) enum Happening {
     Deliver(Box<fleet::Invocation>),
     Publish(Box<Value>),
     Engine(String, engine::Step),
+    Rolling(String, String, rolling::Step),
     HookTimeout(String, String),
     Plan(usize),
     PersonStops(String),
@@ -200,6 +202,7 @@ impl World {
         self.set_up_past();
         self.schedule(Duration::from_mins(1), Happening::Minute);
         self.set_up_schedules();
+        self.set_up_rolling();
         self.set_up_plans();
     }
 
@@ -247,6 +250,7 @@ impl World {
             Happening::Deliver(invocation) => self.deliver(*invocation),
             Happening::Publish(event) => self.route(&event),
             Happening::Engine(deployment, step) => self.engine_step(&deployment, step),
+            Happening::Rolling(service, deployment, step) => self.rolling_step(&service, &deployment, &step),
             Happening::HookTimeout(deployment, execution) => self.hook_timed_out(&deployment, &execution),
             Happening::Plan(index) => self.begin_plan(index),
             Happening::PersonStops(deployment) => self.person_stops(&deployment),

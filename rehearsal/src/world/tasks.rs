@@ -92,6 +92,9 @@ impl Guarded {
         if !version.alive {
             return Counts { desired: 0, running: 0, pending: 0 };
         }
+        if let Some(running) = version.running {
+            return Counts { desired: running, running, pending: 0 };
+        }
         let running = played(version, now).iter().filter(|task| task.status == "RUNNING").count();
         let running = u32::try_from(running).unwrap_or(DESIRED).min(DESIRED);
         Counts { desired: DESIRED, running, pending: DESIRED - running }
@@ -197,6 +200,7 @@ mod tests {
             installed: Some(Timestamp(77_000)),
             target_group: 1,
             alive: true,
+            running: None,
             error_debt: 0.0,
             again: 0,
         };

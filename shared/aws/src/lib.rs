@@ -38,6 +38,8 @@ mod events;
 mod lambda;
 #[cfg(feature = "cloudwatch")]
 mod metrics;
+#[cfg(feature = "ecs")]
+mod rolling;
 #[cfg(feature = "secretsmanager")]
 mod secrets;
 #[cfg(feature = "dynamodb")]
@@ -63,6 +65,8 @@ pub use events::EventBus;
 pub use lambda::LambdaVersions;
 #[cfg(feature = "cloudwatch")]
 pub use metrics::CloudWatchMetrics;
+#[cfg(feature = "ecs")]
+pub use rolling::EcsServices;
 #[cfg(feature = "secretsmanager")]
 pub use secrets::SecretStore;
 #[cfg(feature = "dynamodb")]
@@ -93,6 +97,12 @@ impl Aws {
     #[cfg(feature = "ecs")]
     pub fn ecs(&self) -> EcsTasks {
         EcsTasks::new(&self.0)
+    }
+
+    /// ECS: the services that it deploys itself.
+    #[cfg(feature = "ecs")]
+    pub fn ecs_services(&self) -> EcsServices {
+        EcsServices::new(&self.0)
     }
 
     /// Elastic Load Balancing: listeners and the health of targets.

@@ -37,6 +37,9 @@ impl World {
     /// Creates a deployment as `CreateDeployment` would; gives its id.
     pub(crate) fn create(&mut self, plan: &Plan, index: Option<usize>, id: Option<String>) -> Result<String, String> {
         let now = self.now;
+        if self.land.services.get(&plan.service).is_some_and(|service| service.rolling.is_some()) {
+            return self.create_rolling(plan, index);
+        }
         let service = self
             .land
             .services
@@ -70,6 +73,7 @@ impl World {
             installed: None,
             target_group: 1 - old_group,
             alive: plan.platform == Platform::Lambda,
+            running: None,
             error_debt: 0.0,
             again: 0,
         };
@@ -160,6 +164,7 @@ impl World {
             .config
             .services
             .iter()
+            .filter(|service| service.codedeploy.is_some())
             .filter_map(|service| Some((service.name.clone(), self.land.services.get(&service.name)?.platform)))
             .collect();
         for (index, (name, platform)) in names.iter().enumerate() {

@@ -1,0 +1,284 @@
+//! The part for services that ECS itself deploys, task by task: an alarm returns the service to its previous task definition, once, and the
+//! service is followed until it is steady. Knows nothing of CodeDeploy.
+//!
+//! What keeps it single and whole in the ledger: `stop/<ecs-svc/…>` for each deployment that is taken back (see `undo.rs`), `alarm/…` for each
+//! transition (as everywhere), `rollback/<ecs-svc/…>` for each deployment that is Greenlight's own rollback, `rollbacks/ecs/…` for the limit
+//! (see `breaker.rs`) and `pursuit/ecs/…` for a service on its way back (see `follow.rs`).
+
+mod breaker;
+pub mod decide;
+mod follow;
+mod undo;
+mod wake;
+
+use std::time::Duration;
+
+use clock::Clock;
+use domain::config::{AlarmAction, Config, Service};
+use domain::deployment::{DeploymentId, EcsServiceName, Revision};
+use domain::events::{Decision, Notice, RollbackDecision};
+use domain::lease::{self, Holder, Once};
+use domain::ports::{Ledger, Outbox, PortError, RollingServices};
+use domain::rolling::{Past, RollingService};
+use domain::time::Timestamp;
+use runtime::Invocation;
+use serde_json::{Value, json};
+
+use crate::event::Transition;
+use crate::{LEASE, Subject, tell};
+use decide::{Facts, Ruling};
+use follow::Pursuit;
+
+/// How long a return waits for the ledger each time.
+const FOR_THE_LEDGER: Duration = Duration::from_secs(3);
+/// EventBridge delivers an event again for up to 24 h ("retry policy", EventBridge user guide).
+const TOLD: Duration = Duration::from_hours(48);
+/// How long it is remembered that a deployment was taken back, and by which other.
+const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+
+/// One invocation's work for such services.
+pub(crate) struct Roll<'a, E, O, L> {
+    ecs: &'a E,
+    outbox: &'a O,
+    ledger: &'a L,
+    config: &'a Config,
+    clock: &'a Clock,
+    invocation: &'a Invocation,
+    pub(crate) summary: Vec<Value>,
+    /// Services on their way back.
+    pursuits: Vec<Pursuit>,
+    /// What could not be published when it was due.
+    untold: Vec<Notice>,
+    pub(crate) errors: Vec<PortError>,
+}
+
+/// An alarm for a service that names it.
+#[derive(Clone, Copy)]
+struct Alarmed<'a> {
+    transition: &'a Transition,
+    service: &'a Service,
+    action: AlarmAction,
+    name: &'a EcsServiceName,
+}
+
+impl Alarmed<'_> {
+    /// The transition's key in the ledger, the same as everywhere.
+    fn key(&self) -> String {
+        tell::key(Subject { transition: self.transition, service: Some(self.service), deployment: None })
+    }
+}
+
+impl<'a, E, O, L> Roll<'a, E, O, L> {
+    pub(crate) fn new(
+        ecs: &'a E,
+        (outbox, clock): (&'a O, &'a Clock),
+        (ledger, config): (&'a L, &'a Config),
+        invocation: &'a Invocation,
+    ) -> Self {
+        let (summary, pursuits, untold, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { ecs, outbox, ledger, config, clock, invocation, summary, pursuits, untold, errors }
+    }
+
+    /// This invocation as the holder of a lease that it takes now.
+    fn holder(&self) -> Holder {
+        Holder { id: self.invocation.request_id.clone(), until: self.clock.now().plus(LEASE) }
+    }
+
+    fn record(&mut self, alarmed: Alarmed<'_>, ruling: &Ruling, outcome: &str) {
+        let (alarm, service) = (&alarmed.transition.alarm.name, &alarmed.service.name);
+        let deployment = ruling.concerns.as_ref().map(|(id, _)| id.0.as_str());
+        tracing::info!(
+            alarm.name = alarm,
+            service,
+            deployment.id = deployment,
+            decision = ?ruling.decision,
+            outcome,
+            "{}",
+            ruling.reason
+        );
+        self.summary.push(json!({
+            "alarm": alarm,
+            "service": service,
+            "deployment_id": deployment,
+            "decision": ruling.decision,
+            "reason": ruling.reason,
+            "outcome": outcome,
+        }));
+    }
+
+    fn notice(&self, alarmed: Alarmed<'_>, ruling: &Ruling, rollback: Option<&DeploymentId>) -> Notice {
+        let revision =
+            |definition: &String| Revision { task_definition: Some(definition.clone()), ..Revision::default() };
+        Notice::RollbackDecision(RollbackDecision {
+            alarm: alarmed.transition.alarm.clone(),
+            deployment_id: ruling.concerns.as_ref().map(|(id, _)| id.clone()),
+            group: None,
+            ecs: Some(alarmed.name.clone()),
+            service: Some(alarmed.service.name.clone()),
+            environment: Some(alarmed.service.environment.clone()),
+            revision: ruling.concerns.as_ref().map(|(_, bad)| revision(bad)).unwrap_or_default(),
+            restores: ruling.returns.as_ref().map(|back| revision(&back.previous)),
+            rollback_deployment_id: rollback.cloned(),
+            decision: ruling.decision,
+            reason: ruling.reason.clone(),
+            next_step: ruling.next_step.clone(),
+            page: ruling.page,
+            resolves: false,
+            at: self.clock.now(),
+        })
+    }
+}
+
+impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
+    /// One transition, for every service on rolling deployments that names the alarm. What fails for one does not keep the others waiting.
+    pub(crate) async fn on(&mut self, transition: &Transition) {
+        if crate::decide::ignored(transition).is_some() {
+            return;
+        }
+        let config = self.config;
+        for (service, action) in config.services_with_alarm(&transition.alarm.name) {
+            if let Some(name) = &service.ecs {
+                self.alarmed(Alarmed { transition, service, action, name }).await;
+            }
+        }
+    }
+
+    async fn alarmed(&mut self, alarmed: Alarmed<'_>) {
+        let Alarmed { transition, service, name, .. } = alarmed;
+        let seen = match self.ecs.service(name).await {
+            Ok(seen) => seen,
+            Err(error @ PortError::NotFound { .. }) => {
+                let ruling = decide::missing(transition, service, name, &format!("was not found ({error})"));
+                return self.tell(alarmed, &ruling).await;
+            }
+            Err(error) => return self.unreadable(alarmed, error).await,
+        };
+        if let Some(begun) = self.begun(alarmed).await
+            && self.go_on(alarmed, begun, &seen).await
+        {
+            return;
+        }
+        let history = if decide::needs_history(service, alarmed.action, &seen) {
+            match self.ecs.history(name).await {
+                Ok(history) => Some(history),
+                Err(error) => return self.unreadable(alarmed, error).await,
+            }
+        } else {
+            None
+        };
+        let ruling = self.ruling(alarmed, &seen, history.as_deref()).await;
+        match ruling.decision {
+            Decision::StopAndRollBack | Decision::RedeployPrevious => self.undo(alarmed, ruling).await,
+            Decision::Alert | Decision::Ignore => self.tell(alarmed, &ruling).await,
+        }
+    }
+
+    /// Decides, and asks the ledger only where it makes a difference.
+    async fn ruling(&self, alarmed: Alarmed<'_>, seen: &RollingService, history: Option<&[Past]>) -> Ruling {
+        let Alarmed { transition, service, action, name } = alarmed;
+        let now = self.invocation.arrived;
+        let mut facts = Facts { service: seen, takes_back: None, history, rollbacks: 0, now };
+        let ruling = decide::decide(transition, service, action, &facts);
+        if ruling.returns.is_none() {
+            return ruling;
+        }
+        let takes_back = self.takes_back(seen).await;
+        let since = now.minus(service.rollback_limit.window.0);
+        let rollbacks = self.in_time(breaker::count(self.ledger, name, since)).await.unwrap_or_else(|error| {
+            tracing::warn!(ecs.service = %name, %error, "how often it was rolled back lately is not known, so it is rolled back");
+            0
+        });
+        facts.takes_back = takes_back.as_ref();
+        facts.rollbacks = rollbacks;
+        decide::decide(transition, service, action, &facts)
+    }
+
+    /// What the newest deployment takes back, where Greenlight has started it.
+    async fn takes_back(&self, seen: &RollingService) -> Option<DeploymentId> {
+        let key = rollback_key(&seen.primary()?.id);
+        match self.in_time(self.ledger.read(&key)).await {
+            Ok(entry) => Some(DeploymentId(entry?.get("rolls_back")?.as_str()?.to_owned())),
+            Err(error) => {
+                tracing::warn!(key, %error, "whether it is Greenlight's own rollback is only known from the service itself");
+                None
+            }
+        }
+    }
+
+    /// Something could not be read. Where trying again will not help, people are told now.
+    async fn unreadable(&mut self, alarmed: Alarmed<'_>, error: PortError) {
+        if !error.is_transient() {
+            let ruling = decide::unreadable(alarmed.transition, alarmed.service, alarmed.name, &error.to_string());
+            self.tell(alarmed, &ruling).await;
+        }
+        self.errors.push(error);
+    }
+
+    /// Publishes a decision that called for nothing else, unless that was done before.
+    async fn tell(&mut self, alarmed: Alarmed<'_>, ruling: &Ruling) {
+        let now = self.clock.now();
+        let (key, notice) = (alarmed.key(), self.notice(alarmed, ruling, None));
+        let publish = async || {
+            self.outbox.publish(&notice).await?;
+            Ok(json!({ "told": now }))
+        };
+        let outcome = match lease::once(self.ledger, &key, &self.holder(), now, now.plus(TOLD), publish).await {
+            Ok(Once::Did { forgotten }) => {
+                if let Some(error) = forgotten {
+                    tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
+                }
+                "told"
+            }
+            Ok(Once::DoneBefore) => "told before, by another invocation",
+            Ok(Once::Busy) => "being told by another invocation",
+            Err(error) => {
+                self.errors.push(error);
+                "not told"
+            }
+        };
+        self.record(alarmed, ruling, outcome);
+    }
+
+    /// A last try for what could not be published when it was due.
+    pub(crate) async fn tell_again(&mut self) {
+        for notice in std::mem::take(&mut self.untold) {
+            if let Err(error) = self.outbox.publish(&notice).await {
+                self.errors.push(error);
+            }
+        }
+    }
+
+    /// The ledger's answer, unless it takes so long that a return cannot wait for it.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+        self.clock.timeout(FOR_THE_LEDGER, asked).await.unwrap_or_else(|_| {
+            Err(PortError::Transient {
+                what: "asking the ledger".to_owned(),
+                detail: "it did not answer in time".to_owned(),
+                retry_after: None,
+            })
+        })
+    }
+}
+
+/// The entry that names what Greenlight's own rollback takes back.
+fn rollback_key(rollback: &DeploymentId) -> String {
+    format!("rollback/{rollback}")
+}
+
+/// When a claim on a deployment may be forgotten.
+fn remembered(now: Timestamp) -> Timestamp {
+    now.plus(REMEMBERED)
+}
+
+/// Answers an invocation that is ECS's event about a deployment, where it is one: a service on its way back is looked at.
+pub(crate) async fn woken<E: RollingServices, O: Outbox, L: Ledger>(
+    roll: &mut Roll<'_, E, O, L>,
+) -> Option<Result<Value, PortError>> {
+    let woken = wake::parse(&roll.invocation.payload)?;
+    Some(roll.woken(&woken).await)
+}
+
+#[cfg(test)]
+pub(crate) mod fakes;
+#[cfg(test)]
+mod tests;

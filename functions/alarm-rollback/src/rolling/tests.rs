@@ -1,0 +1,317 @@
+//! Whole invocations against a service that behaves as ECS does.
+
+use domain::deployment::DeploymentId;
+use domain::events::{RollbackDecision, TrafficRestored};
+use domain::rolling::{Part, Rollout};
+use runtime::SettingError;
+
+use super::fakes::{Cluster, Trouble, arn, config, name, one, past, quiet, under_way};
+use super::*;
+use crate::samples::{World, minutes};
+use crate::{Ports, Settings, handle};
+
+/// CloudWatch's event in EventBridge's form, six minutes after the deployment began.
+fn event(alarm: &str) -> Value {
+    let at = minutes(6);
+    json!({
+        "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch", "time": at,
+        "detail": {"alarmName": alarm, "state": {"value": "ALARM", "reason": "Threshold Crossed", "timestamp": at},
+            "previousState": {"value": "OK", "timestamp": minutes(-60)}}
+    })
+}
+
+/// ECS's event that a deployment of the service has ended.
+fn ended(event: &str) -> Value {
+    json!({
+        "detail-type": "ECS Deployment State Change", "source": "aws.ecs", "time": minutes(8),
+        "resources": ["arn:aws:ecs:eu-west-1:1:service/main/orchestrator"],
+        "detail": {"eventName": event, "deploymentId": "ecs-svc/9"}
+    })
+}
+
+/// One invocation. CodeDeploy is asked for nothing: the world has a deployment of its own, which nobody touches.
+async fn invoke(world: &World, cluster: &Cluster, more: &str, payload: Value) -> anyhow::Result<Value> {
+    let arrived = world.clock.now();
+    let deadline = arrived.plus(Duration::from_secs(170));
+    let invocation = Invocation { payload, request_id: "r".to_owned(), arrived, deadline };
+    let settings: Result<Settings<&World>, SettingError> = Ok(Settings { config: config(more), ledger: world });
+    let ports = Ports { codedeploy: world, outbox: world, clock: world.clock.clone() };
+    let answer = handle(&ports, cluster, &settings, &invocation).await;
+    assert_eq!(world.calls.get(), 0, "CodeDeploy has nothing to do with it");
+    answer
+}
+
+/// One invocation on the world's clock; after one that has waited, no other can wait on the same clock.
+fn run(world: &World, cluster: &Cluster, more: &str, payload: Value) -> anyhow::Result<Value> {
+    world.clock.run(invoke(world, cluster, more, payload)).unwrap()
+}
+
+fn started() -> (World, Cluster) {
+    let world = World::new();
+    let cluster = Cluster::new(&world.clock, under_way());
+    (world, cluster)
+}
+
+fn decisions(world: &World) -> Vec<RollbackDecision> {
+    let published = world.published.borrow();
+    published
+        .iter()
+        .filter_map(|notice| if let Notice::RollbackDecision(it) = notice { Some(it.clone()) } else { None })
+        .collect()
+}
+
+fn endings(world: &World) -> Vec<TrafficRestored> {
+    let published = world.published.borrow();
+    published
+        .iter()
+        .filter_map(|notice| if let Notice::TrafficRestored(it) = notice { Some(it.clone()) } else { None })
+        .collect()
+}
+
+fn lost() -> PortError {
+    PortError::Transient {
+        what: "UpdateService of `main/orchestrator`".to_owned(),
+        detail: "timed out".to_owned(),
+        retry_after: None,
+    }
+}
+
+fn inactive() -> PortError {
+    PortError::Permanent {
+        what: "UpdateService of `main/orchestrator`".to_owned(),
+        detail: "ClientException: TaskDefinition is inactive".to_owned(),
+    }
+}
+
+const ALARM: &str = "orchestrator-http-5xx";
+
+#[test]
+fn an_alarm_returns_the_service_tells_why_and_tells_when_it_is_steady() {
+    let (world, cluster) = started();
+    let summary = run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert_eq!(*cluster.deploys.borrow(), [arn(41)]);
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.decision, Decision::StopAndRollBack);
+    assert_eq!((decision.group, decision.ecs), (None, Some(name())));
+    assert_eq!(decision.deployment_id, Some(DeploymentId("ecs-svc/2".to_owned())));
+    assert_eq!(decision.rollback_deployment_id, Some(DeploymentId("ecs-svc/9".to_owned())));
+    assert_eq!(decision.revision.spoken(), "orchestrator:42");
+    assert_eq!(decision.restores.unwrap().spoken(), "orchestrator:41");
+    let [ending] = endings(&world).try_into().unwrap();
+    assert!(ending.restored && !decision.page);
+    assert_eq!(ending.deployment_id, DeploymentId("ecs-svc/2".to_owned()));
+    assert_eq!((ending.group, ending.ecs), (None, Some(name())));
+    assert_eq!(ending.seconds_since_event.round() as u64, 70);
+    assert_eq!(ending.seconds_since_alarm.map(f64::round), Some(72.0));
+    assert_eq!(summary["decisions"][0]["outcome"], "returned");
+    assert_eq!(summary["restored"][0]["restored"], true);
+    assert!(!world.entries.borrow().contains_key("pursuit/ecs/main/orchestrator"), "it has ended");
+}
+
+#[test]
+fn the_same_alarm_again_and_another_one_return_nothing_once_more() {
+    let (world, cluster) = started();
+    for _ in 0..2 {
+        run(&world, &cluster, "", event(ALARM)).unwrap();
+    }
+    // As if the return had not been seen yet.
+    *cluster.service.borrow_mut() = Some(under_way());
+    cluster.returned_at.set(None);
+    let again = run(&world, &cluster, "", event("orchestrator-p95-latency")).unwrap();
+    assert_eq!(again["decisions"][0]["outcome"], "returned before, by another invocation");
+    assert_eq!((cluster.deploys.borrow().len(), decisions(&world).len(), endings(&world).len()), (1, 1, 1));
+}
+
+#[test]
+fn an_alarm_during_the_return_leaves_it_alone() {
+    let (world, cluster) = started();
+    cluster.back_after.set(Duration::from_mins(30));
+    run(&world, &cluster, "", event(ALARM)).unwrap();
+    run(&world, &cluster, "", event("orchestrator-p95-latency")).unwrap();
+    assert_eq!(cluster.deploys.borrow().len(), 1);
+    let last = decisions(&world).pop().unwrap();
+    assert_eq!(last.decision, Decision::Alert);
+    assert!(last.reason.contains("`ecs-svc/9` is a rollback"), "{}", last.reason);
+}
+
+#[test]
+fn greenlights_own_rollback_is_known_by_the_ledger_where_the_numbers_do_not_tell() {
+    let (world, cluster) = started();
+    let entry = json!({"rolls_back": "ecs-svc/1"});
+    world.entries.borrow_mut().insert("rollback/ecs-svc/2".to_owned(), (entry, minutes(600)));
+    run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert!(cluster.deploys.borrow().is_empty());
+    assert!(decisions(&world)[0].reason.contains("Greenlight's own, of `ecs-svc/1`"));
+}
+
+#[test]
+fn an_answer_that_is_lost_after_the_return_took_effect_is_no_reason_to_do_it_again() {
+    let (world, cluster) = started();
+    cluster.deploy_troubles.borrow_mut().push_back(Trouble::Lost(lost()));
+    run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert_eq!(cluster.deploys.borrow().len(), 1);
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.rollback_deployment_id, Some(DeploymentId("ecs-svc/9".to_owned())));
+    assert!(endings(&world)[0].restored);
+}
+
+#[test]
+fn a_throttled_return_is_an_error_and_the_next_try_returns() {
+    let (world, cluster) = started();
+    cluster.deploy_troubles.borrow_mut().push_back(Trouble::Refused(lost()));
+    assert!(run(&world, &cluster, "", event(ALARM)).unwrap_err().to_string().contains("timed out"));
+    assert!(world.published.borrow().is_empty() && world.entries.borrow().is_empty(), "everything is given back");
+    run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert_eq!((cluster.deploys.borrow().len(), decisions(&world).len()), (1, 1));
+}
+
+#[test]
+fn a_return_that_ecs_refuses_is_told_at_once_and_pages() {
+    let (world, cluster) = started();
+    cluster.deploy_troubles.borrow_mut().push_back(Trouble::Refused(inactive()));
+    assert!(run(&world, &cluster, "", event(ALARM)).is_err());
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!((decision.decision, decision.page), (Decision::Alert, true));
+    assert!(decision.reason.contains("TaskDefinition is inactive"), "{}", decision.reason);
+}
+
+#[test]
+fn a_ledger_that_is_down_holds_up_no_return() {
+    let (world, cluster) = started();
+    world.ledger_is_down.set(true);
+    let _ = run(&world, &cluster, "", event(ALARM));
+    assert_eq!(cluster.deploys.borrow().len(), 1);
+    assert_eq!((decisions(&world).len(), endings(&world).len()), (1, 1));
+}
+
+#[test]
+fn a_return_whose_process_was_killed_is_told_by_the_next_try() {
+    let (world, cluster) = started();
+    // The event bus is down for all four tries at telling, which leaves what a killed process leaves.
+    world.publish_troubles.borrow_mut().extend([lost(), lost(), lost(), lost()]);
+    assert!(run(&world, &cluster, "", event(ALARM)).is_err());
+    assert!(world.published.borrow().is_empty());
+    let again = run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert_eq!(again["decisions"][0]["outcome"], "it had already been returned");
+    assert_eq!(cluster.deploys.borrow().len(), 1);
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.deployment_id, Some(DeploymentId("ecs-svc/2".to_owned())));
+    assert!(endings(&world)[0].restored);
+    let third = run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert_eq!(third["decisions"][0]["outcome"], "told before, by another invocation");
+}
+
+#[test]
+fn a_return_that_was_begun_before_somebody_deployed_anew_is_decided_anew() {
+    let (world, cluster) = started();
+    let begun = json!({"returns": "ecs-svc/1", "bad": arn(40), "previous": arn(39), "decision": "StopAndRollBack", "reason": "old", "next_step": "old"});
+    world.entries.borrow_mut().insert(format!("alarm/orchestrator/{ALARM}/{}", minutes(6).0), (begun, minutes(600)));
+    run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert_eq!(*cluster.deploys.borrow(), [arn(41)]);
+    assert_eq!(decisions(&world)[0].deployment_id, Some(DeploymentId("ecs-svc/2".to_owned())));
+}
+
+#[test]
+fn what_takes_longer_than_two_minutes_is_told_then_and_again_when_ecs_says_that_it_has_ended() {
+    let (world, cluster) = started();
+    cluster.back_after.set(Duration::from_mins(5));
+    let course = async {
+        invoke(&world, &cluster, "", event(ALARM)).await.unwrap();
+        let [ending] = endings(&world).try_into().unwrap();
+        assert!(!ending.restored);
+        assert_eq!(ending.seconds_since_event.round() as u64, 120);
+        let observed = "after 2 min, `ecs-svc/9` is under way; 1 of 2 tasks run orchestrator:41, 1 run another version";
+        assert_eq!(ending.observed, observed);
+        let early = invoke(&world, &cluster, "", ended("SERVICE_DEPLOYMENT_COMPLETED")).await.unwrap();
+        assert_eq!((early["restored"].as_array().unwrap().len(), endings(&world).len()), (0, 1), "{early}");
+        cluster.back_after.set(Duration::from_mins(2));
+        for _ in 0..2 {
+            invoke(&world, &cluster, "", ended("SERVICE_DEPLOYMENT_COMPLETED")).await.unwrap();
+        }
+    };
+    world.clock.run(course).unwrap();
+    let [_, ending] = endings(&world).try_into().unwrap();
+    assert!(ending.restored);
+    assert_eq!(ending.alarm, ALARM);
+}
+
+#[test]
+fn a_return_that_ecs_gives_up_is_told_with_its_reason() {
+    let (world, cluster) = started();
+    cluster.return_fails.set(true);
+    run(&world, &cluster, "", event(ALARM)).unwrap();
+    let [ending] = endings(&world).try_into().unwrap();
+    assert!(!ending.restored);
+    assert!(ending.observed.contains("tasks failed to start"), "{}", ending.observed);
+}
+
+#[test]
+fn ecss_event_about_a_service_that_nobody_pursues_costs_one_look_at_the_ledger() {
+    let (world, cluster) = started();
+    let summary = run(&world, &cluster, "", ended("SERVICE_DEPLOYMENT_COMPLETED")).unwrap();
+    assert!(summary["ignored"].as_str().unwrap().contains("not on its way back"));
+    assert_eq!((cluster.reads.get(), endings(&world).len()), (0, 0));
+}
+
+#[test]
+fn after_the_limits_rollbacks_the_next_one_is_left_to_a_person() {
+    let world = World::new();
+    for id in [12, 22, 32, 42] {
+        let deployments = vec![
+            one(id, Part::Primary, Rollout::InProgress, 42, 0),
+            one(1, Part::Active, Rollout::Completed, 41, -6000),
+        ];
+        let cluster = Cluster::new(&world.clock, super::fakes::service(deployments));
+        cluster.back_after.set(Duration::ZERO);
+        // Each a transition of its own.
+        let mut payload = event(ALARM);
+        payload["detail"]["state"]["timestamp"] = json!(minutes(6).plus(Duration::from_secs(u64::from(id))));
+        run(&world, &cluster, "", payload).unwrap();
+        assert_eq!(cluster.deploys.borrow().len(), usize::from(id != 42));
+    }
+    let last = decisions(&world).pop().unwrap();
+    assert_eq!((last.decision, last.page), (Decision::Alert, true));
+    assert!(last.reason.contains("rolled back 3 times within 1h"), "{}", last.reason);
+}
+
+#[test]
+fn within_the_window_a_deployment_that_has_ended_is_taken_back_once() {
+    let world = World::new();
+    let cluster = Cluster::new(&world.clock, quiet());
+    *cluster.history.borrow_mut() = vec![past(42, 0, 5), past(41, -6000, -5990)];
+    let late = "    late_rollback: { window: 30m }\n";
+    run(&world, &cluster, late, event(ALARM)).unwrap();
+    assert_eq!(*cluster.deploys.borrow(), [arn(41)]);
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.decision, Decision::RedeployPrevious);
+    assert!(endings(&world)[0].restored);
+    *cluster.history.borrow_mut() = vec![past(41, 6, 7), past(42, 0, 5), past(41, -6000, -5990)];
+    run(&world, &cluster, late, event("orchestrator-p95-latency")).unwrap();
+    assert_eq!(cluster.deploys.borrow().len(), 1);
+    assert!(decisions(&world)[1].reason.contains("is a rollback"), "{}", decisions(&world)[1].reason);
+}
+
+#[test]
+fn a_service_that_does_not_exist_is_told_and_one_that_cannot_be_read_is_an_error() {
+    let (world, cluster) = started();
+    *cluster.service.borrow_mut() = None;
+    run(&world, &cluster, "", event(ALARM)).unwrap();
+    assert!(decisions(&world)[0].reason.contains("was not found"), "{}", decisions(&world)[0].reason);
+
+    let (world, cluster) = started();
+    let denied = PortError::Denied { what: "DescribeServices".to_owned(), detail: "AccessDeniedException".to_owned() };
+    cluster.read_troubles.borrow_mut().extend([lost(), denied]);
+    for told in [0, 1] {
+        assert!(run(&world, &cluster, "", event(ALARM)).is_err());
+        assert_eq!(decisions(&world).len(), told);
+    }
+    assert!(decisions(&world)[0].page);
+}
+
+#[test]
+fn an_alarm_costs_one_look_at_the_service_before_the_return() {
+    let (world, cluster) = started();
+    run(&world, &cluster, "", event("orchestrator-error-log-5x")).unwrap();
+    assert_eq!((cluster.reads.get(), cluster.histories.get()), (1, 0));
+    assert_eq!(decisions(&world)[0].decision, Decision::Alert);
+}

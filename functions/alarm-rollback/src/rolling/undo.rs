@@ -1,0 +1,224 @@
+//! Returns a service to its previous task definition, exactly once. Knows nothing of why.
+//!
+//! As with a stop: the ledger's entry `stop/<ecs-svc/…>` is a short lease while one invocation is at it and a record afterwards, and what was
+//! decided is written down under the transition's own key before, so that the next delivery of the event tells it when the process dies. The
+//! return itself depends on neither: ECS changes nothing where the service has the task definition already, and a table that is down must
+//! not keep a bad version in production.
+//!
+//! `UpdateService` takes no condition. Who deploys yet another version in the few milliseconds between the look and the call is overruled;
+//! ECS has no call that would prevent it.
+
+use domain::deployment::DeploymentId;
+use domain::events::Decision;
+use domain::lease::{self, Taken};
+use domain::ports::{Ledger, Outbox, PortError, RollingServices};
+use domain::rolling::RollingService;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::decide::{self, Return, Ruling};
+use super::follow::Pursuit;
+use super::{Alarmed, Roll, breaker, remembered, rollback_key};
+
+fn key(id: &DeploymentId) -> String {
+    format!("stop/{id}")
+}
+
+/// A return that has been decided and not told yet, as the ledger remembers it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Begun {
+    returns: DeploymentId,
+    bad: String,
+    previous: String,
+    decision: Decision,
+    reason: String,
+    next_step: String,
+}
+
+impl Begun {
+    fn new(ruling: &Ruling, back: &Return) -> Self {
+        Self {
+            returns: back.deployment.clone(),
+            bad: back.bad.clone(),
+            previous: back.previous.clone(),
+            decision: ruling.decision,
+            reason: ruling.reason.clone(),
+            next_step: ruling.next_step.clone(),
+        }
+    }
+
+    fn ruling(self) -> Ruling {
+        let returns = Return { deployment: self.returns.clone(), bad: self.bad.clone(), previous: self.previous };
+        Ruling {
+            decision: self.decision,
+            reason: self.reason,
+            next_step: self.next_step,
+            page: false,
+            concerns: Some((self.returns, self.bad)),
+            returns: Some(returns),
+        }
+    }
+}
+
+impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
+    /// Returns the service, tells it and puts it among those to be followed.
+    pub(super) async fn undo(&mut self, alarmed: Alarmed<'_>, ruling: Ruling) {
+        let Some(back) = ruling.returns.clone() else { return };
+        let id = &back.deployment;
+        let (ledger, taken, holder) = (self.ledger, key(id), self.holder());
+        let lease = match self.in_time(lease::take(ledger, &taken, &holder, self.clock.now())).await {
+            Ok(Taken::Mine(lease)) => Some(lease),
+            Ok(Taken::Done(_)) => {
+                self.mark_told(alarmed).await;
+                return self.record(alarmed, &ruling, "returned before, by another invocation");
+            }
+            Ok(Taken::Busy) => return self.record(alarmed, &ruling, "being returned by another invocation"),
+            Err(error) => {
+                tracing::warn!(deployment.id = %id, %error, "it is taken back without the ledger, so it may be told twice");
+                None
+            }
+        };
+        if lease.is_some() {
+            self.write_down(alarmed, &Begun::new(&ruling, &back)).await;
+        }
+        let after = match self.deploy(alarmed, &back).await {
+            Ok(after) => after,
+            Err(error) => {
+                self.unmark(alarmed).await;
+                if let Some(lease) = lease
+                    && let Err(error) = lease.release().await
+                {
+                    tracing::warn!(deployment.id = %id, %error, "the lease to take it back was not given back; it ends by itself");
+                }
+                if !error.is_transient() {
+                    let ruling = decide::refused(&ruling, alarmed.name, &error.to_string());
+                    self.tell(alarmed, &ruling).await;
+                }
+                return self.errors.push(error);
+            }
+        };
+        let rollback = self.returned(alarmed, &ruling, &back, &after, "returned").await;
+        if let Some(lease) = lease {
+            let now = self.clock.now();
+            let alarm = &alarmed.transition.alarm.name;
+            let done = json!({ "returned": now, "alarm": alarm, "to": back.previous, "by": rollback });
+            if let Err(error) = lease.complete(&done, remembered(now)).await {
+                tracing::warn!(deployment.id = %id, %error, "the return was not marked as done; a later alarm finds the service returned");
+            }
+        }
+    }
+
+    /// Tells of a service that is on its way back, and remembers what later events need; gives the deployment that brings it back.
+    async fn returned(
+        &mut self,
+        alarmed: Alarmed<'_>,
+        ruling: &Ruling,
+        back: &Return,
+        after: &RollingService,
+        outcome: &str,
+    ) -> Option<DeploymentId> {
+        let rollback =
+            after.primary().filter(|primary| primary.task_definition == back.previous).map(|one| one.id.clone());
+        let notice = self.notice(alarmed, ruling, rollback.as_ref());
+        match self.outbox.publish(&notice).await {
+            Ok(()) => self.mark_told(alarmed).await,
+            Err(error) => {
+                tracing::warn!(deployment.id = %back.deployment, %error, "the decision is told later");
+                self.untold.push(notice);
+            }
+        }
+        self.record(alarmed, ruling, outcome);
+        let (now, name) = (self.clock.now(), alarmed.name);
+        if let Some(rollback) = &rollback {
+            let (key, entry) = (rollback_key(rollback), json!({ "rolls_back": back.deployment }));
+            if let Err(error) = self.in_time(self.ledger.claim(&key, &entry, remembered(now))).await {
+                tracing::warn!(deployment.id = %rollback, %error, "it is known for a rollback by its older task definition only");
+            }
+        }
+        if let Err(error) = self.in_time(breaker::note(self.ledger, name, &back.deployment, now)).await {
+            tracing::warn!(deployment.id = %back.deployment, %error, "the rollback is not counted");
+        }
+        let pursuit =
+            Pursuit::new(alarmed.transition, alarmed.service, name, back, rollback.clone(), self.invocation.arrived);
+        self.pursue(pursuit).await;
+        rollback
+    }
+
+    /// Asks ECS to deploy the previous task definition. After an answer that leaves open what has happened, the service itself tells.
+    async fn deploy(&self, alarmed: Alarmed<'_>, back: &Return) -> Result<RollingService, PortError> {
+        let error = match self.ecs.deploy(alarmed.name, &back.previous).await {
+            Ok(after) => return Ok(after),
+            Err(error) => error,
+        };
+        if !error.is_transient() {
+            return Err(error);
+        }
+        match self.ecs.service(alarmed.name).await {
+            Ok(seen) if seen.primary().is_some_and(|primary| primary.task_definition == back.previous) => {
+                tracing::info!(deployment.id = %back.deployment, %error, "the return has taken effect all the same");
+                Ok(seen)
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// The return that an earlier delivery of the same event has begun and not told, if there is one.
+    pub(super) async fn begun(&self, alarmed: Alarmed<'_>) -> Option<Begun> {
+        let key = alarmed.key();
+        match self.in_time(self.ledger.read(&key)).await {
+            Ok(entry) => Begun::deserialize(&entry?).ok(),
+            Err(error) => {
+                tracing::warn!(key, %error, "whether the event was handled before is not known, so it is handled");
+                None
+            }
+        }
+    }
+
+    /// Goes on with it; false when the service has moved on to something else, so that the alarm is to be decided anew.
+    pub(super) async fn go_on(&mut self, alarmed: Alarmed<'_>, begun: Begun, seen: &RollingService) -> bool {
+        let Some(primary) = seen.primary() else { return false };
+        let is_done = primary.task_definition == begun.previous;
+        if !is_done && primary.id != begun.returns {
+            self.unmark(alarmed).await;
+            return false;
+        }
+        let ruling = begun.ruling();
+        match ruling.returns.clone() {
+            Some(back) if is_done => {
+                self.returned(alarmed, &ruling, &back, seen, "it had already been returned").await;
+            }
+            _ => self.undo(alarmed, ruling).await,
+        }
+        true
+    }
+
+    async fn write_down(&self, alarmed: Alarmed<'_>, begun: &Begun) {
+        let written = async {
+            let entry = serde_json::to_value(begun).unwrap_or_default();
+            self.ledger.claim(&alarmed.key(), &entry, remembered(self.clock.now())).await
+        };
+        if let Err(error) = self.in_time(written).await {
+            tracing::warn!(deployment.id = %begun.returns, %error, "if this process dies now, nobody will tell why the service returned");
+        }
+    }
+
+    /// What has been told is not to be followed by an alert when the same event arrives again.
+    async fn mark_told(&self, alarmed: Alarmed<'_>) {
+        let (key, now) = (alarmed.key(), self.clock.now());
+        let marked = async {
+            let entry = self.ledger.read(&key).await?;
+            self.ledger.replace(&key, entry.as_ref(), &json!({ "told": now }), now.plus(super::TOLD)).await
+        };
+        if let Err(error) = self.in_time(marked).await {
+            tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
+        }
+    }
+
+    /// What was written down is to be decided anew.
+    async fn unmark(&self, alarmed: Alarmed<'_>) {
+        let key = alarmed.key();
+        if let Err(error) = self.in_time(self.ledger.release(&key)).await {
+            tracing::warn!(key, %error, "the transition stays marked as decided, although nothing came of it");
+        }
+    }
+}
