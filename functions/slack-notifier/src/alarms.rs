@@ -3,8 +3,8 @@
 
 use domain::deployment::{DeploymentId, EcsServiceName};
 use domain::events::{Decision, Envelope, Heard, RollbackDecision, TrafficRestored};
-use domain::text::bounded;
 use domain::ports::{Deployments, Ledger, PortError, PostedMessage};
+use domain::text::bounded;
 
 use crate::memory::{Known, recall, remember};
 use crate::page::{not_restored, pages_of_rolling};
