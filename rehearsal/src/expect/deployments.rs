@@ -6,7 +6,9 @@ use std::time::Duration;
 use domain::time::{Timestamp, spoken};
 
 use super::Held;
-use crate::scenario::{ExpectedDeployment, ExpectedPeak, ExpectedProduction, ExpectedRestored, ProductionOf, RestoredOf};
+use crate::scenario::{
+    ExpectedDeployment, ExpectedPeak, ExpectedProduction, ExpectedRestored, ProductionOf, RestoredOf,
+};
 use crate::timeline::{Entry, Tone, Who};
 use crate::world::{DeploymentRecord, Record};
 
@@ -58,7 +60,9 @@ pub(super) fn production(expected: &ExpectedProduction, record: Record<'_>) -> H
     let serving = record.serving(name);
     let mut seen = format!("it is on {colour}");
     if wanted.version.is_some() {
-        seen.push_str(&serving.map_or_else(|| ", no version has all".to_owned(), |number| format!(", version {number}")));
+        seen.push_str(
+            &serving.map_or_else(|| ", no version has all".to_owned(), |number| format!(", version {number}")),
+        );
     }
     let met = wanted.colour.is_none_or(|wanted| wanted == colour)
         && wanted.version.is_none_or(|version| serving == Some(version));
@@ -67,11 +71,8 @@ pub(super) fn production(expected: &ExpectedProduction, record: Record<'_>) -> H
 
 pub(super) fn peak(expected: &ExpectedPeak, record: Record<'_>) -> Held {
     let (service, nth) = (expected.service.as_deref(), expected.nth);
-    let what = format!(
-        "the new version{} never has more than {} % of production traffic",
-        of(service, nth),
-        expected.at_most
-    );
+    let what =
+        format!("the new version{} never has more than {} % of production traffic", of(service, nth), expected.at_most);
     match chosen(record, service, nth) {
         Some(deployment) => Held {
             what,
@@ -116,9 +117,9 @@ fn returns<'a>(
                 .iter()
                 .filter(|(service, at)| entry.service.as_ref().is_none_or(|own| own == service) && *at <= entry.at);
             let since = before.map(|(_, at)| *at).max().unwrap_or(Timestamp(0));
-            let alarm = timeline.iter().find(|alarm| {
-                alarm.at >= since && alarm.at <= entry.at && is_alarm(alarm, wanted.alarm.as_deref())
-            })?;
+            let alarm = timeline
+                .iter()
+                .find(|alarm| alarm.at >= since && alarm.at <= entry.at && is_alarm(alarm, wanted.alarm.as_deref()))?;
             Some(entry.at.since(alarm.at))
         })
 }

@@ -35,7 +35,13 @@ fn of(service: Option<&String>) -> String {
 }
 
 /// The expectation that so many events fit.
-fn held(what: String, times: usize, all: &[&Value], fits: impl Fn(&Value) -> bool, tell: impl Fn(&Value) -> String) -> Held {
+fn held(
+    what: String,
+    times: usize,
+    all: &[&Value],
+    fits: impl Fn(&Value) -> bool,
+    tell: impl Fn(&Value) -> String,
+) -> Held {
     let fitting = all.iter().filter(|detail| fits(detail)).count();
     let shown: Vec<String> = all.iter().take(SHOWN).map(|detail| tell(detail)).collect();
     let more = all.len().saturating_sub(SHOWN);

@@ -158,9 +158,9 @@ impl Scenario {
         {
             return Err(format!("there is no deployment {nth}; the first is 1"));
         }
-        service
-            .into_iter()
-            .try_for_each(|service| known("deployed service", service, self.deployments.iter().map(|plan| plan.service.as_str())))
+        service.into_iter().try_for_each(|service| {
+            known("deployed service", service, self.deployments.iter().map(|plan| plan.service.as_str()))
+        })
     }
 }
 

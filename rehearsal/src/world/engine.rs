@@ -41,7 +41,10 @@ pub(crate) enum Step {
     EventDone(usize),
     Shift(usize, usize),
     Terminate,
-    Stopped { code: String, message: String },
+    Stopped {
+        code: String,
+        message: String,
+    },
     /// A rollback fails where it would reroute the traffic.
     Broken,
 }

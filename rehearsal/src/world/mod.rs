@@ -42,8 +42,8 @@ pub(crate) use metrics::check_alarms;
 pub(crate) use shift::check as check_configuration;
 
 pub use aws::{ACCESS_KEY_PREFIX, access_key};
-pub use http_form::{HttpAnswer, HttpAsked};
 pub use fleet::SandboxId;
+pub use http_form::{HttpAnswer, HttpAsked};
 pub use metrics::Sampled;
 pub use talk::Spoken;
 pub use vendors::{Page, SlackMessage};
@@ -274,7 +274,11 @@ impl World {
                 )
             })
         };
-        !self.serving && self.plans_have_ended() && self.engine.all_ended() && !self.fleet.anything_runs() && !on_its_way()
+        !self.serving
+            && self.plans_have_ended()
+            && self.engine.all_ended()
+            && !self.fleet.anything_runs()
+            && !on_its_way()
     }
 
     pub(crate) fn schedule(&mut self, after: Duration, happening: Happening) -> (i64, u64) {

@@ -90,7 +90,8 @@ impl InjectedAlarm {
     fn properties(&self) -> Value {
         let rule = self.rule.clone().or_else(|| self.suppressed_by.map(|_| format!("ALARM({}-first)", self.name)));
         if let Some(rule) = rule {
-            let mut properties = json!({ "AlarmName": self.name, "AlarmDescription": "An alarm on alarms.", "AlarmRule": rule });
+            let mut properties =
+                json!({ "AlarmName": self.name, "AlarmDescription": "An alarm on alarms.", "AlarmRule": rule });
             if let (Some(_), Some(map)) = (self.suppressed_by, properties.as_object_mut()) {
                 map.insert("ActionsSuppressor".to_owned(), json!(format!("{}-suppressor", self.name)));
                 map.insert("ActionsSuppressorWaitPeriod".to_owned(), json!(120));
@@ -135,7 +136,9 @@ impl World {
     pub(crate) fn set_up_told_alarms(&mut self) {
         let told = self.scenario.alarms.clone();
         let mut storm = Vec::new();
-        for (name, at) in self.scenario.storm.iter().flat_map(|storm| storm.alarms.iter().zip(std::iter::repeat(storm.at.0))) {
+        for (name, at) in
+            self.scenario.storm.iter().flat_map(|storm| storm.alarms.iter().zip(std::iter::repeat(storm.at.0)))
+        {
             storm.push(InjectedAlarm::usual(name, at, AlarmWord::Alarm, AlarmForm::Event));
         }
         let mut all: Vec<&InjectedAlarm> = told.iter().chain(&storm).filter(|alarm| alarm.is_known()).collect();
@@ -145,7 +148,11 @@ impl World {
             // Its state at the start is the one that its first transition comes from.
             if known.insert(alarm.name.clone()) {
                 if let Err(error) = self.cloudwatch.put_told(&alarm.properties(), self.now.0) {
-                    self.tell(Who::CloudWatch, Tone::Bad, format!("cannot create the alarm `{}`: {}", alarm.name, error.message));
+                    self.tell(
+                        Who::CloudWatch,
+                        Tone::Bad,
+                        format!("cannot create the alarm `{}`: {}", alarm.name, error.message),
+                    );
                 }
                 let before = self.now.minus(LONG_AGO);
                 let values = alarm.values(alarm.previous());
@@ -218,7 +225,8 @@ impl World {
         if let Some(reason) = &alarm.reason {
             current.reason.clone_from(reason);
         }
-        let previous = StateRecord { at_ms: changed.minus(LONG_AGO).0, ..record(alarm.previous(), changed.minus(LONG_AGO))? };
+        let previous =
+            StateRecord { at_ms: changed.minus(LONG_AGO).0, ..record(alarm.previous(), changed.minus(LONG_AGO))? };
         let suppressed = alarm.suppressed_by.map(Suppression::word);
         let mut transition = cloudwatch.transition(&alarm.name, previous, current, suppressed)?;
         if let Some(account) = &alarm.account {
@@ -273,7 +281,11 @@ impl World {
         self.tell(
             Who::Rehearsal,
             Tone::Warning,
-            format!("lets {events} alarm events of {} alarms come within {}", alarms.len(), domain::time::spoken(within.0)),
+            format!(
+                "lets {events} alarm events of {} alarms come within {}",
+                alarms.len(),
+                domain::time::spoken(within.0)
+            ),
         );
         let mut scrambled = Scrambled(SEED);
         let mut red = begin;

@@ -138,7 +138,9 @@ impl CloudWatch {
 
 /// A notification writes the statistic of an alarm on one metric in capitals, and says which kind it is.
 fn spell_statistic(trigger: &mut Map<String, Value>) {
-    let Some(key) = ["Statistic", "ExtendedStatistic"].into_iter().find(|key| trigger.contains_key(*key)) else { return };
+    let Some(key) = ["Statistic", "ExtendedStatistic"].into_iter().find(|key| trigger.contains_key(*key)) else {
+        return;
+    };
     trigger.insert("StatisticType".to_owned(), json!(key));
     if let Some(Value::String(statistic)) = trigger.get_mut("Statistic") {
         *statistic = match statistic.as_str() {

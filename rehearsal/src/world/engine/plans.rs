@@ -21,8 +21,13 @@ pub(crate) struct Plans {
 impl World {
     /// Sets the time of every plan that has one from the start.
     pub(crate) fn set_up_plans(&mut self) {
-        let at: Vec<(usize, Duration)> =
-            self.scenario.deployments.iter().enumerate().filter_map(|(index, plan)| Some((index, plan.at?.0))).collect();
+        let at: Vec<(usize, Duration)> = self
+            .scenario
+            .deployments
+            .iter()
+            .enumerate()
+            .filter_map(|(index, plan)| Some((index, plan.at?.0)))
+            .collect();
         for (index, at) in at {
             self.plans.timed.insert(index);
             self.schedule(at, Happening::Plan(index));
@@ -59,12 +64,17 @@ impl World {
     /// Whether a plan's deployment and its rollback have ended, or never came to be.
     fn has_ended(&self, plan: usize) -> bool {
         self.plans.begun.contains(&plan)
-            && self.engine.in_order().filter(|record| record.plan == Some(plan)).all(|record| record.status.is_terminal())
+            && self
+                .engine
+                .in_order()
+                .filter(|record| record.plan == Some(plan))
+                .all(|record| record.status.is_terminal())
     }
 
     /// Whether every plan has had its turn, and the time is over for which the world goes on after the last of their deployments.
     pub(crate) fn plans_have_ended(&self) -> bool {
-        let last = self.engine.in_order().filter(|record| record.plan.is_some()).filter_map(|record| record.completed).max();
+        let last =
+            self.engine.in_order().filter(|record| record.plan.is_some()).filter_map(|record| record.completed).max();
         let goes_on = self.scenario.goes_on.0;
         self.plans.begun.len() >= self.scenario.deployments.len()
             && last.is_none_or(|last| self.now >= last.plus(goes_on))
@@ -132,7 +142,10 @@ services:
         let plans = format!("[{}, {}, {}]", plan("shop", ""), plan("shop", ", at: 90s"), plan("till", ", after: 0s"));
         let course = course(&plans);
         let [refused, shop, till] = course.as_slice() else { panic!("{course:?}") };
-        assert!(refused.starts_with("90 refuses the deployment: the deployment group `a/shop` has an active"), "{refused}");
+        assert!(
+            refused.starts_with("90 refuses the deployment: the deployment group `a/shop` has an active"),
+            "{refused}"
+        );
         assert!(shop.starts_with("shop 60-") && till.starts_with("till 90-"), "{course:?}");
     }
 }
