@@ -22,7 +22,7 @@ fn event(alarm: &str, state: &str) -> Value {
 fn invocation(world: &World, payload: Value) -> Invocation {
     let arrived = world.clock.now();
     let deadline = arrived.plus(Duration::from_secs(170));
-    Invocation { payload, request_id: "r".to_owned(), arrived, deadline }
+    Invocation { payload, request_id: "r".to_owned(), function_arn: String::new(), arrived, deadline }
 }
 
 /// One invocation on the world's clock.

@@ -13,5 +13,6 @@ pub mod events;
 pub mod hook;
 pub mod lease;
 pub mod ports;
+pub mod redeploy;
 pub mod text;
 pub mod time;
