@@ -25,7 +25,9 @@ pub use fault::{BusFault, CallFault, EndsFirst, Fault, How, LostAnswer, ProcessF
 pub(crate) use surroundings::LISTENER;
 pub use surroundings::{Account, AlarmForm, AlarmWord, InjectedAlarm, Past, Storm, Suppression};
 pub use talk::{GrpcHealth, Talk};
-pub use version::{AppSpecForm, Health, Late, Provisioned, Targets, Tasks, TestRule, TestTraffic, VersionState};
+pub use version::{
+    AppSpecForm, ErrorLogs, Health, Late, Provisioned, Targets, Tasks, TestRule, TestTraffic, VersionState,
+};
 
 /// One scenario, as a file of `tests/scenarios/` says it.
 #[derive(Clone, Debug, Deserialize)]
@@ -166,9 +168,18 @@ pub struct Behaviour {
     /// The share of requests that end in a 500, from a time after the version's first production traffic.
     #[serde(default)]
     pub errors: Vec<ErrorRate>,
+    /// The share of requests that a function answers with a 5xx itself, which API Gateway counts as an error and Lambda does not (Lambda).
+    #[serde(default)]
+    pub error_answers: Vec<ErrorRate>,
+    /// How many error lines it logs, from a time after the version's first production traffic.
+    #[serde(default)]
+    pub error_logs: Vec<ErrorLogs>,
     /// How long an answer takes.
     #[serde(default)]
     pub latency: Option<Span>,
+    /// Since when it takes so long, counted from the version's first production traffic; always when not given.
+    #[serde(default)]
+    pub latency_from: Option<Span>,
     /// Path to the answer given there, in place of the sample application's own.
     #[serde(default)]
     pub answers: BTreeMap<String, Answer>,

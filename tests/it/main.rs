@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "these are tests, helpers included")]
 
+/// The canary alarms of `template.yaml`, minute by minute.
+mod alarms;
 /// Wrong events, wrong settings, wrong configuration: what the binaries say then.
 mod bad_input;
 /// The examples in the documentation.

@@ -87,7 +87,7 @@ fn a_function_that_may_not_run_makes_a_scenario_fail() {
 /// The alarm as the function's own caller, with no rule in between.
 fn alarm_by_action(action: &str, event: &str) -> Vec<rehearsal::expect::Held> {
     let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
-    let name = "      AlarmName: orchestrator-http-5xx\n";
+    let name = "  CanaryHttp5xx:\n    Type: AWS::CloudWatch::Alarm\n    Condition: HasServiceAlarms\n    Properties:\n";
     let rule = "        Alarm:\n          Type: EventBridgeRule\n          Properties:\n";
     let changed = text
         .replace(name, &format!("{name}      AlarmActions: [{action}]\n"))

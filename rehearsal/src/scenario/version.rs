@@ -38,12 +38,25 @@ pub struct Tasks {
     /// How many of the running ones the load balancer finds unhealthy.
     #[serde(default)]
     pub unhealthy: u32,
+    /// Since when it does, counted from the version's first production traffic; always when not given.
+    #[serde(default)]
+    pub unhealthy_from: Option<Span>,
     /// An image that runs in place of the one that the task definition names.
     #[serde(default)]
     pub image: Option<String>,
     /// The digest that the last task's image has come to, in place of the others'.
     #[serde(default)]
     pub digest: Option<String>,
+}
+
+/// Error lines in a version's log.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorLogs {
+    /// Since when, counted from the version's first production traffic.
+    pub from: Span,
+    /// How many a minute.
+    pub per_minute: u32,
 }
 
 /// A Spot interruption.

@@ -3,4 +3,5 @@
 
 pub mod cloudwatch;
 pub mod dynamodb;
+pub mod log_pattern;
 pub mod metric_math;

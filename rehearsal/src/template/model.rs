@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::schedule::ScheduleExpression;
 use crate::pattern::Pattern;
 use crate::policy::Policy;
+use crate::services::log_pattern::LogPattern;
 
 /// A template with given parameters, as it would be deployed.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Template {
     pub secrets: Vec<Secret>,
     /// `AWS::CloudWatch::Alarm` and `AWS::CloudWatch::CompositeAlarm`.
     pub alarms: Vec<Alarm>,
+    /// `AWS::Logs::MetricFilter`.
+    pub metric_filters: Vec<MetricFilter>,
     /// `AWS::Serverless::LayerVersion`.
     pub layers: Vec<Layer>,
     /// `AWS::SNS::Topic`.
@@ -254,6 +257,29 @@ pub struct Alarm {
     pub properties: Value,
     /// `Tags`.
     pub tags: BTreeMap<String, String>,
+}
+
+/// A metric filter on a log group: it turns the lines that fit into values of a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricFilter {
+    /// Its key in the template.
+    pub logical_id: String,
+    /// The log group that it reads.
+    pub log_group: String,
+    /// Which lines fit.
+    pub pattern: LogPattern,
+    /// The metric's namespace.
+    pub namespace: String,
+    /// The metric's name.
+    pub metric: String,
+    /// What every line that fits adds.
+    pub value: f64,
+    /// What is published for a minute with lines of which none fits; nothing when not given.
+    pub default_value: Option<f64>,
+    /// `None` when not given.
+    pub unit: String,
+    /// Dimension to the field of a JSON line that has its value, as a JSON pointer. A line without one of them is not counted.
+    pub dimensions: BTreeMap<String, String>,
 }
 
 /// A Lambda layer.

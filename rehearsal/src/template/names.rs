@@ -47,6 +47,7 @@ pub(super) fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::Serverless::LayerVersion" => "LayerName",
         "AWS::SNS::Topic" => "TopicName",
         "AWS::Logs::LogGroup" => "LogGroupName",
+        "AWS::Logs::MetricFilter" => "FilterName",
         "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => "AlarmName",
         "AWS::CloudWatch::Dashboard" => "DashboardName",
         "AWS::IAM::Role" => "RoleName",

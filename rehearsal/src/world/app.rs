@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::landscape::Guarded;
 use super::talk::{Asker, grpc, wants_a_websocket};
 use super::{Effect, HttpAnswer, HttpAsked, SandboxId, Token, World};
-use crate::scenario::{Answer, TestTraffic};
+use crate::scenario::{Answer, ErrorRate, TestTraffic};
 use crate::timeline::{Tone, Who};
 
 /// How long the sample application takes when the scenario does not say.
@@ -107,13 +107,14 @@ impl World {
         }
         let path = asked.path.split('?').next().unwrap_or_default();
         if is_websocket {
-            let usual = version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0);
+            let usual = version.behaviour.latency_after(version.first_traffic.map(|at| now.since(at)));
             let (script, path) = (version.behaviour.websockets.get(path).cloned(), path.to_owned());
             return self.open_websocket(token, from, &path, script, usual);
         }
         let scripted = version.behaviour.answers.get(path).cloned();
-        let mut latency = version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0);
-        let since = version.first_traffic.map(|at| now.since(at)).unwrap_or_default();
+        let first_traffic = version.first_traffic.map(|at| now.since(at));
+        let mut latency = version.behaviour.latency_after(first_traffic);
+        let since = first_traffic.unwrap_or_default();
         let rate = version.behaviour.error_rate(since);
         // Test traffic reaches the version before production traffic does; its errors are those of the answers alone.
         if version.first_traffic.is_some() {
@@ -151,12 +152,31 @@ impl World {
 impl crate::scenario::Behaviour {
     /// The share of failing requests so long after the version's first production traffic.
     pub(crate) fn error_rate(&self, since: Duration) -> f64 {
-        self.errors
-            .iter()
-            .filter(|step| step.from.0 <= since)
-            .max_by_key(|step| step.from)
-            .map_or(0.0, |step| step.rate)
+        rate_of(&self.errors, since)
     }
+
+    /// The share of requests that a function answers with a 5xx itself.
+    pub(crate) fn error_answer_rate(&self, since: Duration) -> f64 {
+        rate_of(&self.error_answers, since)
+    }
+
+    /// How many error lines it logs in a minute.
+    pub(crate) fn error_lines(&self, since: Duration) -> u32 {
+        let begun = self.error_logs.iter().filter(|step| step.from.0 <= since);
+        begun.max_by_key(|step| step.from).map_or(0, |step| step.per_minute)
+    }
+
+    /// How long an answer takes, so long after the version's first production traffic, if it has had any.
+    pub(crate) fn latency_after(&self, first_traffic: Option<Duration>) -> Duration {
+        let is_usual = self.latency_from.is_some_and(|from| first_traffic.is_none_or(|since| since < from.0));
+        self.latency.filter(|_| !is_usual).map_or(USUAL_LATENCY, |span| span.0)
+    }
+}
+
+/// The rate of the last step that has begun.
+fn rate_of(steps: &[ErrorRate], since: Duration) -> f64 {
+    let begun = steps.iter().filter(|step| step.from.0 <= since);
+    begun.max_by_key(|step| step.from).map_or(0.0, |step| step.rate)
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -57,6 +57,24 @@ impl World {
         vec![context]
     }
 
+    /// What a call is held against besides its own action. CodeDeploy asks for three permissions when it is to create a deployment: for
+    /// the group, to read the deployment configuration and to register the revision (so AWS's own construct for ECS deployments grants them,
+    /// cdk-ecs-codedeploy, and refusals say).
+    pub(crate) fn also_needed(call: &Call) -> Vec<(&'static str, String)> {
+        if (call.service, call.operation.as_str()) != (Service::CodeDeploy, "CreateDeployment") {
+            return Vec::new();
+        }
+        let application = text(&call.input, "applicationName");
+        let mut needed =
+            vec![("codedeploy:RegisterApplicationRevision", arn("codedeploy", &format!("application:{application}")))];
+        let configuration = text(&call.input, "deploymentConfigName");
+        if !configuration.is_empty() {
+            let resource = arn("codedeploy", &format!("deploymentconfig:{configuration}"));
+            needed.push(("codedeploy:GetDeploymentConfig", resource));
+        }
+        needed
+    }
+
     pub(crate) fn resources_of(&self, call: &Call) -> Vec<String> {
         let input = &call.input;
         let everything = || vec!["*".to_owned()];
@@ -74,6 +92,16 @@ impl World {
                 }
             }
             (Service::CodeDeploy, "ListApplications") => everything(),
+            (Service::CodeDeploy, "ListDeploymentGroups") => {
+                vec![arn("codedeploy", &format!("application:{}", text(input, "applicationName")))]
+            }
+            // Each group by itself. What AWS does when one of them may not be read is not documented; the whole batch is refused here, which
+            // nobody overlooks.
+            (Service::CodeDeploy, "BatchGetDeploymentGroups") => {
+                let application = text(input, "applicationName");
+                let group = |name: &String| arn("codedeploy", &format!("deploymentgroup:{application}/{name}"));
+                texts(input, "deploymentGroupNames").iter().map(group).collect()
+            }
             (Service::CodeDeploy, "BatchGetDeployments") => {
                 texts(input, "deploymentIds").iter().map(|id| self.deployment_resource(id)).collect()
             }
@@ -142,7 +170,7 @@ impl World {
     }
 
     fn deployment_resource(&self, id: &str) -> String {
-        match self.engine.get(id) {
+        match self.deployment(id) {
             Some(record) => {
                 let group = &record.group;
                 arn("codedeploy", &format!("deploymentgroup:{}/{}", group.application, group.deployment_group))

@@ -283,6 +283,11 @@ impl World {
                 requests.push(Request { action: action.clone(), resource: resource.clone(), context });
             }
         }
+        for (action, resource) in Self::also_needed(call) {
+            for context in Self::contexts_of(call) {
+                requests.push(Request { action: action.to_owned(), resource: resource.clone(), context });
+            }
+        }
         requests
     }
 }

@@ -1,17 +1,19 @@
 //! CodeDeploy's API on the engine. Knows nothing of how deployments go on.
 
-use domain::deployment::{GroupName, Platform, Status};
-use domain::time::Timestamp;
-use serde_json::{Map, Value, json};
+mod create;
+mod groups;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Value, json};
 
 use super::World;
 use super::aws::{not_implemented, text, texts};
 use super::engine::Record;
-use super::landscape::Guarded;
 use crate::protocol::AwsError;
-use crate::scenario::AppSpecForm;
 
-/// How many ids `ListDeployments` gives at once.
+/// How many ids or names a list gives at once, and how many a batch takes ("Limits", CodeDeploy user guide).
 const PAGE: usize = 100;
 
 fn exception(code: &'static str, detail: &str) -> AwsError {
@@ -22,26 +24,49 @@ fn unknown(id: &str) -> AwsError {
     exception("DeploymentDoesNotExistException", &format!("The deployment {id} could not be found"))
 }
 
+/// One page of a list. A token is the number of the items before its page.
+fn page_of(input: &Value, key: &str, items: &[impl AsRef<str>]) -> Result<Value, AwsError> {
+    let skip: usize = match text(input, "nextToken") {
+        "" => 0,
+        token => token.parse().map_err(|_| exception("InvalidNextTokenException", "The next token is not valid"))?,
+    };
+    let page: Vec<&str> = items.iter().skip(skip).take(PAGE).map(AsRef::as_ref).collect();
+    let mut answer = json!({ key: page });
+    if let (true, Some(map)) = (skip + PAGE < items.len(), answer.as_object_mut()) {
+        map.insert("nextToken".to_owned(), json!((skip + PAGE).to_string()));
+    }
+    Ok(answer)
+}
+
+fn at_most_a_batch(what: &str, count: usize) -> Result<(), AwsError> {
+    if count > PAGE {
+        let detail = format!("The maximum number of {what} is {PAGE}; the request has {count}");
+        return Err(exception("BatchLimitExceededException", &detail));
+    }
+    Ok(())
+}
+
 impl World {
     pub(crate) fn codedeploy(&mut self, operation: &str, input: &Value, caller: &str) -> Result<Value, AwsError> {
         let id = text(input, "deploymentId").to_owned();
         match operation {
             "GetDeployment" => {
-                let record = self.engine.get(&id).ok_or_else(|| unknown(&id))?;
+                let record = self.deployment(&id).ok_or_else(|| unknown(&id))?;
                 Ok(json!({ "deploymentInfo": self.deployment_info(record) }))
             }
             "BatchGetDeployments" => {
                 let ids = texts(input, "deploymentIds");
+                at_most_a_batch("deploymentIds", ids.len())?;
                 let found: Vec<Value> = ids
                     .iter()
-                    .filter_map(|id| self.engine.get(id))
+                    .filter_map(|id| self.deployment(id))
                     .map(|record| self.deployment_info(record))
                     .collect();
                 Ok(json!({ "deploymentsInfo": found }))
             }
             "ListDeployments" => self.list_deployments(input),
             "ListDeploymentTargets" => {
-                let record = self.engine.get(&id).ok_or_else(|| unknown(&id))?;
+                let record = self.deployment(&id).ok_or_else(|| unknown(&id))?;
                 Ok(json!({ "targetIds": [Self::target_id(record)] }))
             }
             "GetDeploymentTarget" => {
@@ -57,29 +82,11 @@ impl World {
                 }
                 Ok(json!({ "deploymentTargets": [self.target(record)] }))
             }
-            "GetDeploymentGroup" => {
-                let group = GroupName {
-                    application: text(input, "applicationName").to_owned(),
-                    deployment_group: text(input, "deploymentGroupName").to_owned(),
-                };
-                let service = self.land.by_group(&group).ok_or_else(|| {
-                    exception("DeploymentGroupDoesNotExistException", &format!("No deployment group found for {group}"))
-                })?;
-                // The group has the alarms of its newest deployment: a scenario gives them with each.
-                let newest =
-                    self.engine.in_order().rev().find(|record| record.group == group && record.rolls_back.is_none());
-                let alarms: Vec<Value> = newest
-                    .into_iter()
-                    .flat_map(|record| &record.group_alarms)
-                    .map(|name| json!({ "name": name }))
-                    .collect();
-                Ok(json!({ "deploymentGroupInfo": {
-                    "applicationName": group.application, "deploymentGroupName": group.deployment_group,
-                    "computePlatform": platform_word(service.platform),
-                    "loadBalancerInfo": load_balancer_info(service, true),
-                    "alarmConfiguration": { "enabled": !alarms.is_empty(), "ignorePollAlarmFailure": false, "alarms": alarms },
-                }}))
-            }
+            "GetDeploymentGroup" => self.get_deployment_group(input),
+            "BatchGetDeploymentGroups" => self.batch_get_deployment_groups(input),
+            "ListDeploymentGroups" => self.list_deployment_groups(input),
+            "ListApplications" => page_of(input, "applications", &self.applications()),
+            "CreateDeployment" => self.create_deployment(input, caller),
             "GetApplicationRevision" => self.application_revision(input),
             "PutLifecycleEventHookExecutionStatus" => {
                 let execution = text(input, "lifecycleEventHookExecutionId").to_owned();
@@ -124,10 +131,11 @@ impl World {
         let statuses = texts(input, "includeOnlyStatuses");
         let bound = |key: &str| input.pointer(&format!("/createTimeRange/{key}")).and_then(Value::as_f64);
         let (from, to) = (bound("start"), bound("end"));
-        let ids: Vec<&str> = self
+        // AWS documents no order; the newest first is what its console shows.
+        let mut found: Vec<&Record> = self
             .engine
             .in_order()
-            .rev()
+            .chain(self.neighbours.deployments())
             .filter(|record| {
                 application.is_empty()
                     || (record.group.application == application && record.group.deployment_group == group)
@@ -135,15 +143,16 @@ impl World {
             .filter(|record| statuses.is_empty() || statuses.iter().any(|status| status == record.status.as_str()))
             .filter(|record| from.is_none_or(|from| record.created.seconds() >= from))
             .filter(|record| to.is_none_or(|to| record.created.seconds() <= to))
-            .map(|record| record.id.as_str())
             .collect();
-        let skip: usize = text(input, "nextToken").parse().unwrap_or_default();
-        let page: Vec<&str> = ids.iter().skip(skip).take(PAGE).copied().collect();
-        let mut answer = json!({ "deployments": page });
-        if let (true, Some(map)) = (skip + PAGE < ids.len(), answer.as_object_mut()) {
-            map.insert("nextToken".to_owned(), json!((skip + PAGE).to_string()));
-        }
-        Ok(answer)
+        found.reverse();
+        found.sort_by_key(|record| std::cmp::Reverse(record.created));
+        let ids: Vec<&str> = found.into_iter().map(|record| record.id.as_str()).collect();
+        page_of(input, "deployments", &ids)
+    }
+
+    /// A deployment of the scenario or of another team.
+    pub(crate) fn deployment(&self, id: &str) -> Option<&Record> {
+        self.engine.get(id).or_else(|| self.neighbours.deployment(id))
     }
 
     fn application_revision(&self, input: &Value) -> Result<Value, AwsError> {
@@ -155,6 +164,7 @@ impl World {
         let record = self
             .engine
             .in_order()
+            .filter(|record| record.group.application == text(input, "applicationName"))
             .find(|record| self.appspec_sha(record) == wanted)
             .ok_or_else(|| exception("RevisionDoesNotExistException", "The specified revision does not exist"))?;
         let content = self.appspec_text(record);
@@ -164,193 +174,4 @@ impl World {
             "revisionInfo": { "registerTime": record.created.seconds() },
         }))
     }
-
-    fn appspec_sha(&self, record: &Record) -> String {
-        use sha2::Digest;
-        let digest = sha2::Sha256::digest(self.appspec_text(record).as_bytes());
-        digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-    }
-
-    fn revision_location(&self, record: &Record) -> Value {
-        match record.app_spec {
-            AppSpecForm::S3 => json!({
-                "revisionType": "S3",
-                "s3Location": { "bucket": "deployments", "key": format!("{}/appspec.yaml", record.service), "bundleType": "YAML" },
-            }),
-            AppSpecForm::Github => json!({
-                "revisionType": "GitHub",
-                "gitHubLocation": { "repository": format!("example/{}", record.service), "commitId": "0d1e2f3a4b5c" },
-            }),
-            AppSpecForm::Json | AppSpecForm::JsonHooks | AppSpecForm::Yaml => json!({
-                "revisionType": "AppSpecContent", "appSpecContent": { "sha256": self.appspec_sha(record) },
-            }),
-        }
-    }
-
-    fn deployment_info(&self, record: &Record) -> Value {
-        let mut info = Map::new();
-        let mut put = |key: &str, value: Value| {
-            info.insert(key.to_owned(), value);
-        };
-        let seconds = |at: Timestamp| json!(at.seconds());
-        put("applicationName", json!(record.group.application));
-        put("deploymentGroupName", json!(record.group.deployment_group));
-        put("deploymentConfigName", json!(record.configuration));
-        put("deploymentId", json!(record.id));
-        // `content` is always null here (CodeDeploy API reference); GetApplicationRevision has it.
-        put("revision", self.revision_location(record));
-        if !record.first {
-            let sha = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-            put("previousRevision", json!({ "revisionType": "AppSpecContent", "appSpecContent": { "sha256": sha } }));
-        }
-        put("status", json!(record.status.as_str()));
-        put("createTime", seconds(record.created));
-        put("startTime", seconds(record.created));
-        if let Some(completed) = record.completed {
-            put("completeTime", seconds(completed));
-            let succeeded = i32::from(record.status == Status::Succeeded);
-            let failed = 1 - succeeded;
-            put(
-                "deploymentOverview",
-                json!({
-                    "Pending": 0, "InProgress": 0, "Succeeded": succeeded, "Failed": failed, "Skipped": 0, "Ready": 0,
-                }),
-            );
-        }
-        put("description", json!(record.description));
-        put("creator", json!(record.creator));
-        put("ignoreApplicationStopFailures", json!(false));
-        put(
-            "autoRollbackConfiguration",
-            json!({
-                "enabled": record.auto_rollback,
-                "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
-            }),
-        );
-        put(
-            "deploymentStyle",
-            json!({
-                "deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL",
-            }),
-        );
-        put("instanceTerminationWaitTimeStarted", json!(record.waiting_since.is_some()));
-        put("computePlatform", json!(platform_word(record.platform)));
-        if let Some((code, message)) = &record.error {
-            put("errorInformation", json!({ "code": code, "message": message }));
-        }
-        if let Some(rollback) = &record.rolled_back_by {
-            let message = format!(
-                "Deployment {} terminated. Automatic rollback is triggered with a DeploymentId {rollback}.",
-                record.id
-            );
-            put("rollbackInfo", json!({ "rollbackDeploymentId": rollback, "rollbackMessage": message }));
-        }
-        if let Some(original) = &record.rolls_back {
-            put(
-                "rollbackInfo",
-                json!({
-                    "rollbackTriggeringDeploymentId": original, "rollbackMessage": record.description,
-                }),
-            );
-        }
-        if let Some(service) = self.land.services.get(&record.service)
-            && record.platform == Platform::Ecs
-        {
-            put("loadBalancerInfo", load_balancer_info(service, record.test_listener));
-        }
-        Value::Object(info)
-    }
-
-    fn target_id(record: &Record) -> String {
-        match record.platform {
-            Platform::Ecs => format!("{}:{}", record.group.application, record.service),
-            _ => record.service.clone(),
-        }
-    }
-
-    fn target(&self, record: &Record) -> Value {
-        let events: Vec<Value> = record
-            .events
-            .iter()
-            .map(|event| {
-                let mut map = json!({ "lifecycleEventName": event.name, "status": event.status });
-                if let Some(map) = map.as_object_mut() {
-                    map.extend(event.started.map(|at| ("startTime".to_owned(), json!(at.seconds()))));
-                    map.extend(event.ended.map(|at| ("endTime".to_owned(), json!(at.seconds()))));
-                }
-                map
-            })
-            .collect();
-        let status = match record.status {
-            Status::Succeeded => "Succeeded",
-            Status::Failed | Status::Stopped => "Failed",
-            _ => "InProgress",
-        };
-        let Some(service) = self.land.services.get(&record.service) else { return Value::Null };
-        let common = |target_arn: String| {
-            json!({
-                "deploymentId": record.id, "targetId": Self::target_id(record), "targetArn": target_arn,
-                "status": status, "lastUpdatedAt": self.now.seconds(), "lifecycleEvents": events,
-            })
-        };
-        let version = |index: usize| service.versions.get(index);
-        if record.platform == Platform::Lambda {
-            let mut target = common(World::lambda_arn(&service.name));
-            if let Some(map) = target.as_object_mut() {
-                map.insert(
-                    "lambdaFunctionInfo".to_owned(),
-                    json!({
-                        "functionName": service.name,
-                        "functionAlias": "live",
-                        "currentVersion": version(record.old).map(|version| version.number.to_string()),
-                        "targetVersion": version(record.new).map(|version| version.number.to_string()),
-                        "targetVersionWeight": version(record.new).map(|version| version.weight / 100.0),
-                    }),
-                );
-            }
-            return json!({ "deploymentTargetType": "LambdaTarget", "lambdaTarget": target });
-        }
-        let installed = record.events.iter().any(|event| event.name == "Install" && event.status == "Succeeded");
-        let sets: Vec<Value> = [(record.old, "Blue", true), (record.new, "Green", installed || record.rolls_back.is_some())]
-            .into_iter()
-            .filter(|(_, _, there)| *there)
-            .filter_map(|(index, label, _)| Some((version(index)?, label)))
-            .map(|(version, label)| {
-                let counts = Guarded::counts(version, self.now);
-                json!({
-                    "identifer": Guarded::task_set_id(version),
-                    "desiredCount": counts.desired, "pendingCount": counts.pending, "runningCount": counts.running,
-                    "status": if version.weight >= 100.0 { "PRIMARY" } else if version.alive { "ACTIVE" } else { "DRAINING" },
-                    "trafficWeight": version.weight,
-                    "targetGroup": { "name": service.target_groups().get(version.target_group) },
-                    "taskSetLabel": label,
-                })
-            })
-            .collect();
-        let mut target = common(service.service_arn());
-        if let Some(map) = target.as_object_mut() {
-            map.insert("taskSetsInfo".to_owned(), json!(sets));
-        }
-        json!({ "deploymentTargetType": "ECSTarget", "ecsTarget": target })
-    }
-}
-
-fn platform_word(platform: Platform) -> &'static str {
-    match platform {
-        Platform::Ecs => "ECS",
-        Platform::Lambda => "Lambda",
-        Platform::Server => "Server",
-    }
-}
-
-fn load_balancer_info(service: &Guarded, test_listener: bool) -> Value {
-    let names: Vec<Value> = service.target_groups().iter().map(|name| json!({ "name": name })).collect();
-    let mut pair = json!({
-        "targetGroups": names,
-        "prodTrafficRoute": { "listenerArns": [service.listener_arn(false)] },
-    });
-    if let (true, Some(map)) = (test_listener, pair.as_object_mut()) {
-        map.insert("testTrafficRoute".to_owned(), json!({ "listenerArns": [service.listener_arn(true)] }));
-    }
-    json!({ "targetGroupPairInfoList": [pair] })
 }

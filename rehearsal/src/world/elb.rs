@@ -161,6 +161,13 @@ impl Guarded {
         targets(self, group, now).iter().any(|(_, state)| matches!(*state, "healthy" | "unhealthy"))
     }
 
+    /// How many targets of a target group are healthy, and how many unhealthy; one that is registered and not looked at yet is neither.
+    pub(crate) fn host_counts(&self, group: usize, now: Timestamp) -> (usize, usize) {
+        let targets = targets(self, group, now);
+        let count = |wanted: &str| targets.iter().filter(|(_, state)| *state == wanted).count();
+        (count("healthy"), count("unhealthy"))
+    }
+
     /// Whether a rule on the test listener takes a request for this path away.
     pub(crate) fn leads_elsewhere(&self, path: &str) -> bool {
         let is_of = |pattern: &str| match pattern.strip_suffix('*') {
@@ -182,22 +189,26 @@ fn targets(service: &Guarded, group: usize, now: Timestamp) -> Vec<(Value, &'sta
         let running = played(version, now).into_iter().filter(Played::is_running);
         for (position, task) in running.enumerate() {
             let looked_at = used.map(|used| now.since(used.max(task.since)));
-            let health = health(version, position, looked_at);
+            let served = version.first_traffic.map(|at| now.since(at));
+            let health = health(version, position, looked_at, served);
             let state = health.get("State").and_then(Value::as_str).unwrap_or_default();
             let state = ["healthy", "unhealthy", "initial"].into_iter().find(|one| *one == state).unwrap_or("unused");
-            let address = format!("10.0.{}.{}", version.number % 250, 10 + task.index);
+            let address = format!("10.0.{}.{}", (version.number + 60 * version.again) % 250, 10 + task.index);
             targets.push((json!({ "Target": { "Id": address, "Port": 8080 }, "TargetHealth": health }), state));
         }
     }
     targets
 }
 
-/// The health of a target that the load balancer has looked at for so long; in the sentences of the API reference, "TargetHealth".
-fn health(version: &Version, position: usize, looked_at: Option<Duration>) -> Value {
+/// The health of a target that the load balancer has looked at for so long, of a version that has had traffic for so long; in the sentences of the
+/// API reference, "TargetHealth".
+fn health(version: &Version, position: usize, looked_at: Option<Duration>, served: Option<Duration>) -> Value {
     let script = &version.behaviour.targets;
     let first = script.initial_for.0;
     let boots = first + script.unhealthy_for.map(|span| span.0).unwrap_or_default();
-    let never_healthy = usize::try_from(version.behaviour.tasks.unhealthy).unwrap_or(usize::MAX);
+    let tasks = &version.behaviour.tasks;
+    let is_early = tasks.unhealthy_from.is_some_and(|from| served.is_none_or(|served| served < from.0));
+    let failing = if is_early { 0 } else { usize::try_from(tasks.unhealthy).unwrap_or(usize::MAX) };
     match looked_at {
         None => json!({
             "State": "unused", "Reason": "Target.NotInUse",
@@ -209,7 +220,7 @@ fn health(version: &Version, position: usize, looked_at: Option<Duration>) -> Va
         Some(looked_at) if looked_at < boots => json!({
             "State": "unhealthy", "Reason": "Target.Timeout", "Description": "Request timed out",
         }),
-        Some(_) if position < never_healthy => json!({
+        Some(_) if position < failing => json!({
             "State": "unhealthy", "Reason": "Target.ResponseCodeMismatch",
             "Description": "Health checks failed with these codes: [500]",
         }),

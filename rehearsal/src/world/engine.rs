@@ -4,9 +4,11 @@
 
 mod begin;
 mod ending;
+mod past;
 mod plans;
 mod progress;
 
+pub(crate) use begin::events_of;
 pub(crate) use plans::Plans;
 
 use std::collections::BTreeMap;
@@ -25,7 +27,7 @@ const SILENT_HOOK: Duration = Duration::from_hours(1);
 /// How long a replacement task set needs until its tasks run and are healthy.
 const INSTALL: Duration = Duration::from_secs(75);
 /// How long CodeDeploy takes for a step of its own.
-const STEP: Duration = Duration::from_secs(2);
+pub(crate) const STEP: Duration = Duration::from_secs(2);
 /// How long it takes to reroute traffic: a third party saw 23 s from an alarm to weights that are back.
 const REROUTE: Duration = Duration::from_secs(6);
 /// How often CodeDeploy looks at the alarms of a group.
@@ -116,6 +118,16 @@ pub struct Record {
     pub(crate) rollback_fails: bool,
     /// Whether it ended before the scenario began.
     pub(crate) is_past: bool,
+    /// The AppSpec that came with the request, as its text.
+    pub(crate) given_spec: Option<String>,
+    /// Whether it came as a `String` revision.
+    pub(crate) is_string: bool,
+    /// Whether it brings back a version that was there before.
+    pub(crate) brings_back: bool,
+    /// The alarms that the request sets in place of the group's, as it says it.
+    pub(crate) override_alarms: Option<Value>,
+    /// Code and message with which it fails as soon as it has begun.
+    pub(crate) fails: Option<(&'static str, String)>,
 }
 
 impl Record {
@@ -133,6 +145,8 @@ impl Record {
 pub(crate) struct Engine {
     records: BTreeMap<String, Record>,
     order: Vec<String>,
+    /// How many of them ended before the scenario began.
+    past: usize,
 }
 
 impl Engine {
@@ -156,18 +170,35 @@ impl Engine {
         self.records.values().find(|record| record.group == *group && !record.status.is_terminal())
     }
 
-    fn add(&mut self, record: Record) {
+    /// The last deployment of a group that had succeeded when this one was created: "the last known good revision".
+    pub(crate) fn good_before(&self, record: &Record) -> Option<&Record> {
+        let is_good = |one: &&Record| {
+            one.group == record.group
+                && one.id != record.id
+                && one.status == Status::Succeeded
+                && one.completed.is_some_and(|at| at <= record.created)
+        };
+        self.in_order().filter(is_good).max_by_key(|one| one.completed)
+    }
+
+    /// The id of the next deployment; what is past does not count, so that a longer history changes no id.
+    pub(crate) fn next_id(&self) -> String {
+        deployment_id(self.order.len() - self.past)
+    }
+
+    pub(crate) fn add(&mut self, record: Record) {
+        self.past += usize::from(record.is_past);
         self.order.push(record.id.clone());
         self.records.insert(record.id.clone(), record);
     }
 }
 
-fn lifecycle(names: &[&'static str]) -> Vec<LifecycleRecord> {
+pub(crate) fn lifecycle(names: &[&'static str]) -> Vec<LifecycleRecord> {
     names.iter().map(|name| LifecycleRecord { name, status: "Pending", started: None, ended: None }).collect()
 }
 
 /// An id in CodeDeploy's form, the same in every run: `d-` and nine letters and digits.
-fn deployment_id(number: usize) -> String {
+pub(crate) fn deployment_id(number: usize) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let mut state = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66;
     let tail: String = (0..9)
@@ -218,6 +249,9 @@ impl World {
 
     /// The AppSpec's text, as `GetApplicationRevision` gives it.
     pub(crate) fn appspec_text(&self, record: &Record) -> String {
+        if let Some(given) = &record.given_spec {
+            return given.clone();
+        }
         let json = self.appspec(record);
         match record.app_spec {
             AppSpecForm::Json | AppSpecForm::S3 | AppSpecForm::Github => json.to_string(),
@@ -235,12 +269,14 @@ impl World {
         let hooks: Vec<Value> =
             record.hooks.iter().map(|(event, function)| json!({ event.as_str(): function })).collect();
         let number = |index: usize| service.versions.get(index).map_or(0, |version| version.number);
+        // Of what was before the first one that is known, the number alone is.
+        let current = number(record.old) - u32::from(record.old == record.new);
         let resource = match record.platform {
             Platform::Lambda => json!({ service.name.as_str(): {
                 "Type": "AWS::Lambda::Function",
                 "Properties": {
                     "Name": service.name, "Alias": "live",
-                    "CurrentVersion": number(record.old).to_string(), "TargetVersion": number(record.new).to_string(),
+                    "CurrentVersion": current.to_string(), "TargetVersion": number(record.new).to_string(),
                 },
             }}),
             _ => json!({ "TargetService": {

@@ -1,5 +1,8 @@
 //! The scenario's faults: how often each may still strike, whether it has, and which strikes a call to AWS. Knows nothing of what comes of it.
 
+#[cfg(test)]
+mod tests;
+
 use domain::deployment::Status;
 
 use super::World;

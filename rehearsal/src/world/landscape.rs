@@ -39,6 +39,8 @@ pub(crate) struct Version {
     pub(crate) alive: bool,
     /// What is still owed of the share of failing requests.
     pub(crate) error_debt: f64,
+    /// The how manieth task set of this number it is, from 0.
+    pub(crate) again: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +102,7 @@ impl Landscape {
                         target_group: 0,
                         alive: true,
                         error_debt: 0.0,
+                        again: 0,
                     }],
                     on_test: None,
                     test_traffic: TestTraffic::default(),
@@ -198,7 +201,7 @@ impl Guarded {
 
     /// `ecs-svc/…`
     pub(crate) fn task_set_id(version: &Version) -> String {
-        format!("ecs-svc/36057017072679{:05}", version.number)
+        format!("ecs-svc/36057017072679{:05}", version.number + 10_000 * version.again)
     }
 
     pub(crate) fn task_definition(&self, version: &Version) -> String {

@@ -1,15 +1,13 @@
-//! The metrics that the application produces every minute, the alarms that watch them, and the metrics that the fleet publishes. Knows
-//! nothing of how CloudWatch stores or evaluates them.
+//! The minutes of CloudWatch: the application is asked how it fared, its metrics are published, the alarms that watch them are evaluated; and the
+//! metrics that the fleet publishes. Knows nothing of which metrics the application has, nor of how CloudWatch stores or evaluates them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::deployment::Platform;
 use domain::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::app::USUAL_LATENCY;
 use super::landscape::Guarded;
 use super::{Effect, Happening, World};
 use crate::scenario::{Fault, Plan};
@@ -18,7 +16,7 @@ use crate::template::{Alarm, Template};
 use crate::timeline::{Tone, Who};
 
 /// How many real requests stand for a minute of traffic on a real application.
-const SAMPLE: u32 = 20;
+pub(crate) const SAMPLE: u32 = 20;
 
 /// One published value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -197,92 +195,9 @@ impl World {
         let from = self.now.minus(Duration::from_mins(1));
         let services: Vec<Guarded> = self.land.services.values().cloned().collect();
         for service in &services {
-            match service.platform {
-                Platform::Ecs => self.load_balancer_metrics(service, from, &results),
-                _ => self.lambda_metrics(service, from),
-            }
+            self.traffic_metrics(service, from, &results);
         }
         self.evaluate_alarms();
-    }
-
-    fn load_balancer_metrics(
-        &mut self,
-        service: &Guarded,
-        from: Timestamp,
-        results: &BTreeMap<(String, usize), Sampled>,
-    ) {
-        let total = f64::from(self.scenario.requests_per_minute);
-        for group in 0..2 {
-            let (mut healthy, mut unhealthy) = (0, 0);
-            let dimensions = BTreeMap::from([
-                ("LoadBalancer".to_owned(), service.load_balancer_full_name()),
-                ("TargetGroup".to_owned(), service.target_group_full_name(group)),
-            ]);
-            for (index, version) in
-                service.versions.iter().enumerate().filter(|(_, version)| version.target_group == group)
-            {
-                if !version.alive {
-                    continue;
-                }
-                let running = Guarded::counts(version, self.now).running;
-                unhealthy += version.behaviour.tasks.unhealthy.min(running);
-                healthy += running - version.behaviour.tasks.unhealthy.min(running);
-                let requests = (total * version.weight / 100.0).round();
-                if requests < 1.0 {
-                    continue;
-                }
-                let since = version.first_traffic.map(|at| self.now.since(at)).unwrap_or_default();
-                let (share, latencies) = match results.get(&(service.name.clone(), index)) {
-                    Some(sampled) => (f64::from(sampled.errors) / f64::from(SAMPLE), sampled.latencies.clone()),
-                    None => (
-                        version.behaviour.error_rate(since),
-                        vec![version.behaviour.latency.map_or(USUAL_LATENCY, |span| span.0)],
-                    ),
-                };
-                let errors = (requests * share).round();
-                let mut put = |name: &str, value: f64, count: f64, unit: &str| {
-                    self.cloudwatch.put_values(
-                        "AWS/ApplicationELB",
-                        name,
-                        dimensions.clone(),
-                        from.0,
-                        &[(value, count)],
-                        unit,
-                    );
-                };
-                put("RequestCount", 1.0, requests, "Count");
-                if errors > 0.0 {
-                    put("HTTPCode_Target_5XX_Count", 1.0, errors, "Count");
-                }
-                for latency in &latencies {
-                    put("TargetResponseTime", latency.as_secs_f64(), requests / latencies.len() as f64, "Seconds");
-                }
-            }
-            let mut put = |name: &str, value: u32| {
-                self.cloudwatch.put("AWS/ApplicationELB", name, dimensions.clone(), from.0, f64::from(value), "Count");
-            };
-            put("HealthyHostCount", healthy);
-            put("UnHealthyHostCount", unhealthy);
-        }
-    }
-
-    fn lambda_metrics(&mut self, service: &Guarded, from: Timestamp) {
-        let total = f64::from(self.scenario.requests_per_minute);
-        for version in service.versions.iter().filter(|version| version.weight > 0.0) {
-            let requests = (total * version.weight / 100.0).round();
-            let since = version.first_traffic.map(|at| self.now.since(at)).unwrap_or_default();
-            let errors = (requests * version.behaviour.error_rate(since)).round();
-            let dimensions = BTreeMap::from([
-                ("FunctionName".to_owned(), service.name.clone()),
-                ("Resource".to_owned(), format!("{}:live", service.name)),
-                ("ExecutedVersion".to_owned(), version.number.to_string()),
-            ]);
-            let mut put = |name: &str, value: f64| {
-                self.cloudwatch.put("AWS/Lambda", name, dimensions.clone(), from.0, value, "Count");
-            };
-            put("Invocations", requests);
-            put("Errors", errors);
-        }
     }
 
     fn evaluate_alarms(&mut self) {

@@ -17,11 +17,13 @@ mod guarded;
 mod http_form;
 mod landscape;
 mod metrics;
+mod neighbours;
 mod record;
 mod shift;
 mod talk;
 mod tasks;
 mod told;
+mod traffic;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,6 +123,7 @@ pub struct World {
     cloudwatch: CloudWatch,
     land: landscape::Landscape,
     engine: engine::Engine,
+    neighbours: neighbours::Neighbours,
     vendors: vendors::Vendors,
     samples: metrics::Samples,
     /// Requests that a real application has not answered yet; virtual time waits for them.
@@ -163,6 +166,7 @@ impl World {
             cloudwatch: CloudWatch::new(),
             fleet: fleet::Fleet::default(),
             engine: engine::Engine::default(),
+            neighbours: neighbours::Neighbours::new(scenario.account, started),
             vendors: vendors::Vendors::default(),
             samples: metrics::Samples::default(),
             forwarded: BTreeSet::new(),
@@ -193,6 +197,7 @@ impl World {
         self.set_up_secrets();
         self.set_up_alarms();
         self.set_up_told_alarms();
+        self.set_up_past();
         self.schedule(Duration::from_mins(1), Happening::Minute);
         self.set_up_schedules();
         self.set_up_plans();

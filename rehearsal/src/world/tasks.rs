@@ -98,7 +98,10 @@ impl Guarded {
     }
 
     pub(crate) fn task_arn(&self, version: &Version, index: u32) -> String {
-        arn("ecs", &format!("task/{}/{:08x}{:024x}", self.cluster(), version.number, index + 1))
+        arn(
+            "ecs",
+            &format!("task/{}/{:08x}{:024x}", self.cluster(), version.number + 10_000 * version.again, index + 1),
+        )
     }
 
     /// The one container of a version's task definition.
@@ -195,6 +198,7 @@ mod tests {
             target_group: 1,
             alive: true,
             error_debt: 0.0,
+            again: 0,
         };
         let now = Timestamp(seconds * 1000);
         let counts = Guarded::counts(&version, now);

@@ -1,6 +1,9 @@
 //! Alarms that the scenario tells of, one by one or as a storm: events in AWS's own shapes, whatever the metrics say. Knows nothing of what
 //! the functions make of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use domain::time::Timestamp;
@@ -8,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, Happening, REGION, World};
 use crate::scenario::{AlarmForm, AlarmWord, InjectedAlarm, LISTENER, Storm, Suppression};
-use crate::services::cloudwatch::{AlarmState, CloudWatch, StateRecord, Transition, state_change_event};
+use crate::services::cloudwatch::{AlarmState, CloudWatch, Transition, state_change_event};
 use crate::timeline::{Tone, Who};
 
 /// The topic that notifications come from.
@@ -108,16 +111,6 @@ impl InjectedAlarm {
             "Threshold": self.threshold, "TreatMissingData": "notBreaching",
         })
     }
-
-    /// The values that were measured: where none are given, two that fit the state.
-    fn values(&self, state: AlarmState) -> Vec<f64> {
-        match (&self.datapoints, state) {
-            (Some(values), _) => values.clone(),
-            (None, AlarmState::Alarm) => vec![self.threshold + 4.2, self.threshold + 3.8],
-            (None, AlarmState::Ok) => vec![0.0, 0.0],
-            (None, AlarmState::InsufficientData) => Vec::new(),
-        }
-    }
 }
 
 /// Numbers without an order that anybody sees, the same in every run.
@@ -155,8 +148,7 @@ impl World {
                     );
                 }
                 let before = self.now.minus(LONG_AGO);
-                let values = alarm.values(alarm.previous());
-                if let Some(record) = self.cloudwatch.imagine(&alarm.name, alarm.previous(), &values, before.0) {
+                if let Some(record) = self.cloudwatch.imagine(&alarm.name, alarm.previous(), None, before.0) {
                     self.cloudwatch.turn(&alarm.name, record);
                 }
             }
@@ -218,15 +210,12 @@ impl World {
             alone.put_told(&alarm.properties(), changed.minus(LONG_AGO).0).ok()?;
             &alone
         };
-        let record = |state: AlarmState, at: Timestamp| -> Option<StateRecord> {
-            cloudwatch.imagine(&alarm.name, state, &alarm.values(state), at.0)
-        };
-        let mut current = record(alarm.state.state(), changed)?;
+        let values = alarm.datapoints.as_deref();
+        let mut current = cloudwatch.imagine(&alarm.name, alarm.state.state(), values, changed.0)?;
         if let Some(reason) = &alarm.reason {
             current.reason.clone_from(reason);
         }
-        let previous =
-            StateRecord { at_ms: changed.minus(LONG_AGO).0, ..record(alarm.previous(), changed.minus(LONG_AGO))? };
+        let previous = cloudwatch.imagine(&alarm.name, alarm.previous(), None, changed.minus(LONG_AGO).0)?;
         let suppressed = alarm.suppressed_by.map(Suppression::word);
         let mut transition = cloudwatch.transition(&alarm.name, previous, current, suppressed)?;
         if let Some(account) = &alarm.account {

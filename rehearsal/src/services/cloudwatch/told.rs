@@ -1,7 +1,7 @@
 //! Alarms whose states are given, not found out: a transition with all that AWS would say of it, made from an alarm's properties and some
 //! values; and the notification that a topic gets. Knows nothing of who is told.
 
-use super::alarm::{Alarm, AlarmState, Kind, StateRecord};
+use super::alarm::{Alarm, AlarmState, Kind, MetricAlarm, StateRecord};
 use super::describe::{HistoryItem, described, is_composite};
 use super::{CloudWatch, Transition, arn, history_state, when};
 use crate::protocol::AwsError;
@@ -21,8 +21,9 @@ impl CloudWatch {
         Ok(())
     }
 
-    /// What AWS would say of a state of this alarm, had it measured these values, the newest first, a period each.
-    pub fn imagine(&self, name: &str, state: AlarmState, values: &[f64], at_ms: i64) -> Option<StateRecord> {
+    /// What AWS would say of a state of this alarm, had it measured these values, the newest first, a period each; without any, two that speak
+    /// for the state.
+    pub fn imagine(&self, name: &str, state: AlarmState, values: Option<&[f64]>, at_ms: i64) -> Option<StateRecord> {
         let alarm = self.alarms.get(name)?;
         let (reason, reason_data) = match &alarm.kind {
             Kind::Composite(composite) => {
@@ -31,34 +32,12 @@ impl CloudWatch {
                 let state = json!({"value": state.as_str(), "timestamp": when::detail(at_ms)});
                 (reason, json!({"triggeringAlarms": [{"arn": arn(child), "state": state}]}).to_string())
             }
-            Kind::Metric(_) => self.measured(alarm, state, values, at_ms)?,
+            Kind::Metric(metric) => {
+                let usual = metric.values_of(state);
+                measured(alarm, state, values.unwrap_or(&usual), at_ms)?
+            }
         };
         Some(StateRecord { value: state, reason, reason_data: Some(reason_data), at_ms })
-    }
-
-    /// Evaluates a copy of the alarm on the values alone. An alarm on an expression is taken for one on a single metric then: the values are
-    /// those of its result.
-    fn measured(&self, alarm: &Alarm, state: AlarmState, values: &[f64], at_ms: i64) -> Option<(String, String)> {
-        let Kind::Metric(metric) = &alarm.kind else { return None };
-        let count = values.len().max(1);
-        let properties = json!({
-            "AlarmName": alarm.name, "Namespace": "Told", "MetricName": "Told", "Statistic": "Sum",
-            "Period": metric.period_ms / 1000, "EvaluationPeriods": count, "DatapointsToAlarm": count,
-            "Threshold": metric.threshold, "ComparisonOperator": metric.comparison.name(),
-        });
-        let mut alone = CloudWatch::new();
-        alone.put_alarm(&properties, at_ms).ok()?;
-        let last = at_ms - at_ms.rem_euclid(60_000);
-        for (age, value) in (1_i64..).zip(values) {
-            let start = last - age * metric.period_ms;
-            alone.put("Told", "Told", BTreeMap::new(), start, *value, "None");
-        }
-        let found = alone.metric_verdict(&alarm.name, at_ms)?;
-        if found.value == state {
-            return Some((found.reason, found.reason_data.unwrap_or_default()));
-        }
-        // The values do not speak for the state: somebody has set it by hand.
-        Some((format!("Set to {state} with SetAlarmState"), found.reason_data.unwrap_or_default()))
     }
 
     /// The transition between two states of an alarm.
@@ -134,6 +113,44 @@ impl CloudWatch {
         }
         Some(message)
     }
+}
+
+impl MetricAlarm {
+    /// Two values that speak for a state: nothing at all where that is well, else beyond the threshold by so much that nobody doubts it.
+    fn values_of(&self, state: AlarmState) -> Vec<f64> {
+        let speaks = |value: f64| self.comparison.breaches(value, self.threshold) == (state == AlarmState::Alarm);
+        let beyond = [self.threshold + 4.2, self.threshold - 4.2];
+        let first = [if state == AlarmState::Ok { 0.0 } else { beyond[0] }, self.threshold, beyond[0], beyond[1]];
+        match (state, first.into_iter().find(|value| speaks(*value))) {
+            (AlarmState::InsufficientData, _) | (_, None) => Vec::new(),
+            (_, Some(value)) => vec![value; 2],
+        }
+    }
+}
+
+/// Evaluates a copy of the alarm on the values alone. An alarm on an expression is taken for one on a single metric then: the values are
+/// those of its result.
+fn measured(alarm: &Alarm, state: AlarmState, values: &[f64], at_ms: i64) -> Option<(String, String)> {
+    let Kind::Metric(metric) = &alarm.kind else { return None };
+    let count = values.len().max(1);
+    let properties = json!({
+        "AlarmName": alarm.name, "Namespace": "Told", "MetricName": "Told", "Statistic": "Sum",
+        "Period": metric.period_ms / 1000, "EvaluationPeriods": count, "DatapointsToAlarm": count,
+        "Threshold": metric.threshold, "ComparisonOperator": metric.comparison.name(),
+    });
+    let mut alone = CloudWatch::new();
+    alone.put_alarm(&properties, at_ms).ok()?;
+    let last = at_ms - at_ms.rem_euclid(60_000);
+    for (age, value) in (1_i64..).zip(values) {
+        let start = last - age * metric.period_ms;
+        alone.put("Told", "Told", BTreeMap::new(), start, *value, "None");
+    }
+    let found = alone.metric_verdict(&alarm.name, at_ms)?;
+    if found.value == state {
+        return Some((found.reason, found.reason_data.unwrap_or_default()));
+    }
+    // The values do not speak for the state: somebody has set it by hand.
+    Some((format!("Set to {state} with SetAlarmState"), found.reason_data.unwrap_or_default()))
 }
 
 /// A notification writes the statistic of an alarm on one metric in capitals, and says which kind it is.

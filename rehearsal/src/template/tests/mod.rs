@@ -2,6 +2,7 @@
 
 mod functions;
 mod intrinsics;
+mod metric_filters;
 mod refusals;
 mod schedules;
 

@@ -6,12 +6,32 @@ use std::collections::BTreeMap;
 use domain::deployment::{Platform, Status};
 use domain::time::Timestamp;
 
-use super::{ALARM_POLL, REROUTE, Record, SAMPLE_EXECUTION, STEP, Step, deployment_id, lifecycle};
+use super::{ALARM_POLL, REROUTE, Record, SAMPLE_EXECUTION, STEP, Step, lifecycle};
 use crate::scenario::Plan;
 use crate::timeline::Tone;
 use crate::world::landscape::Version;
 use crate::world::metrics::more_group_alarms;
 use crate::world::{Happening, World, shift};
+
+/// The lifecycle events of a deployment.
+pub(crate) fn events_of(platform: Platform, test_listener: bool) -> &'static [&'static str] {
+    match (platform, test_listener) {
+        (Platform::Lambda, _) => &["BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"],
+        (_, true) => &[
+            "BeforeInstall",
+            "Install",
+            "AfterInstall",
+            "AllowTestTraffic",
+            "AfterAllowTestTraffic",
+            "BeforeAllowTraffic",
+            "AllowTraffic",
+            "AfterAllowTraffic",
+        ],
+        (_, false) => {
+            &["BeforeInstall", "Install", "AfterInstall", "BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"]
+        }
+    }
+}
 
 impl World {
     /// Creates a deployment as `CreateDeployment` would; gives its id.
@@ -37,7 +57,7 @@ impl World {
         let old = service.serving();
         let number = service.versions.iter().map(|version| version.number).max().unwrap_or_default() + 1;
         let old_group = service.versions.get(old).map_or(0, |version| version.target_group);
-        let id = id.unwrap_or_else(|| deployment_id(self.engine.order.len()));
+        let id = id.unwrap_or_else(|| self.engine.next_id());
         let git_sha = plan.description.split_whitespace().find_map(|word| word.strip_prefix("git_sha="));
         let version = Version {
             number,
@@ -51,6 +71,7 @@ impl World {
             target_group: 1 - old_group,
             alive: plan.platform == Platform::Lambda,
             error_debt: 0.0,
+            again: 0,
         };
         let sha = version.git_sha.clone();
         service.versions.push(version);
@@ -58,22 +79,7 @@ impl World {
         service.test_traffic = plan.test_traffic;
         service.test_rules.clone_from(&plan.test_rules);
         service.stray_share = plan.alias_sends;
-        let names: &[&'static str] = match (plan.platform, plan.test_listener) {
-            (Platform::Lambda, _) => &["BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"],
-            (_, true) => &[
-                "BeforeInstall",
-                "Install",
-                "AfterInstall",
-                "AllowTestTraffic",
-                "AfterAllowTestTraffic",
-                "BeforeAllowTraffic",
-                "AllowTraffic",
-                "AfterAllowTraffic",
-            ],
-            (_, false) => {
-                &["BeforeInstall", "Install", "AfterInstall", "BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"]
-            }
-        };
+        let names = events_of(plan.platform, plan.test_listener);
         let usual = || {
             BTreeMap::from([
                 ("BeforeAllowTraffic".to_owned(), "CodeDeployHook_before-allow-traffic".to_owned()),
@@ -113,6 +119,11 @@ impl World {
             reroute: plan.rollback_takes.map_or(REROUTE, |span| span.0),
             rollback_fails: plan.rollback_fails,
             is_past: false,
+            given_spec: None,
+            is_string: false,
+            brings_back: false,
+            override_alarms: None,
+            fails: None,
         };
         let what = format!(
             "creates deployment {id} of {} ({}, {})",
@@ -125,16 +136,21 @@ impl World {
         );
         self.engine.add(record);
         self.tell_traffic(&plan.service, Tone::Plain, what, 0.0);
-        self.announce(&id, "START");
-        self.schedule(STEP, Happening::Engine(id.clone(), Step::Event(0)));
         if let Some(after) = plan.stopped_by_person_after {
             self.schedule(after.0, Happening::PersonStops(id.clone()));
         }
-        let red = plan.group_alarms.iter().find(|alarm| self.is_red(alarm)).cloned();
-        if let Some(alarm) = red {
-            self.schedule(ALARM_POLL, Happening::NativeStop(id.clone(), alarm));
-        }
+        self.launch(&id);
         Ok(id)
+    }
+
+    /// Lets a deployment begin. CodeDeploy stops it soon when one of its alarms is red already.
+    pub(crate) fn launch(&mut self, id: &str) {
+        self.announce(id, "START");
+        self.schedule(STEP, Happening::Engine(id.to_owned(), Step::Event(0)));
+        let alarms = self.engine.get(id).map(|record| record.group_alarms.clone()).unwrap_or_default();
+        if let Some(alarm) = alarms.into_iter().find(|alarm| self.is_red(alarm)) {
+            self.schedule(ALARM_POLL, Happening::NativeStop(id.to_owned(), alarm));
+        }
     }
 
     /// Opens the world for `events/`: the deployments that the sample events name wait for their hooks' answers.

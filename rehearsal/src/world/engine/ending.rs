@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::deployment::{Platform, Status};
 use domain::time::spoken;
 
-use super::{ALARM_POLL, Record, STEP, Step, deployment_id, lifecycle};
+use super::{ALARM_POLL, Record, STEP, Step, lifecycle};
 use crate::timeline::{Tone, Who};
 use crate::world::{Happening, World};
 
@@ -73,7 +73,8 @@ impl World {
         let installed = record.platform == Platform::Lambda
             || record.events.iter().any(|event| event.name == "Install" && event.status == "Succeeded");
         // Of a group's first deployment there is no earlier revision; AWS does not say what happens then.
-        let rolls_back = record.auto_rollback && installed && !record.is_rollback() && !record.first;
+        let rolls_back =
+            record.auto_rollback && installed && !record.is_rollback() && !record.first && record.fails.is_none();
         let verb = if stopped { "is stopped" } else { "failed" };
         self.tell(Who::CodeDeploy, Tone::Bad, format!("deployment {id} {verb}: {code}: {message}"));
         if rolls_back {
@@ -96,7 +97,7 @@ impl World {
 
     pub(crate) fn roll_back(&mut self, id: &str) {
         let Some(original) = self.engine.get(id).cloned() else { return };
-        let rollback = deployment_id(self.engine.order.len());
+        let rollback = self.engine.next_id();
         let (configuration, names): (&str, &[&'static str]) = match original.platform {
             Platform::Lambda => {
                 ("CodeDeployDefault.LambdaAllAtOnce", &["BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"])
@@ -132,6 +133,9 @@ impl World {
             execution: None,
             stopping: false,
             group_alarms: Vec::new(),
+            given_spec: None,
+            brings_back: false,
+            override_alarms: None,
             ..original
         };
         self.engine.add(record);

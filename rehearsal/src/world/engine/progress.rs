@@ -33,8 +33,12 @@ impl World {
     pub(crate) fn begin_event(&mut self, id: &str, index: usize) {
         let (now, run_in_rollback) = (self.now, self.scenario.assume.hooks_run_in_rollback);
         let Some(record) = self.engine.get_mut(id) else { return };
+        if let Some((code, message)) = record.fails.clone() {
+            return self.end_badly(id, Status::Failed, code, &message);
+        }
         let rollback = record.is_rollback();
         let (reroute, rollback_fails) = (record.reroute, record.rollback_fails);
+        let returns = rollback || record.brings_back;
         let (platform, configuration) = (record.platform, record.configuration.clone());
         let Some(event) = record.events.get_mut(index) else { return };
         event.status = "InProgress";
@@ -51,13 +55,13 @@ impl World {
             return;
         }
         match name {
-            "AllowTraffic" if rollback && rollback_fails => {
+            "AllowTraffic" if returns && rollback_fails => {
                 self.schedule(reroute, Happening::Engine(id.to_owned(), Step::Broken));
             }
             "AllowTraffic" => {
                 if let Ok(steps) = shift::steps(&configuration) {
                     for (position, (after, _)) in steps.iter().enumerate() {
-                        let pause = if rollback { reroute } else { STEP };
+                        let pause = if returns { reroute } else { STEP };
                         self.schedule(pause + *after, Happening::Engine(id.to_owned(), Step::Shift(index, position)));
                     }
                 }
@@ -224,7 +228,7 @@ impl World {
         let Some(record) = self.engine.get(id) else { return };
         let steps = shift::steps(&record.configuration).unwrap_or_default();
         let Some((_, weight)) = steps.get(position).copied() else { return };
-        let rollback = record.is_rollback();
+        let (rollback, brings_back) = (record.is_rollback(), record.brings_back);
         let (new, old, service) = (record.new, record.old, record.service.clone());
         self.set_weight(&service, new, old, weight);
         if let Some(record) = self.engine.get_mut(id) {
@@ -233,6 +237,10 @@ impl World {
         if rollback {
             let what = "AllowTraffic: all production traffic is back on the old version";
             self.tell_traffic(&service, Tone::Good, what, 0.0);
+        } else if brings_back {
+            let what = format!("AllowTraffic: {weight:.0} % of production traffic back on the earlier version");
+            let tone = if weight >= 100.0 { Tone::Good } else { Tone::Plain };
+            self.tell_traffic(&service, tone, what, 100.0 - weight);
         } else {
             let what = format!("AllowTraffic: {weight:.0} % of production traffic on the new version");
             self.tell_traffic(&service, Tone::Plain, what, weight);
