@@ -39,9 +39,21 @@ enum Seen {
 }
 
 impl Pursuit {
-    pub(crate) fn new(deployment: Deployment, subject: Subject<'_>) -> Self {
+    /// Of a deployment that was stopped.
+    pub(crate) fn of_stopped(deployment: &Deployment, subject: Subject<'_>) -> Self {
+        let observed = format!("`{}` was stopped and has not been looked at since", deployment.id);
+        Self::new(deployment.clone(), observed, subject)
+    }
+
+    /// Of a deployment that had ended, whose predecessor is deployed again by another one that Greenlight has created.
+    pub(crate) fn of_redeployed(deployment: &Deployment, by: DeploymentId, subject: Subject<'_>) -> Self {
+        let observed = format!("`{by}` was created and has not been looked at since");
+        Self::new(Deployment { rolled_back_by: Some(by), ..deployment.clone() }, observed, subject)
+    }
+
+    fn new(deployment: Deployment, observed: String, subject: Subject<'_>) -> Self {
         Self {
-            observed: format!("`{}` was stopped and has not been looked at since", deployment.id),
+            observed,
             deployment,
             service: subject.service.map(|service| service.name.clone()),
             environment: subject.service.map(|service| service.environment.clone()),
@@ -62,7 +74,7 @@ impl Pursuit {
             self.deployment = codedeploy.deployment(&self.deployment.id).await?;
         }
         let Deployment { id, status, .. } = &self.deployment;
-        if *status == Status::Succeeded {
+        if *status == Status::Succeeded && self.rollback().is_none() {
             return Ok(Seen::NotRestored(format!(
                 "`{id}` succeeded before it could be stopped, so nothing rolls it back"
             )));
@@ -122,8 +134,8 @@ fn share(target: &Target) -> Option<String> {
 }
 
 /// Follows all of them at once; gives back how each ended and what of that could not be published.
-pub(crate) async fn follow<C: Deployments, O: Outbox>(
-    ports: &Ports<C, O>,
+pub(crate) async fn follow<C: Deployments, O: Outbox, A>(
+    ports: &Ports<C, O, A>,
     mut open: Vec<Pursuit>,
     invocation: &Invocation,
 ) -> (Vec<TrafficRestored>, Vec<Notice>) {
