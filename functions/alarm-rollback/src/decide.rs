@@ -2,25 +2,40 @@
 //!
 //! The first row that applies decides:
 //!
-//! | # | the alarm, the configuration, the deployment | decision |
+//! | # | the alarm, the configuration, the deployment, what was done before | decision |
 //! | --- | --- | --- |
 //! | 1 | the alarm did not go to ALARM | ignore |
 //! | 2 | it was in ALARM before, and its actions were not suppressed then | ignore |
 //! | 3 | its actions are suppressed: CloudWatch sends the event all the same | ignore |
-//! | 4 | no service names it in the configuration | ignore |
-//! | 5 | no deployment of the service is in flight | alert |
-//! | 6 | the deployment in flight is itself a rollback: it is never stopped | alert |
-//! | 7 | its configured action is `alert` | alert |
-//! | 8 | the alarm was red before the deployment began, which therefore is not its cause | alert |
-//! | 9 | else | stop and roll back |
+//! | 4 | it is an alarm of another account or region | alert; ignore where no service names it |
+//! | 5 | no service names it, nor does a tag, nor a deployment group whose deployment is in flight | ignore |
+//! | 6 | its tags cannot be understood | alert |
+//! | 7 | its tag names another environment than the service has | alert |
+//! | | *a deployment of the group is in flight, or was when it was looked for* | |
+//! | 8 | it is itself a rollback: one is never stopped | alert |
+//! | 9 | it is being stopped already, or has just ended without Greenlight | alert |
+//! | 10 | the alarm's action is `alert` | alert |
+//! | 11 | the alarm was red before the deployment began, which therefore is not its cause | alert |
+//! | 12 | the group was rolled back as often as its limit allows | alert, and page |
+//! | 13 | else | stop and roll back |
+//! | | *no deployment of the group is in flight* | |
+//! | 14 | the alarm's action is `alert`, or the service has no `late_rollback` | alert |
+//! | 15 | the group's last deployment did not succeed, is a rollback, ended before the window, or began when the alarm was red | alert |
+//! | 16 | the group was rolled back as often as its limit allows | alert, and page |
+//! | 17 | no version is known that was good before | alert, and page |
+//! | 18 | else | deploy that version again |
+
+mod words;
 
 use domain::alarm::AlarmState;
-use domain::config::{AlarmAction, Service};
-use domain::deployment::{Deployment, DeploymentId};
+use domain::config::{AlarmAction, LateRollback, RollbackLimit, Service};
+use domain::deployment::{Deployment, GroupName, Revision, Status};
 use domain::events::Decision;
-use domain::time::spoken;
+use domain::time::{Timestamp, spoken};
 
 use crate::event::Transition;
+pub use words::{busy, could_not, foreign, malformed, too_late, unconfigured};
+pub(crate) use words::{by_hand, candidates};
 
 /// A decision with what a person needs to understand it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +46,93 @@ pub struct Decided {
     pub reason: String,
     /// What a person can do next.
     pub next_step: String,
+    /// Whether a person has to act now, since Greenlight does not.
+    pub page: bool,
 }
 
 impl Decided {
     fn new(decision: Decision, reason: String, next_step: impl Into<String>) -> Self {
-        Self { decision, reason, next_step: next_step.into() }
+        Self { decision, reason, next_step: next_step.into(), page: false }
     }
+
+    fn paging(self) -> Self {
+        Self { page: true, ..self }
+    }
+}
+
+/// Whom an alarm concerns, and what is wanted there.
+#[derive(Clone, Debug)]
+pub struct Concern<'a> {
+    /// The deployment group.
+    pub group: GroupName,
+    /// The service that it deploys, where the configuration has one.
+    pub service: Option<&'a Service>,
+    /// What is wanted: by the service that names the alarm, else by the alarm's tag.
+    pub action: AlarmAction,
+    /// The environment that the alarm's tag names.
+    pub tagged_environment: Option<String>,
+    /// Whether nobody but the group's own list of alarms says so: CodeDeploy acts on that by itself.
+    pub is_codedeploys: bool,
+}
+
+impl Concern<'_> {
+    /// How people call it.
+    pub fn name(&self) -> String {
+        self.service.map_or_else(|| self.group.to_string(), |service| service.name.clone())
+    }
+
+    /// The service's environment, or the one that the alarm's tag names.
+    pub fn environment(&self) -> Option<&str> {
+        self.service.map(|service| service.environment.as_str()).or(self.tagged_environment.as_deref())
+    }
+
+    /// After how many rollbacks the next one is left to a person.
+    pub fn limit(&self) -> RollbackLimit {
+        self.service.map(|service| service.rollback_limit).unwrap_or_default()
+    }
+
+    /// Within what an ended deployment may be rolled back for this alarm.
+    pub fn late(&self) -> Option<LateRollback> {
+        self.service.and_then(|service| service.late_rollback).filter(|_| self.action == AlarmAction::Rollback)
+    }
+
+    /// The other environment that the alarm belongs to, if it does.
+    pub fn other_environment(&self) -> Option<(&str, &str)> {
+        let (tagged, own) = (self.tagged_environment.as_deref()?, self.service?.environment.as_str());
+        (tagged != own).then_some((tagged, own))
+    }
+}
+
+/// A version that was good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Good {
+    /// The deployment that brought it.
+    pub deployment: Deployment,
+    /// What its AppSpec names.
+    pub revision: Revision,
+}
+
+/// What was found of the group's deployments.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// One that was in flight when it was looked for.
+    InFlight(&'a Deployment),
+    /// None.
+    Nothing {
+        /// The group's last deployment; looked for where the service has `late_rollback`.
+        last: Option<&'a Deployment>,
+        /// The version that was good before it, or why there is none; looked for where rows 14 and 15 leave it to that.
+        good: Result<&'a Good, &'a str>,
+    },
+}
+
+/// What was done before.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// Now, by the function's clock.
+    pub now: Timestamp,
+    /// How many other deployments of the group were rolled back within the window of its limit; `None` when the ledger did not tell.
+    pub rollbacks: Option<usize>,
 }
 
 /// Rows 1 to 3: what the alarm alone decides, before anything is read.
@@ -61,34 +157,27 @@ pub fn ignored(transition: &Transition) -> Option<Decided> {
     )
 }
 
-/// Row 4: no service names the alarm.
-pub fn unconfigured(transition: &Transition) -> Decided {
-    let reason = format!("no service in the configuration names the alarm `{}`", transition.alarm.name);
-    Decided::new(
-        Decision::Ignore,
-        reason,
-        "to have it acted on, name it below `alarms` of a service in `greenlight.yaml`",
-    )
+/// Rows 7 to 18: what the alarm means for a deployment group that it concerns.
+pub fn decide(transition: &Transition, concern: &Concern<'_>, found: Found<'_>, before: Before) -> Decided {
+    let (alarm, name) = (&transition.alarm.name, concern.name());
+    if let Some((tagged, own)) = concern.other_environment() {
+        let reason = format!(
+            "`{alarm}` went to ALARM, but its tag `greenlight:environment` says `{tagged}`, and `{name}` is `{own}`; an alarm of another \
+             environment stops nothing"
+        );
+        let next_step = "correct the alarm's tag, or take the alarm out of the service in `greenlight.yaml`";
+        return Decided::new(Decision::Alert, reason, next_step);
+    }
+    match found {
+        Found::InFlight(deployment) => in_flight(transition, concern, deployment, before),
+        Found::Nothing { last, good } => nothing_in_flight(transition, concern, (last, good), before),
+    }
 }
 
-/// Rows 5 to 9: what the alarm means for a service that names it, with one of its deployments in flight or none.
-pub fn decide(
-    transition: &Transition,
-    service: &Service,
-    action: AlarmAction,
-    in_flight: Option<&Deployment>,
-) -> Decided {
-    let (alarm, name) = (&transition.alarm.name, &service.name);
+/// Rows 8 to 13.
+fn in_flight(transition: &Transition, concern: &Concern<'_>, deployment: &Deployment, before: Before) -> Decided {
+    let (alarm, name, id) = (&transition.alarm.name, concern.name(), &deployment.id);
     let alert = |reason, next_step: String| Decided::new(Decision::Alert, reason, next_step);
-    let Some(deployment) = in_flight else {
-        return alert(
-            format!("`{alarm}` went to ALARM and no deployment of `{name}` is in flight, so there is nothing to stop"),
-            format!(
-                "look at what else has changed; if the last deployment of `{name}` is the cause, deploy the version before it"
-            ),
-        );
-    };
-    let id = &deployment.id;
     if deployment.is_rollback() {
         let of = deployment.rolls_back.as_ref().map(|of| format!(" of `{of}`")).unwrap_or_default();
         return alert(
@@ -97,7 +186,13 @@ pub fn decide(
                 .to_owned(),
         );
     }
-    if action == AlarmAction::Alert {
+    if let Some(why) = ends_without_us(deployment) {
+        return alert(
+            format!("`{alarm}` went to ALARM, and the deployment `{id}` of `{name}` {why}, which was not Greenlight"),
+            format!("see that its rollback ends well: `aws deploy get-deployment --deployment-id {id}` names it"),
+        );
+    }
+    if concern.action == AlarmAction::Alert {
         return alert(
             format!(
                 "`{alarm}` went to ALARM during the deployment `{id}` of `{name}`; its configured action is `alert`"
@@ -106,51 +201,158 @@ pub fn decide(
         );
     }
     let began = deployment.started.or(deployment.created);
-    match (transition.since, began) {
-        (Some(red), Some(began)) if red < began => alert(
+    if let Some((red, began)) = red_before(transition, began) {
+        return alert(
             format!(
                 "`{alarm}` is in ALARM since {}, {} before the deployment `{id}` of `{name}` began, which is therefore not its cause",
                 red.time_of_day(),
                 spoken(began.since(red)),
             ),
             format!("look at what was wrong before; {}", by_hand(id)),
-        ),
-        (red, began) => {
-            let after = red.zip(began).map(|(red, began)| format!("{} after", spoken(red.since(began))));
-            let revision = &deployment.revision;
-            let is_known = revision.task_definition.is_some() || revision.lambda_version.is_some();
-            let reason = format!(
-                "`{alarm}` went to ALARM {} the deployment `{id}` of `{name}`{} began",
-                after.as_deref().unwrap_or("after"),
-                if is_known { format!(" to {}", revision.spoken()) } else { String::new() },
+        );
+    }
+    let after = transition.since.zip(began).map(|(red, began)| format!("{} after", spoken(red.since(began))));
+    let reason = format!(
+        "`{alarm}` went to ALARM {} the deployment `{id}` of `{name}`{} began",
+        after.as_deref().unwrap_or("after"),
+        to(&deployment.revision),
+    );
+    if let Some(limited) = limited(&reason, concern, before, &by_hand(id)) {
+        return limited;
+    }
+    let next_step = "see that all traffic is on the old version again, which is told within 2 minutes; find the cause before the same version \
+                     is deployed again";
+    Decided::new(Decision::StopAndRollBack, uncounted(reason, before), next_step)
+}
+
+/// Rows 14 to 18.
+fn nothing_in_flight(
+    transition: &Transition,
+    concern: &Concern<'_>,
+    (last, good): (Option<&Deployment>, Result<&Good, &str>),
+    before: Before,
+) -> Decided {
+    let (alarm, name) = (&transition.alarm.name, concern.name());
+    let reason = format!("`{alarm}` went to ALARM and no deployment of `{name}` is in flight");
+    let bad = match late(transition, concern, last, before.now) {
+        Ok(bad) => bad,
+        Err(why) => {
+            let next_step = format!(
+                "look at what else has changed; if the last deployment of `{name}` is the cause, deploy the version before it ({})",
+                candidates(&concern.group)
             );
-            let next_step = "see that all traffic is on the old version again, which is told within 2 minutes; find the \
-                             cause before the same version is deployed again";
-            Decided::new(Decision::StopAndRollBack, reason, next_step)
+            return Decided::new(Decision::Alert, format!("{reason}, {why}"), next_step);
+        }
+    };
+    let id = &bad.id;
+    let ended = bad.completed.map(|at| spoken(transition.alarm.changed_at.unwrap_or(before.now).since(at)));
+    let reason = format!(
+        "`{alarm}` went to ALARM {} after the deployment `{id}` of `{name}`{} had ended",
+        ended.unwrap_or_default(),
+        to(&bad.revision)
+    );
+    let deploy = format!("deploy the version before `{id}` now: {}", candidates(&concern.group));
+    if let Some(limited) = limited(&reason, concern, before, &deploy) {
+        return limited;
+    }
+    match good {
+        Err(why) => Decided::new(Decision::Alert, format!("{reason}, but {why}"), deploy).paging(),
+        Ok(good) => {
+            let from = &good.deployment.id;
+            let what = to(&good.revision);
+            let reason =
+                format!("{reason}; {what} is deployed again, as by `{from}`", what = what.trim_start_matches(" to "));
+            let next_step = "see that all traffic is on that version again, which is told as soon as it is; find the cause before the same \
+                             version is deployed again";
+            Decided::new(Decision::RedeployPrevious, uncounted(reason, before), next_step)
         }
     }
 }
 
-/// The decision was to stop, and CodeDeploy says that the deployment had ended well in the meantime.
-pub fn too_late(decided: &Decided, id: &DeploymentId) -> Decided {
-    Decided::new(
-        Decision::Alert,
-        format!("{}; it had succeeded before it could be stopped", decided.reason),
-        format!("deploy the version before `{id}`: what has ended well is not rolled back by itself"),
-    )
+/// Rows 14 and 15: the ended deployment that the alarm is held against, or why there is none, as it reads after a comma.
+///
+/// # Errors
+/// Why there is none.
+pub fn late<'d>(
+    transition: &Transition,
+    concern: &Concern<'_>,
+    last: Option<&'d Deployment>,
+    now: Timestamp,
+) -> Result<&'d Deployment, String> {
+    let Some(late) = concern.late() else { return Err("so there is nothing to stop".to_owned()) };
+    let window = spoken(late.window.0);
+    let none = || format!("and none has ended in the {window} before, so there is nothing to roll back");
+    let last = last.ok_or_else(none)?;
+    let (id, word) = (&last.id, last.status.as_str());
+    if last.is_rollback() {
+        return Err(format!(
+            "and the last one, `{id}`, was itself a rollback, so the version before it is back already"
+        ));
+    }
+    if last.status != Status::Succeeded {
+        return Err(format!("and the last one, `{id}`, is `{word}`, so the version before it serves"));
+    }
+    let red = transition.alarm.changed_at.unwrap_or(now);
+    if last.completed.is_none_or(|at| red.since(at) > late.window.0) {
+        return Err(format!(
+            "and the last one, `{id}`, ended more than {window} before, so it is not held to be the cause"
+        ));
+    }
+    if let Some((red, began)) = red_before(transition, last.started.or(last.created)) {
+        let earlier = spoken(began.since(red));
+        return Err(format!(
+            "and the alarm was red {earlier} before the last one, `{id}`, began, which is therefore not its cause"
+        ));
+    }
+    Ok(last)
 }
 
-/// What was decided could not be done, and trying again will not help.
-pub fn could_not(reason: &str, error: &str, id: Option<&DeploymentId>) -> Decided {
-    let next_step = match id {
-        Some(id) => format!("now: {}; then mend the cause named above", by_hand(id)),
-        None => "look for a deployment in flight and stop it by hand; then mend the cause named above".to_owned(),
-    };
-    Decided::new(Decision::Alert, format!("{reason}, but {error}"), next_step)
+/// Since when the alarm was red, where that is before the deployment began.
+fn red_before(transition: &Transition, began: Option<Timestamp>) -> Option<(Timestamp, Timestamp)> {
+    transition.since.zip(began).filter(|(red, began)| red < began)
 }
 
-fn by_hand(id: &DeploymentId) -> String {
-    format!("to roll back by hand: `aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled`")
+/// Rows 12 and 16.
+fn limited(reason: &str, concern: &Concern<'_>, before: Before, by_hand: &str) -> Option<Decided> {
+    let limit = concern.limit();
+    let made = before.rollbacks.filter(|made| *made >= limit.rollbacks as usize)?;
+    let (name, window) = (concern.name(), spoken(limit.window.0));
+    let times = domain::text::count(made, "time");
+    let reason = format!(
+        "{reason}, but `{name}` was rolled back {times} within {window}, which is its limit; one more rollback would not cure it, so it is left \
+         to a person"
+    );
+    let next_step =
+        format!("now: find out what brings it back to ALARM each time, and hold further deployments; {by_hand}");
+    Some(Decided::new(Decision::Alert, reason, next_step).paging())
+}
+
+fn uncounted(reason: String, before: Before) -> String {
+    match before.rollbacks {
+        Some(_) => reason,
+        None => format!("{reason}; how often it was rolled back before is not known, as the table did not answer"),
+    }
+}
+
+/// Row 9: why the deployment ends without Greenlight, as it reads after its name.
+fn ends_without_us(deployment: &Deployment) -> Option<String> {
+    let rollback =
+        deployment.rolled_back_by.as_ref().map(|by| format!(" and is rolled back by `{by}`")).unwrap_or_default();
+    let error = deployment.error.as_ref().map(|error| format!(" ({})", error.code)).unwrap_or_default();
+    match &deployment.status {
+        Status::Failed => Some(format!("has failed{error}{rollback}")),
+        Status::Stopped => Some(format!("has been stopped{error}{rollback}")),
+        // CodeDeploy tells the cause and the rollback of a deployment that it has given up.
+        _ if deployment.error.is_some() || deployment.rolled_back_by.is_some() => {
+            Some(format!("is being stopped already{error}{rollback}"))
+        }
+        _ => None,
+    }
+}
+
+fn to(revision: &Revision) -> String {
+    let is_known = revision.task_definition.is_some() || revision.lambda_version.is_some();
+    if is_known { format!(" to {}", revision.spoken()) } else { String::new() }
 }
 
 #[cfg(test)]

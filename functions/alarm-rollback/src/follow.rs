@@ -15,12 +15,12 @@ use std::time::Duration;
 use domain::deployment::DeploymentId;
 use domain::events::{ChangedState, Notice, StateChange, TrafficRestored};
 use domain::lease::{self, Taken};
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError};
+use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use domain::time::{Timestamp, spoken};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{Act, LEASE, list};
+use crate::{Act, CodeDeploy, LEASE, list};
 pub(crate) use pursuit::{Follower, Pursuit, Seen, key};
 
 /// What is promised: back within 2 minutes, counted from the event's arrival.
@@ -112,11 +112,12 @@ impl Chase {
     }
 }
 
-impl<C, O, L> Act<'_, C, O, L>
+impl<C, O, L, A> Act<'_, C, O, L, A>
 where
-    C: Deployments + DeploymentStopper,
+    C: CodeDeploy,
     O: Outbox,
     L: Ledger,
+    A: AlarmTags,
 {
     /// Takes up a pursuit. It is noted first, so that another invocation can go on with it should this one die.
     pub(crate) async fn pursue(&mut self, pursuit: Pursuit) {

@@ -2,19 +2,24 @@
 //! tells why, and follows it until all traffic is on the old version. Knows nothing of AWS's SDK or of Slack.
 //!
 //! Events arrive twice, late and in several shapes, and processes die. Entries in the ledger keep what follows from them single
-//! and whole: one per deployment that is stopped (`stop/…`, see `stop.rs`), one per transition (`alarm/…`, see `tell.rs`), one per
-//! deployment group with what is followed there (`pursuit/…`, see `follow.rs`), and one per alarm with what was told of it (`opened/…`,
-//! see `resolve.rs`).
+//! and whole: one per deployment that is stopped (`stop/…`, see `stop.rs`), one per deployment that is rolled back after its end (`late/…`,
+//! see `late.rs`), one per transition (`alarm/…`, see `tell.rs`), one per deployment group with its rollbacks (`rollbacks/…`, see
+//! `limit.rs`), one per group with what is followed there (`pursuit/…`, see `follow.rs`), and one per alarm with what was told of it
+//! (`opened/…`, see `resolve.rs`).
 
 pub mod decide;
 pub mod event;
 mod follow;
+mod group;
+mod late;
+mod limit;
 mod list;
 mod resolve;
 pub mod rolling;
 mod stop;
 mod tell;
 mod wake;
+mod which;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,27 +28,38 @@ use anyhow::bail;
 use clock::Clock;
 use domain::alarm::AlarmState;
 use domain::config::{AlarmAction, Config, Service};
-use domain::deployment::{Deployment, GroupName, Status};
-use domain::events::{Decision, Notice};
+use domain::deployment::{Deployment, DeploymentId, GroupName, Revision, Status};
+use domain::events::Notice;
 use domain::lease::Holder;
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, RollingServices};
+use domain::ports::{
+    AlarmTags, DeploymentRecords, DeploymentStopper, Deployments, Ledger, Outbox, PortError, Redeployer,
+    RollingServices,
+};
 use domain::time::Timestamp;
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
 
-use decide::Decided;
+use decide::{Concern, Decided};
 use event::Transition;
 use follow::{Chase, Visit};
 use rolling::Roll;
 use wake::WakeUp;
+use which::Place;
+
+/// Everything of CodeDeploy that rolling back takes.
+pub trait CodeDeploy: Deployments + DeploymentRecords + DeploymentStopper + Redeployer {}
+
+impl<T: Deployments + DeploymentRecords + DeploymentStopper + Redeployer> CodeDeploy for T {}
 
 /// What the function acts through.
 #[derive(Clone)]
-pub struct Ports<C, O> {
-    /// CodeDeploy's record and its stop button.
+pub struct Ports<C, O, A> {
+    /// CodeDeploy's record, its stop button and its deployments.
     pub codedeploy: C,
     /// Where decisions and endings are told.
     pub outbox: O,
+    /// The tags on alarms.
+    pub alarms: A,
     /// The clock.
     pub clock: Clock,
 }
@@ -60,10 +76,6 @@ pub struct Settings<L> {
 /// The statuses of a deployment that can still be stopped (`ListDeployments`, CodeDeploy API reference).
 const IN_FLIGHT: [Status; 5] = [Status::Created, Status::Queued, Status::InProgress, Status::Baking, Status::Ready];
 
-/// CodeDeploy runs one deployment per group at a time, so more than this many in flight are not looked at: an alarm costs a bounded
-/// number of calls.
-const MOST_IN_FLIGHT: usize = 3;
-
 /// How long one thing that is done once may take: longer than a call with all its retries (20 s), shorter than Lambda waits before it
 /// tries again (a minute). The invocation's own deadline would be too late: this function follows a rollback for minutes.
 const LEASE: Duration = Duration::from_secs(40);
@@ -73,17 +85,18 @@ const LEASE: Duration = Duration::from_secs(40);
 /// # Errors
 /// When the settings are unusable, the event is no alarm, or something that is needed did not work: Lambda tries again, and in the end
 /// the event goes to the dead-letter queue. What was done by then is not done twice.
-pub async fn handle<C, E, O, L>(
-    ports: &Ports<C, O>,
+pub async fn handle<C, E, O, L, A>(
+    ports: &Ports<C, O, A>,
     ecs: &E,
     settings: &Result<Settings<L>, SettingError>,
     invocation: &Invocation,
 ) -> anyhow::Result<Value>
 where
-    C: Deployments + DeploymentStopper,
+    C: CodeDeploy,
     E: RollingServices,
     O: Outbox,
     L: Ledger,
+    A: AlarmTags,
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
     let (voice, memory) = ((&ports.outbox, &ports.clock), (&settings.ledger, &settings.config));
@@ -128,14 +141,18 @@ where
 }
 
 /// One invocation's work so far.
-struct Act<'a, C, O, L> {
-    ports: &'a Ports<C, O>,
+struct Act<'a, C, O, L, A> {
+    ports: &'a Ports<C, O, A>,
     settings: &'a Settings<L>,
     request_id: &'a str,
     /// When the event arrived.
     arrived: Timestamp,
     /// When Lambda ends the process.
     deadline: Timestamp,
+    /// Where the function runs.
+    place: Place,
+    /// The environment that the alarm's tag names, once it was looked for.
+    environment: Option<Option<String>>,
     summary: Vec<Value>,
     /// What is to be followed.
     chases: Vec<Chase>,
@@ -151,17 +168,41 @@ struct Act<'a, C, O, L> {
 struct Subject<'a> {
     transition: &'a Transition,
     service: Option<&'a Service>,
+    group: Option<&'a GroupName>,
+    /// The environment that the alarm's tag names.
+    environment: Option<&'a str>,
     deployment: Option<&'a Deployment>,
+    /// Whether it is no matter for people when Greenlight may not act: nobody but CodeDeploy's own list asks it to.
+    is_codedeploys: bool,
+    /// The deployment that Greenlight has created, and the version that it brings back.
+    restored: Option<(&'a DeploymentId, &'a Revision)>,
 }
 
-impl<'a, C, O, L> Act<'a, C, O, L> {
-    fn new(ports: &'a Ports<C, O>, settings: &'a Settings<L>, invocation: &'a Invocation) -> Self {
+impl<'a> Subject<'a> {
+    /// A transition of which nothing more is known.
+    fn of(transition: &'a Transition) -> Self {
+        Self {
+            transition,
+            service: None,
+            group: None,
+            environment: None,
+            deployment: None,
+            is_codedeploys: false,
+            restored: None,
+        }
+    }
+}
+
+impl<'a, C, O, L, A> Act<'a, C, O, L, A> {
+    fn new(ports: &'a Ports<C, O, A>, settings: &'a Settings<L>, invocation: &'a Invocation) -> Self {
         Self {
             ports,
             settings,
             request_id: &invocation.request_id,
             arrived: invocation.arrived,
             deadline: invocation.deadline,
+            place: Place::of(&invocation.function_arn),
+            environment: None,
             summary: Vec::new(),
             chases: Vec::new(),
             marked: BTreeSet::new(),
@@ -178,40 +219,48 @@ impl<'a, C, O, L> Act<'a, C, O, L> {
     /// What the subject is about was handled before, perhaps by a process that died: its pursuits are gone on with when everything else is done.
     fn mark(&mut self, subject: Subject<'_>) {
         let group = subject.deployment.map(|deployment| &deployment.group);
-        let group = group.or(subject.service.and_then(|service| service.codedeploy.as_ref()));
+        let group = group.or(subject.group).or(subject.service.and_then(|service| service.codedeploy.as_ref()));
         let ecs = subject.service.and_then(|service| service.ecs.as_ref());
         self.marked.extend(follow::key(group, ecs));
     }
 }
 
-impl<C, O, L> Act<'_, C, O, L>
+impl<C, O, L, A> Act<'_, C, O, L, A>
 where
-    C: Deployments + DeploymentStopper,
+    C: CodeDeploy,
     O: Outbox,
     L: Ledger,
+    A: AlarmTags,
 {
-    /// One transition, for every service that names the alarm. What fails for one service does not keep the others waiting.
+    /// One transition, for everybody whom it concerns. What fails for one of them does not keep the others waiting.
     async fn on(&mut self, transition: &Transition) {
         if transition.alarm.state == AlarmState::Ok {
             return self.resolve(transition).await;
         }
-        let config = &self.settings.config;
-        let mut services = config.services_with_alarm(&transition.alarm.name).peekable();
-        if services.peek().is_none() {
-            let nobody = Subject { transition, service: None, deployment: None };
-            let decided = decide::ignored(transition).unwrap_or_else(|| decide::unconfigured(transition));
-            return self.record(nobody, &decided, "logged");
-        }
+        self.environment = None;
+        let settings = self.settings;
+        let services: Vec<_> = settings.config.services_with_alarm(&transition.alarm.name).collect();
         let ignored = decide::ignored(transition);
+        if services.is_empty() {
+            return match (ignored, self.elsewhere(transition)) {
+                (Some(decided), _) => self.record(Subject::of(transition), &decided, "logged"),
+                (None, Some(place)) => {
+                    self.record(Subject::of(transition), &decide::foreign(transition, &place, false), "logged");
+                }
+                (None, None) => self.unnamed(transition).await,
+            };
+        }
+        let foreign = self.elsewhere(transition).map(|place| decide::foreign(transition, &place, true));
         for (service, action) in services {
-            let subject = Subject { transition, service: Some(service), deployment: None };
-            match &ignored {
+            let subject = Subject { service: Some(service), ..Subject::of(transition) };
+            match (&ignored, &foreign) {
                 // A red alarm of a guarded service that leads to nothing is worth telling; the rest of the ignored is not.
-                Some(decided) if transition.alarm.suppressed_by.is_some() && transition.is_news => {
+                (Some(decided), _) if transition.alarm.suppressed_by.is_some() && transition.is_news => {
                     self.tell(subject, decided).await;
                 }
-                Some(decided) => self.record(subject, decided, "logged"),
-                None => self.for_service(subject, service, action).await,
+                (Some(decided), _) => self.record(subject, decided, "logged"),
+                (None, Some(decided)) => self.tell(subject, decided).await,
+                (None, None) => self.for_service(subject, service, action).await,
             }
         }
     }
@@ -223,51 +272,25 @@ where
     }
 
     async fn for_service(&mut self, subject: Subject<'_>, service: &Service, action: AlarmAction) {
-        let transition = subject.transition;
-        if let Some(begun) = self.begun(subject).await {
-            return self.go_on(subject, begun).await;
-        }
         let Some(group) = &service.codedeploy else { return };
-        let in_flight = match self.in_flight(group).await {
-            Ok(deployments) => deployments,
-            Err(error) => {
-                let reason = format!("`{}` went to ALARM", transition.alarm.name);
-                return self.failed(subject, &reason, error).await;
-            }
+        let concern = Concern {
+            group: group.clone(),
+            service: Some(service),
+            action,
+            tagged_environment: None,
+            is_codedeploys: false,
         };
-        if in_flight.is_empty() {
-            return self.tell(subject, &decide::decide(transition, service, action, None)).await;
-        }
-        for deployment in &in_flight {
-            let subject = Subject { deployment: Some(deployment), ..subject };
-            let decided = decide::decide(transition, service, action, Some(deployment));
-            match decided.decision {
-                Decision::StopAndRollBack => self.stop(subject, deployment, decided).await,
-                Decision::RedeployPrevious | Decision::Alert | Decision::Ignore => self.tell(subject, &decided).await,
-            }
-        }
-    }
-
-    /// The group's deployments that can still be stopped.
-    async fn in_flight(&self, group: &GroupName) -> Result<Vec<Deployment>, PortError> {
-        let codedeploy = &self.ports.codedeploy;
-        let ids = codedeploy.list(Some(group), &IN_FLIGHT, None).await?;
-        let mut deployments = Vec::new();
-        for id in ids.iter().take(MOST_IN_FLIGHT) {
-            let deployment = codedeploy.deployment(id).await?;
-            // It may have ended since it was listed.
-            if !deployment.status.is_terminal() {
-                deployments.push(deployment);
-            }
-        }
-        Ok(deployments)
+        self.for_group(subject.transition, concern, None).await;
     }
 
     /// Something did not work. Where trying again will not help, people are told now.
-    async fn failed(&mut self, subject: Subject<'_>, reason: &str, error: PortError) {
+    async fn failed(&mut self, subject: Subject<'_>, reason: &str, error: PortError, by_hand: Option<String>) {
+        if subject.is_codedeploys && matches!(error, PortError::Denied { .. }) {
+            // The group is outside of what this fleet guards, and CodeDeploy stops its deployments for such an alarm itself.
+            return self.record(subject, &decide::could_not(reason, &error.to_string(), by_hand), "logged");
+        }
         if !error.is_transient() {
-            let id = subject.deployment.map(|deployment| &deployment.id);
-            self.tell(subject, &decide::could_not(reason, &error.to_string(), id)).await;
+            self.tell(subject, &decide::could_not(reason, &error.to_string(), by_hand)).await;
         }
         self.errors.push(error);
     }

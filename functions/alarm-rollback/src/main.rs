@@ -15,7 +15,8 @@ fn main() -> Result<(), runtime::Error> {
             .environment
             .require(TABLE_NAME)
             .and_then(|table| Ok(Settings { ledger: aws.table(table), config: start.environment.configuration(&[])? }));
-        let ports = Ports { codedeploy: aws.codedeploy(), outbox: aws.events(), clock: start.clock };
+        let ports =
+            Ports { codedeploy: aws.codedeploy(), outbox: aws.events(), alarms: aws.cloudwatch(), clock: start.clock };
         let shared = Rc::new((ports, aws.ecs_services(), settings));
         move |invocation| {
             let shared = Rc::clone(&shared);

@@ -6,9 +6,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clock::Clock;
+use domain::alarm::GroupAlarms;
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Status, Target};
 use domain::events::{Notice, RollbackDecision, TrafficRestored};
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, Stopped};
+use domain::ports::{
+    AlarmTags, DeploymentRecords, DeploymentStopper, Deployments, Ledger, Outbox, PortError, Redeployed, Redeployer,
+    Stopped,
+};
+use domain::redeploy::{Redeployment, Source};
 use domain::time::Timestamp;
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
@@ -167,8 +172,14 @@ impl Play {
     pub(crate) async fn invoke_for(&self, request: &str, payload: Value, time: Duration) -> anyhow::Result<Value> {
         let arrived = self.clock.now();
         let request_id = request.to_owned();
-        let invocation = Invocation { payload, request_id, arrived, deadline: arrived.plus(time) };
-        let ports = Ports { codedeploy: self, outbox: self, clock: self.clock.clone() };
+        let invocation = Invocation {
+            payload,
+            request_id,
+            arrived,
+            deadline: arrived.plus(time),
+            function_arn: crate::samples::ARN.to_owned(),
+        };
+        let ports = Ports { codedeploy: self, outbox: self, alarms: self, clock: self.clock.clone() };
         handle(&ports, &crate::rolling::fakes::Cluster::default(), &self.settings, &invocation).await
     }
 
@@ -282,6 +293,36 @@ impl Deployments for &Play {
             }
         }
         Ok(found)
+    }
+}
+
+impl DeploymentRecords for &Play {
+    async fn records(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, PortError> {
+        let mut records = Vec::new();
+        for id in ids {
+            records.push(self.deployment(id).await?);
+        }
+        Ok(records)
+    }
+
+    async fn alarms_of(&self, _: &str, _: &[String]) -> Result<Vec<(GroupName, GroupAlarms)>, PortError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Redeployer for &Play {
+    async fn source(&self, id: &DeploymentId) -> Result<Source, PortError> {
+        panic!("nobody brings back what was before {id}")
+    }
+
+    async fn redeploy(&self, what: &Redeployment) -> Result<Redeployed, PortError> {
+        panic!("nobody asked for {what:?}")
+    }
+}
+
+impl AlarmTags for &Play {
+    async fn tags(&self, _: &str) -> Result<Vec<(String, String)>, PortError> {
+        Ok(Vec::new())
     }
 }
 

@@ -10,7 +10,7 @@ use domain::alarm::AlarmState;
 use domain::deployment::{DeploymentId, EcsServiceName, GroupName, Revision};
 use domain::events::{Decision, Notice, RollbackDecision};
 use domain::lease::{self, Once};
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox};
+use domain::ports::{AlarmTags, Ledger, Outbox};
 use domain::time::{Timestamp, spoken};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::decide::Decided;
 use crate::event::Transition;
 use crate::follow::{self, Visit};
-use crate::{Act, Subject, list};
+use crate::{Act, CodeDeploy, Subject, list};
 
 /// An alarm may stay red for days. One that stays so for longer is not news any more when it ends.
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
@@ -85,7 +85,12 @@ impl Opened {
             }
             Decision::Alert | Decision::Ignore => "nothing, if the cause is known",
         };
-        let decided = Decided { decision: Decision::Ignore, reason: reason.clone(), next_step: next_step.to_owned() };
+        let decided = Decided {
+            decision: Decision::Ignore,
+            reason: reason.clone(),
+            next_step: next_step.to_owned(),
+            page: false,
+        };
         let told = RollbackDecision {
             alarm: alarm.clone(),
             deployment_id: self.deployment_id.clone(),
@@ -107,11 +112,12 @@ impl Opened {
     }
 }
 
-impl<C, O, L> Act<'_, C, O, L>
+impl<C, O, L, A> Act<'_, C, O, L, A>
 where
-    C: Deployments + DeploymentStopper,
+    C: CodeDeploy,
     O: Outbox,
     L: Ledger,
+    A: AlarmTags,
 {
     /// Remembers what was told, so that the alarm's return to OK ends it. What changes nothing opens nothing.
     pub(crate) async fn remember(&self, told: &Notice) {
@@ -147,11 +153,15 @@ where
         };
         let at = transition.alarm.changed_at.unwrap_or(now);
         let over: Vec<Opened> = all.into_iter().filter(|opened| opened.opened_at() <= at).collect();
-        let nobody = Subject { transition, service: None, deployment: None };
+        let nobody = Subject::of(transition);
         if over.is_empty() {
             let reason = format!("`{}` is OK, and nothing is told of it that this would end", transition.alarm.name);
             let next_step = "nothing".to_owned();
-            return self.record(nobody, &Decided { decision: Decision::Ignore, reason, next_step }, "logged");
+            return self.record(
+                nobody,
+                &Decided { decision: Decision::Ignore, reason, next_step, page: false },
+                "logged",
+            );
         }
         let mut ended = Vec::new();
         for opened in over {

@@ -64,7 +64,7 @@ struct Alarmed<'a> {
 impl Alarmed<'_> {
     /// The transition's key in the ledger, the same as everywhere.
     fn key(&self) -> String {
-        tell::key(Subject { transition: self.transition, service: Some(self.service), deployment: None })
+        tell::key(Subject { service: Some(self.service), ..Subject::of(self.transition) })
     }
 }
 

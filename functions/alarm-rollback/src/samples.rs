@@ -1,5 +1,7 @@
 //! For tests: an alarm, a configuration, deployments, and a world that behaves as CodeDeploy does on a clock of its own.
 
+mod account;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
@@ -21,12 +23,13 @@ use domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::event::Transition;
+pub(crate) use account::{ARN, Account};
 
 /// When the deployment begins.
 const BEGIN: i64 = 1_790_000_000_000;
 
 /// So many minutes after the deployment has begun.
-pub(crate) fn minutes(minutes: i64) -> Timestamp {
+pub(crate) const fn minutes(minutes: i64) -> Timestamp {
     Timestamp(BEGIN + minutes * 60_000)
 }
 
@@ -109,7 +112,10 @@ pub(crate) struct World {
     pub(crate) ledger_is_down: Cell<bool>,
     pub(crate) ledger_hangs: Cell<bool>,
     pub(crate) published: RefCell<Vec<Notice>>,
-    pub(crate) calls: Cell<usize>,
+    /// The calls so far, CodeDeploy's and CloudWatch's.
+    pub(crate) asked: RefCell<Vec<&'static str>>,
+    /// What there is beyond one deployment.
+    pub(crate) account: Account,
 }
 
 impl World {
@@ -130,7 +136,8 @@ impl World {
             ledger_is_down: Cell::new(false),
             ledger_hangs: Cell::new(false),
             published: RefCell::default(),
-            calls: Cell::new(0),
+            asked: RefCell::default(),
+            account: Account::default(),
         }
     }
 
@@ -144,6 +151,7 @@ impl World {
 
     /// A table that is down refuses; one that hangs does not answer until the deployment is stopped, and refuses from then on.
     async fn ledger(&self) -> Result<(), PortError> {
+        self.turn().await;
         if self.ledger_hangs.get() && self.stopped_at.get().is_none() {
             std::future::pending::<()>().await;
         }
@@ -157,14 +165,15 @@ impl World {
         Ok(())
     }
 
-    fn count(&self) {
-        self.calls.set(self.calls.get() + 1);
+    fn count(&self, call: &'static str) {
+        self.asked.borrow_mut().push(call);
     }
 }
 
 impl Deployments for &World {
     async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
-        self.count();
+        self.count("GetDeployment");
+        self.turn().await;
         let mut found = self.deployments.borrow().get(id).cloned().expect("a deployment that exists");
         if found.is_rollback() && self.is_back() {
             found.status = self.rollback_ends.borrow().clone();
@@ -174,8 +183,11 @@ impl Deployments for &World {
         Ok(found)
     }
 
-    async fn target(&self, _id: &DeploymentId) -> Result<Target, PortError> {
-        self.count();
+    async fn target(&self, id: &DeploymentId) -> Result<Target, PortError> {
+        self.count("GetTarget");
+        if let Some(target) = self.account.targets.borrow().get(id) {
+            return Ok(target.clone());
+        }
         let restored = self.is_back() && *self.rollback_ends.borrow() == Status::Succeeded;
         let set = |label, traffic_weight| TaskSet {
             id: String::new(),
@@ -200,32 +212,51 @@ impl Deployments for &World {
         &self,
         group: Option<&GroupName>,
         statuses: &[Status],
-        _: Option<Timestamp>,
+        since: Option<Timestamp>,
     ) -> Result<Vec<DeploymentId>, PortError> {
-        self.count();
-        assert_eq!(group.unwrap().to_string(), "mangaassist/orchestrator");
+        self.count("ListDeployments");
+        self.turn().await;
         if let Some(error) = self.list_troubles.borrow_mut().pop_front() {
             return Err(error);
         }
         let all = self.deployments.borrow();
-        Ok(all.values().filter(|found| statuses.contains(&found.status)).map(|found| found.id.clone()).collect())
+        let listed = all.values().filter(|found| {
+            statuses.contains(&found.status)
+                && group.is_none_or(|group| *group == found.group)
+                && since.is_none_or(|since| found.created.is_some_and(|created| created >= since))
+        });
+        Ok(listed.map(|found| found.id.clone()).collect())
     }
 }
 
 impl DeploymentStopper for &World {
     async fn stop_and_roll_back(&self, id: &DeploymentId) -> Result<Stopped, PortError> {
-        self.count();
-        if let Some(error) = self.stop_troubles.borrow_mut().pop_front() {
+        self.count("StopDeployment");
+        self.turn().await;
+        if let Some(change) = self.account.before_the_stop.borrow_mut().pop_front() {
+            change(self);
+        }
+        let trouble = self.stop_troubles.borrow_mut().pop_front();
+        if let Some(error) = trouble {
             return Err(error);
         }
+        self.stop(id)
+    }
+}
+
+impl World {
+    /// What CodeDeploy does when it is asked to stop a deployment.
+    pub(crate) fn stop(&self, id: &DeploymentId) -> Result<Stopped, PortError> {
         let mut all = self.deployments.borrow_mut();
         let found = all.get_mut(id).expect("a deployment that exists");
         if found.status.is_terminal() {
             return Ok(Stopped::AlreadyCompleted);
         }
         found.status = Status::Stopped;
-        found.rolled_back_by = Some(DeploymentId("d-2".to_owned()));
-        all.insert(DeploymentId("d-2".to_owned()), rollback("d-2", &id.0));
+        let by = if id.0 == "d-1" { "d-2".to_owned() } else { format!("{id}-back") };
+        found.rolled_back_by = Some(DeploymentId(by.clone()));
+        let back = Deployment { group: found.group.clone(), ..rollback(&by, &id.0) };
+        all.insert(DeploymentId(by), back);
         self.stops.borrow_mut().push(id.clone());
         self.stopped_at.set(Some(self.clock.now()));
         Ok(Stopped::Accepted)

@@ -16,17 +16,20 @@ use std::time::Duration;
 use domain::deployment::{Deployment, DeploymentId, Status};
 use domain::events::Decision;
 use domain::lease::{self, Lease, Taken};
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, Stopped};
+use domain::ports::{AlarmTags, Ledger, Outbox, PortError, Stopped};
 use domain::time::Timestamp;
+use futures_util::future::join;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::decide::{self, Decided};
+use crate::decide::{Concern, Decided, by_hand};
 use crate::follow::Pursuit;
-use crate::{Act, Subject, tell};
+use crate::{Act, CodeDeploy, Subject, tell};
 
-/// How long the stop waits for the ledger each time.
-const FOR_THE_LEDGER: Duration = Duration::from_secs(3);
+/// How long a stop or a redeployment waits for the ledger each time.
+const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
+/// How long what is told waits for what the AppSpec says.
+const FOR_THE_WORDS: Duration = Duration::from_secs(4);
 /// No deployment lives longer (at most 120 h before the shift and 48 h after it, CodeDeploy quotas), and then some.
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 
@@ -34,7 +37,7 @@ fn key(id: &DeploymentId) -> String {
     format!("stop/{id}")
 }
 
-/// A stop that has been decided and not told yet, as the ledger remembers it.
+/// A stop, or a redeployment, that has been decided and not told yet, as the ledger remembers it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Begun {
     stops: DeploymentId,
@@ -43,17 +46,31 @@ pub(crate) struct Begun {
     /// When the event arrived first.
     #[serde(default)]
     arrived: Option<Timestamp>,
+    /// The deployment had ended; what was good before it is deployed again.
+    #[serde(default)]
+    has_ended: bool,
 }
 
-impl<'a, C, O, L> Act<'a, C, O, L>
+impl<'a, C, O, L, A> Act<'a, C, O, L, A>
 where
-    C: Deployments + DeploymentStopper,
+    C: CodeDeploy,
     O: Outbox,
     L: Ledger,
+    A: AlarmTags,
 {
     /// Stops the deployment, tells it and puts it among those to be followed.
-    pub(crate) async fn stop(&mut self, subject: Subject<'_>, deployment: &Deployment, decided: Decided) {
-        let lease = match self.take_stop(&deployment.id).await {
+    ///
+    /// `words` makes the decision that is told from the deployment as it is known by then: its AppSpec is read beside the stop, which does
+    /// not wait for it.
+    pub(crate) async fn stop(
+        &mut self,
+        subject: Subject<'_>,
+        concern: &Concern<'_>,
+        deployment: &Deployment,
+        words: impl Fn(&Deployment) -> Decided,
+    ) {
+        let (id, decided) = (&deployment.id, words(deployment));
+        let lease = match self.take(&key(id)).await {
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Done(_)) => {
                 self.mark_told(subject).await;
@@ -62,35 +79,44 @@ where
             }
             Ok(Taken::Busy) => return self.record(subject, &decided, "being stopped by another invocation"),
             Err(error) => {
-                tracing::warn!(deployment.id = %deployment.id, %error, "it is stopped without the ledger, so it may be told twice");
+                tracing::warn!(deployment.id = %id, %error, "it is stopped without the ledger, so it may be told twice");
                 None
             }
         };
-        if lease.is_some() {
-            self.write_down(subject, &deployment.id, &decided).await;
-        }
-        let outcome = match self.ports.codedeploy.stop_and_roll_back(&deployment.id).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                self.unmark(subject).await;
-                if let Some(lease) = lease
-                    && let Err(error) = lease.release().await
-                {
-                    tracing::warn!(deployment.id = %deployment.id, %error, "the lease to stop it was not given back; it ends by itself");
-                }
-                return self.failed(subject, &decided.reason, error).await;
+        let codedeploy = &self.ports.codedeploy;
+        let stopping = async {
+            if lease.is_some() {
+                let (begun, counted) =
+                    (self.write_down(subject, id, &decided, false), self.count(&deployment.group, id));
+                join(begun, counted).await;
             }
+            codedeploy.stop_and_roll_back(id).await
         };
+        let read = self.ports.clock.timeout(FOR_THE_WORDS, codedeploy.deployment(id));
+        let (outcome, read) = join(stopping, read).await;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return self.not_done(subject, lease, &decided, error, by_hand(id)).await,
+        };
+        // It may have ended by now; what was decided stands.
+        let revision = read.ok().and_then(Result::ok).map_or_else(|| deployment.revision.clone(), |read| read.revision);
+        let known = Deployment { revision, ..deployment.clone() };
+        let decided = words(&known);
+        let subject = Subject { deployment: Some(&known), ..subject };
         let (ended, word) = match outcome {
-            Stopped::Accepted => (deployment.clone(), "stopped"),
-            Stopped::AlreadyCompleted => match self.ports.codedeploy.deployment(&deployment.id).await {
+            Stopped::Accepted => (known.clone(), "stopped"),
+            Stopped::AlreadyCompleted => match codedeploy.deployment(id).await {
                 Ok(ended) if ended.status == Status::Succeeded => {
                     self.unmark(subject).await;
-                    return self.tell(subject, &decide::too_late(&decided, &deployment.id)).await;
+                    if let Some(lease) = lease {
+                        self.give_back(lease).await;
+                    }
+                    return self.ended_before_the_stop(subject, concern, &ended, &decided).await;
                 }
-                // CodeDeploy watches alarms too, or a person was faster: what counts is that the old version comes back.
+                // CodeDeploy watches alarms too, or a person was faster, or our own request got through without its answer: what counts is
+                // that the old version comes back.
                 Ok(ended) => (ended, "it had already been stopped"),
-                Err(_) => (deployment.clone(), "it had already ended"),
+                Err(_) => (known.clone(), "it had already ended"),
             },
         };
         self.pursue(Pursuit::of_stopped(&ended, subject, self.arrived)).await;
@@ -100,15 +126,35 @@ where
                 self.remember(&notice).await;
                 self.mark_told(subject).await;
                 if let Some(lease) = lease {
-                    self.mark_stopped(lease, subject, &deployment.id).await;
+                    let stopped = json!({ "stopped": self.ports.clock.now(), "alarm": subject.transition.alarm.name });
+                    self.complete(lease, id, &stopped, REMEMBERED).await;
                 }
             }
             Err(error) => {
-                tracing::warn!(deployment.id = %deployment.id, %error, "the decision is told later");
+                tracing::warn!(deployment.id = %id, %error, "the decision is told later");
                 self.untold.push(notice);
             }
         }
         self.record(subject, &decided, word);
+    }
+
+    /// What was decided was not done. Where it may work later, what was begun stays written down: the request may have taken effect without
+    /// its answer, and then nothing else would tell the next try whose doing it was.
+    pub(crate) async fn not_done(
+        &mut self,
+        subject: Subject<'_>,
+        lease: Option<Lease<'_, L>>,
+        decided: &Decided,
+        error: PortError,
+        by_hand: String,
+    ) {
+        if !error.is_transient() {
+            self.unmark(subject).await;
+        }
+        if let Some(lease) = lease {
+            self.give_back(lease).await;
+        }
+        self.failed(subject, &decided.reason, error, Some(by_hand)).await;
     }
 
     /// The stop that an earlier delivery of the same event has begun and not told, if there is one.
@@ -123,34 +169,36 @@ where
         }
     }
 
-    /// Goes on with it. To CodeDeploy a second stop is no harm.
-    pub(crate) async fn go_on(&mut self, subject: Subject<'_>, begun: Begun) {
-        let Begun { stops, reason, next_step, arrived } = begun;
+    /// Goes on with it. To CodeDeploy a second stop is no harm, and a redeployment is looked for before it is asked for again.
+    pub(crate) async fn go_on(&mut self, subject: Subject<'_>, concern: &Concern<'_>, begun: Begun) {
+        let Begun { stops, reason, next_step, arrived, has_ended } = begun;
         self.arrived = arrived.map_or(self.arrived, |first| first.min(self.arrived));
-        let decided = Decided { decision: Decision::StopAndRollBack, reason, next_step };
+        let decided = Decided { decision: Decision::StopAndRollBack, reason, next_step, page: false };
         match self.ports.codedeploy.deployment(&stops).await {
+            Ok(deployment) if has_ended => self.redeploy_begun(subject, concern, &deployment, decided).await,
             Ok(deployment) => {
                 let subject = Subject { deployment: Some(&deployment), ..subject };
-                self.stop(subject, &deployment, decided).await;
+                self.stop(subject, concern, &deployment, |_| decided.clone()).await;
             }
-            Err(error) => self.failed(subject, &decided.reason, error).await,
+            Err(error) => self.failed(subject, &decided.reason, error, Some(by_hand(&stops))).await,
         }
     }
 
-    async fn write_down(&self, subject: Subject<'_>, id: &DeploymentId, decided: &Decided) {
+    pub(crate) async fn write_down(&self, subject: Subject<'_>, id: &DeploymentId, decided: &Decided, has_ended: bool) {
         let (stops, expires) = (id.clone(), self.ports.clock.now().plus(REMEMBERED));
         let begun = Begun {
             stops,
             reason: decided.reason.clone(),
             next_step: decided.next_step.clone(),
             arrived: Some(self.arrived),
+            has_ended,
         };
         let written = async {
             let entry = serde_json::to_value(&begun).unwrap_or_default();
             self.settings.ledger.claim(&tell::key(subject), &entry, expires).await
         };
         if let Err(error) = self.in_time(written).await {
-            tracing::warn!(deployment.id = %id, %error, "if this process dies now, the stop will look like a person's");
+            tracing::warn!(deployment.id = %id, %error, "if this process dies now, what it did will look like a person's doing");
         }
     }
 
@@ -165,16 +213,22 @@ where
         })
     }
 
-    async fn take_stop(&self, id: &DeploymentId) -> Result<Taken<'a, L>, PortError> {
-        let (settings, key, holder) = (self.settings, key(id), self.holder());
-        self.in_time(lease::take(&settings.ledger, &key, &holder, self.ports.clock.now())).await
+    pub(crate) async fn take(&self, key: &str) -> Result<Taken<'a, L>, PortError> {
+        let (settings, holder) = (self.settings, self.holder());
+        self.in_time(lease::take(&settings.ledger, key, &holder, self.ports.clock.now())).await
     }
 
-    async fn mark_stopped(&self, lease: Lease<'_, L>, subject: Subject<'_>, id: &DeploymentId) {
-        let now = self.ports.clock.now();
-        let stopped = json!({ "stopped": now, "alarm": subject.transition.alarm.name });
-        if let Err(error) = lease.complete(&stopped, now.plus(REMEMBERED)).await {
-            tracing::warn!(deployment.id = %id, %error, "the stop was not marked as done; a later alarm may stop it again");
+    pub(crate) async fn give_back(&self, lease: Lease<'_, L>) {
+        if let Err(error) = lease.release().await {
+            tracing::warn!(%error, "the lease was not given back; it ends by itself");
+        }
+    }
+
+    /// Records under a lease what was done.
+    pub(crate) async fn complete(&self, lease: Lease<'_, L>, id: &DeploymentId, record: &Value, remembered: Duration) {
+        let expires = self.ports.clock.now().plus(remembered);
+        if let Err(error) = lease.complete(record, expires).await {
+            tracing::warn!(deployment.id = %id, %error, "it was not marked as done; a later alarm may do it again");
         }
     }
 }

@@ -4,21 +4,22 @@ use std::time::Duration;
 
 use domain::events::{Notice, RollbackDecision};
 use domain::lease::{self, Once};
-use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox};
+use domain::ports::{AlarmTags, Ledger, Outbox};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::decide::Decided;
-use crate::{Act, Subject};
+use crate::{Act, CodeDeploy, Subject};
 
 /// EventBridge delivers an event again for up to 24 h ("retry policy", EventBridge user guide).
 const REMEMBERED: Duration = Duration::from_hours(48);
 
-impl<C, O, L> Act<'_, C, O, L>
+impl<C, O, L, A> Act<'_, C, O, L, A>
 where
-    C: Deployments + DeploymentStopper,
+    C: CodeDeploy,
     O: Outbox,
     L: Ledger,
+    A: AlarmTags,
 {
     /// Publishes a decision that called for nothing else, unless that was done before.
     pub(crate) async fn tell(&mut self, subject: Subject<'_>, decided: &Decided) {
@@ -61,30 +62,36 @@ where
         }
     }
 
-    /// What was marked is to be decided and told again.
+    /// What was begun and came to nothing is to be decided and told again. What was told stays told.
     pub(crate) async fn unmark(&self, subject: Subject<'_>) {
-        let key = key(subject);
-        if let Err(error) = self.settings.ledger.release(&key).await {
-            tracing::warn!(key, %error, "the transition stays marked as decided, although nothing came of it");
+        let (ledger, key) = (&self.settings.ledger, key(subject));
+        let taken_back = async {
+            match ledger.read(&key).await? {
+                Some(entry) if entry.get("stops").is_some() => ledger.release(&key).await,
+                _ => Ok(()),
+            }
+        };
+        if let Err(error) = self.in_time(taken_back).await {
+            tracing::warn!(key, %error, "the transition stays marked as begun, although nothing came of it");
         }
     }
 
     pub(crate) fn notice(&self, subject: Subject<'_>, decided: &Decided) -> Notice {
-        let Subject { transition, service, deployment } = subject;
+        let Subject { transition, service, group, environment, deployment, restored, .. } = subject;
         Notice::RollbackDecision(RollbackDecision {
             alarm: transition.alarm.clone(),
             deployment_id: deployment.map(|deployment| deployment.id.clone()),
-            group: service.and_then(|service| service.codedeploy.clone()),
+            group: group.or(service.and_then(|service| service.codedeploy.as_ref())).cloned(),
             ecs: service.and_then(|service| service.ecs.clone()),
             service: service.map(|service| service.name.clone()),
-            environment: service.map(|service| service.environment.clone()),
+            environment: service.map(|service| service.environment.as_str()).or(environment).map(str::to_owned),
             revision: deployment.map(|deployment| deployment.revision.clone()).unwrap_or_default(),
-            restores: None,
-            rollback_deployment_id: None,
+            restores: restored.map(|(_, revision)| revision.clone()),
+            rollback_deployment_id: restored.map(|(by, _)| by.clone()),
             decision: decided.decision,
             reason: decided.reason.clone(),
             next_step: decided.next_step.clone(),
-            page: false,
+            page: decided.page,
             resolves: false,
             at: self.ports.clock.now(),
         })
@@ -105,10 +112,11 @@ fn told(now: Timestamp) -> Value {
     json!({ "told": now })
 }
 
-/// One transition for one service. A transition without a time is told by its alarm alone.
+/// One transition for one service, or for a deployment group that no service names. A transition without a time is told by its alarm alone.
 pub(crate) fn key(subject: Subject<'_>) -> String {
     let alarm = &subject.transition.alarm;
-    let service = subject.service.map(|service| service.name.as_str()).unwrap_or_default();
+    let group = || subject.group.map(ToString::to_string).unwrap_or_default();
+    let service = subject.service.map_or_else(group, |service| service.name.clone());
     let at = alarm.changed_at.map(|at| at.0.to_string()).unwrap_or_default();
     format!("alarm/{service}/{}/{at}", alarm.name)
 }

@@ -7,13 +7,15 @@ use domain::events::{RollbackDecision, TrafficRestored};
 use domain::time::Timestamp;
 
 use super::*;
+use domain::events::Decision;
+
 use crate::samples::{World, config, deployment, minutes, rollback};
 
 /// CloudWatch's event in EventBridge's form, six minutes after the deployment began.
 fn event(alarm: &str, state: &str) -> Value {
     let at = minutes(6);
     json!({
-        "id": "c4c1c1c9", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch", "time": at, "region": "us-east-1",
+        "id": "c4c1c1c9", "resources": [format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{alarm}")], "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch", "time": at, "region": "us-east-1",
         "detail": {"alarmName": alarm, "state": {"value": state, "reason": "Threshold Crossed", "timestamp": at},
             "previousState": {"value": "OK", "timestamp": minutes(-60)}}
     })
@@ -22,7 +24,7 @@ fn event(alarm: &str, state: &str) -> Value {
 fn invocation(world: &World, payload: Value) -> Invocation {
     let arrived = world.clock.now();
     let deadline = arrived.plus(Duration::from_secs(170));
-    Invocation { payload, request_id: "r".to_owned(), arrived, deadline }
+    Invocation { payload, request_id: "r".to_owned(), function_arn: samples::ARN.to_owned(), arrived, deadline }
 }
 
 /// One invocation on the world's clock.
@@ -35,7 +37,7 @@ fn run<'a>(
     settings: &Result<Settings<&'a World>, SettingError>,
     invocation: &Invocation,
 ) -> anyhow::Result<Value> {
-    let ports = Ports { codedeploy: world, outbox: world, clock: world.clock.clone() };
+    let ports = Ports { codedeploy: world, outbox: world, alarms: world, clock: world.clock.clone() };
     world.clock.run(handle(&ports, &rolling::fakes::Cluster::default(), settings, invocation)).unwrap()
 }
 
@@ -114,7 +116,7 @@ fn a_throttled_stop_is_an_error_and_the_next_try_stops() {
     let error = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap_err();
     assert!(error.to_string().contains("ThrottlingException"), "{error}");
     assert!(world.published.borrow().is_empty());
-    assert!(world.entries.borrow().is_empty(), "the claim is released");
+    assert!(!world.entries.borrow().contains_key("stop/d-1"), "the lease is given back");
     invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
     assert_eq!(world.stops.borrow().len(), 1);
     assert_eq!(decisions(&world).len(), 1);
@@ -198,42 +200,28 @@ fn a_stop_whose_process_was_killed_is_taken_over_when_its_time_is_up() {
 }
 
 #[test]
-fn a_deployment_that_codedeploy_stopped_itself_is_followed_all_the_same() {
+fn a_deployment_that_ended_between_look_up_and_stop_is_followed_or_told() {
     let world = World::new();
-    let ended =
-        |status| Deployment { status, rolled_back_by: Some(DeploymentId("d-2".to_owned())), ..deployment("d-1") };
-    world.put(rollback("d-2", "d-1"));
-    // It ends between the look and the stop: the claim is where the world changes.
-    let stop_first = |status: Status| {
-        let settings = Ok(Settings { config: config(), ledger: &world });
-        let running = deployment("d-1");
-        let ports = Ports { codedeploy: &world, outbox: &world, clock: world.clock.clone() };
-        let transition = samples::alarm("orchestrator-http-5xx");
-        let invocation = invocation(&world, Value::Null);
-        world.put(ended(status));
-        world.stopped_at.set(Some(world.clock.now()));
-        world.entries.borrow_mut().clear();
-        world
-            .clock
-            .run(async {
-                let settings: &Settings<_> = settings.as_ref().unwrap_or_else(|error: &SettingError| panic!("{error}"));
-                let mut act = Act::new(&ports, settings, &invocation);
-                let service = &settings.config.services[0];
-                let subject = Subject { transition: &transition, service: Some(service), deployment: Some(&running) };
-                let decided = decide::decide(&transition, service, AlarmAction::Rollback, Some(&running));
-                act.stop(subject, &running, decided).await;
-                assert!(act.errors.is_empty());
-                act.follow().await
-            })
-            .unwrap()
-    };
-    let [ending] = stop_first(Status::Stopped).try_into().unwrap();
-    assert!(ending.restored);
+    world.account.before_the_stop.borrow_mut().push_back(|world| {
+        world.stop(&DeploymentId("d-1".to_owned())).unwrap();
+        world.stops.borrow_mut().clear();
+    });
+    let summary = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    assert_eq!(summary["decisions"][0]["outcome"], "it had already been stopped");
     assert_eq!(decisions(&world)[0].decision, Decision::StopAndRollBack);
-    assert!(stop_first(Status::Succeeded).is_empty());
-    let last = decisions(&world).pop().unwrap();
-    assert_eq!(last.decision, Decision::Alert);
-    assert!(last.reason.contains("it had succeeded before it could be stopped"), "{}", last.reason);
+    assert!(endings(&world)[0].restored);
+
+    let world = World::new();
+    let succeed = |world: &World| {
+        world.put(Deployment { status: Status::Succeeded, completed: Some(world.clock.now()), ..deployment("d-1") });
+    };
+    world.account.before_the_stop.borrow_mut().push_back(succeed);
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.decision, Decision::Alert);
+    assert!(decision.reason.contains("it had succeeded before it could be stopped"), "{}", decision.reason);
+    assert!(endings(&world).is_empty());
+    assert!(!world.entries.borrow().contains_key("stop/d-1"), "nothing is stopped under that lease any more");
 }
 
 #[test]
@@ -299,14 +287,15 @@ fn without_a_deployment_people_are_told_once() {
 }
 
 #[test]
-fn an_alarm_that_nobody_names_and_one_that_went_back_to_ok_cost_no_call() {
+fn an_alarm_that_nobody_names_costs_two_calls_and_one_that_went_back_to_ok_none() {
     let world = World::new();
-    for payload in [event("somebody-elses", "ALARM"), event("orchestrator-http-5xx", "OK")] {
-        let summary = invoke(&world, payload).unwrap();
-        assert_eq!(summary["decisions"][0]["decision"], "Ignore");
-    }
-    assert_eq!(world.calls.get(), 0);
-    assert!(world.published.borrow().is_empty());
+    world.deployments.borrow_mut().clear();
+    let summary = invoke(&world, event("somebody-elses", "ALARM")).unwrap();
+    assert_eq!(summary["decisions"][0]["decision"], "Ignore");
+    assert_eq!(*world.asked.borrow(), ["ListTagsForResource", "ListDeployments"]);
+    invoke(&world, event("orchestrator-http-5xx", "OK")).unwrap();
+    assert_eq!(world.asked.borrow().len(), 2);
+    assert!(world.published.borrow().is_empty() && world.entries.borrow().is_empty());
 }
 
 #[test]
@@ -316,14 +305,18 @@ fn a_suppressed_alarm_of_a_guarded_service_is_told_and_touches_nothing() {
     payload["detail"]["state"]["actionsSuppressedBy"] = json!("WaitPeriod");
     invoke(&world, payload).unwrap();
     assert_eq!(decisions(&world)[0].decision, Decision::Ignore);
-    assert_eq!(world.calls.get(), 0);
+    assert!(world.asked.borrow().is_empty());
 }
 
 #[test]
 fn an_alarm_costs_a_constant_number_of_calls_before_the_stop() {
     let world = World::new();
-    invoke(&world, event("orchestrator-error-log-5x", "ALARM")).unwrap();
-    assert_eq!(world.calls.get(), 2, "one list and one deployment");
+    invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+    let asked = world.asked.borrow();
+    // What is told is read beside the stop.
+    let expected = ["ListDeployments", "ListTagsForResource", "BatchGetDeployments", "GetDeployment", "StopDeployment"];
+    let before: Vec<&str> = asked.iter().take(expected.len()).copied().collect();
+    assert!(expected.iter().all(|call| before.contains(call)), "{before:?}");
 }
 
 #[test]

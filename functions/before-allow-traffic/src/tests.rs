@@ -59,6 +59,7 @@ async fn answered(function: &Fakes) -> Value {
     let invocation = Invocation {
         payload: build::hook_payload(),
         request_id: "r".to_owned(),
+        function_arn: String::new(),
         arrived,
         deadline: arrived.plus(Duration::from_secs(4)),
     };

@@ -85,7 +85,13 @@ impl World {
         );
         let arrived = self.0.clock.now();
         let deadline = arrived.plus(Duration::from_secs(20));
-        let invocation = Invocation { payload: event.clone(), request_id: "r".into(), arrived, deadline };
+        let invocation = Invocation {
+            payload: event.clone(),
+            request_id: "r".to_owned(),
+            function_arn: String::new(),
+            arrived,
+            deadline,
+        };
         run(handle(&self.0, &config, invocation))
     }
 

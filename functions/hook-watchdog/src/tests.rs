@@ -48,7 +48,11 @@ fn handled_after(function: &Function<CodeDeploy, Bus>, payload: Value, after: Du
         function.clock.sleep(after).await;
         let arrived = function.clock.now();
         let deadline = arrived.plus(Duration::from_mins(1));
-        handle(function, &Invocation { payload, request_id: "r".to_owned(), arrived, deadline }).await
+        handle(
+            function,
+            &Invocation { payload, request_id: "r".to_owned(), function_arn: String::new(), arrived, deadline },
+        )
+        .await
     })
 }
 

@@ -50,7 +50,8 @@ impl World {
         let arrived = self.ports.clock.now();
         let invocation = Invocation {
             payload: event.clone(),
-            request_id: "r".into(),
+            request_id: "r".to_owned(),
+            function_arn: String::new(),
             arrived,
             deadline: arrived.plus(Duration::from_secs(8)),
         };

@@ -6,7 +6,7 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use domain::alarm::{AlarmReading, AlarmState};
-use domain::ports::{Alarms, PortError};
+use domain::ports::{AlarmTags, Alarms, PortError};
 use domain::time::Timestamp;
 
 use crate::error::Attempt;
@@ -67,6 +67,16 @@ impl Alarms for CloudWatchAlarms {
     }
 }
 
+impl AlarmTags for CloudWatchAlarms {
+    async fn tags(&self, alarm_arn: &str) -> Result<Vec<(String, String)>, PortError> {
+        let attempt = Attempt { operation: "ListTagsForResource", noun: "alarm", name: alarm_arn };
+        let call = self.client.get(attempt)?.list_tags_for_resource().resource_arn(alarm_arn);
+        let output = call.send().await.map_err(|error| attempt.failed(&error))?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(output.tags().iter().map(|tag| (text(tag.key()), text(tag.value()))).collect())
+    }
+}
+
 fn reading(
     name: Option<&str>,
     state: Option<&StateValue>,
@@ -124,5 +134,27 @@ mod tests {
             [("web-5xx", "ALARM".to_owned(), Some(Timestamp(10_500))), ("web", "NEW_STATE".to_owned(), None)];
         assert_eq!(seen, expected);
         assert!(server.request(1).line.contains("/operation/DescribeAlarms"));
+    }
+
+    #[tokio::test]
+    async fn an_alarms_tags_are_read_and_an_alarm_that_is_gone_is_told_apart() {
+        let tag = |key: &str, value: &str| map(vec![("Key", key.into()), ("Value", value.into())]);
+        let gone = map(vec![("__type", "com.amazonaws.cloudwatch#ResourceNotFoundException".into())]);
+        let mut body = Vec::new();
+        ciborium::into_writer(&gone, &mut body).unwrap();
+        let (aws, server) = serve(vec![
+            cbor(&map(vec![("Tags", Value::Array(vec![tag("greenlight:deployment-group", "shop/web")]))])),
+            Canned::status(404, body)
+                .header("smithy-protocol", "rpc-v2-cbor")
+                .header("content-type", "application/cbor"),
+        ]);
+        let cloudwatch = aws.cloudwatch();
+        let arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:web-5xx";
+        let tags = cloudwatch.tags(arn).await.unwrap();
+        assert_eq!(tags, [("greenlight:deployment-group".to_owned(), "shop/web".to_owned())]);
+        assert!(server.request(0).line.contains("/operation/ListTagsForResource"));
+        assert!(server.request(0).body.contains(arn));
+        let error = cloudwatch.tags(arn).await.unwrap_err();
+        assert!(matches!(error, PortError::NotFound { .. }), "{error}");
     }
 }

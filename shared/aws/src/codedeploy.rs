@@ -1,6 +1,7 @@
-//! CodeDeploy: reports how hooks ended, reads deployments and their targets, stops deployments. Knows nothing of why.
+//! CodeDeploy: reports how hooks ended, reads deployments and their targets, stops deployments and deploys again. Knows nothing of why.
 
 mod record;
+mod redeploy;
 mod weight;
 
 use std::collections::BTreeMap;

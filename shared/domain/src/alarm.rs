@@ -47,13 +47,13 @@ pub struct AlarmFact {
     pub previous: Option<AlarmState>,
     /// When the state changed, by CloudWatch's clock.
     pub changed_at: Option<Timestamp>,
-    /// CloudWatch's sentence; text from outside.
+    /// CloudWatch's sentence; of a composite alarm, after the names of the alarms that triggered it. Text from outside.
     pub reason: String,
     /// What the alarm watches: a metric's name, an expression's label or a composite's rule.
     pub metric: Option<String>,
-    /// The threshold, from `reasonData`.
+    /// The threshold; of a band, the side that was crossed last.
     pub threshold: Option<f64>,
-    /// The data points that made the difference, newest first, from `reasonData`.
+    /// The data points that crossed the threshold, newest first; all recent ones where it cannot be told how they are compared.
     pub datapoints: Vec<f64>,
     /// Who suppressed the alarm's actions, when they are suppressed. CloudWatch emits the event all the same.
     pub suppressed_by: Option<String>,

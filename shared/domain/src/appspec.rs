@@ -1,7 +1,7 @@
 //! Reads an AppSpec, in YAML or JSON, for what Greenlight needs from it: what is being deployed, and which lifecycle events have
-//! hooks. Knows nothing of where the text came from.
+//! hooks; and writes the one of a rollback. Knows nothing of where the text came from.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::yaml;
 use crate::deployment::Revision;
@@ -38,6 +38,46 @@ pub fn read(text: &str) -> Result<Contents, yaml::YamlError> {
         contents.hooks.extend(named.filter_map(|(event, function)| Some((event.clone(), text_or_number(function)?))));
     }
     Ok(contents)
+}
+
+/// The AppSpec of a rollback to what this one deploys, as JSON: without hooks, and for Lambda with the version that serves now as
+/// `CurrentVersion`. Whatever else it says stays.
+///
+/// # Errors
+/// When the text is neither YAML nor JSON, or names nothing to deploy; the text says so.
+pub fn for_rollback(text: &str, serving: Option<&str>) -> Result<String, String> {
+    let mut value = yaml::parse(text).map_err(|error| format!("its AppSpec could not be read: {error}"))?.value;
+    let document = value.as_object_mut().ok_or("its AppSpec is no document with `Resources`")?;
+    document.retain(|key, _| !key.eq_ignore_ascii_case("hooks"));
+    let resources = document.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case("resources")).map(|(_, list)| list);
+    let resources = match resources {
+        Some(Value::Array(list)) => list.as_mut_slice(),
+        Some(single) => std::slice::from_mut(single),
+        None => return Err("its AppSpec has no `Resources`".to_owned()),
+    };
+    for resource in resources.iter_mut().filter_map(Value::as_object_mut).flat_map(serde_json::Map::values_mut) {
+        let properties = resource.as_object_mut().and_then(|resource| {
+            resource
+                .iter_mut()
+                .find(|(key, _)| key.eq_ignore_ascii_case("properties"))
+                .and_then(|(_, it)| it.as_object_mut())
+        });
+        let Some(properties) = properties else { continue };
+        if let (Some(target), Some(serving)) = (properties.get("TargetVersion").and_then(text_or_number), serving) {
+            // In YAML a version may be written as a number; both are texts to CodeDeploy.
+            properties.insert("TargetVersion".to_owned(), target.into());
+            properties.insert("CurrentVersion".to_owned(), serving.into());
+        }
+    }
+    Ok(value.to_string())
+}
+
+/// The AppSpec of a Lambda deployment ("AppSpec file example for a Lambda deployment", CodeDeploy user guide), as JSON.
+pub fn of_lambda(function: &str, alias: &str, current_version: &str, target_version: &str) -> String {
+    let properties =
+        json!({"Name": function, "Alias": alias, "CurrentVersion": current_version, "TargetVersion": target_version});
+    let resource = json!({"Type": "AWS::Lambda::Function", "Properties": properties});
+    json!({"version": 0.0, "Resources": [{ function: resource }]}).to_string()
 }
 
 /// The elements of a list under a key in either spelling; a single map, as a hand may write it, is a list of one.
@@ -98,6 +138,48 @@ mod tests {
             hooks(&contents),
             [("BeforeAllowTraffic", "arn:aws:lambda:us-east-1:1:function:CodeDeployHook_pre")]
         );
+    }
+
+    #[test]
+    fn awss_ecs_sample_is_rolled_back_to_without_its_hooks_and_with_all_the_rest() {
+        // "AppSpec file example for an Amazon ECS deployment", CodeDeploy user guide: the YAML and the JSON form.
+        let in_yaml = format!(
+            "version: 0.0\nResources:\n  - TargetService:\n      Type: AWS::ECS::Service\n      Properties:\n        TaskDefinition: \"{ARN}\"\n        LoadBalancerInfo:\n          ContainerName: \"SampleApplicationName\"\n          ContainerPort: 80\n# Optional properties\n        PlatformVersion: \"LATEST\"\n        NetworkConfiguration:\n          AwsvpcConfiguration:\n            Subnets: [\"subnet-1234abcd\",\"subnet-5678abcd\"]\n            SecurityGroups: [\"sg-12345678\"]\n            AssignPublicIp: \"ENABLED\"\n        CapacityProviderStrategy:\n          - Base: 1\n            CapacityProvider: \"FARGATE_SPOT\"\n            Weight: 2\n          - Base: 0\n            CapacityProvider: \"FARGATE\"\n            Weight: 1\nHooks:\n  - BeforeInstall: \"LambdaFunctionToValidateBeforeInstall\"\n  - AfterAllowTraffic: \"LambdaFunctionToValidateAfterAllowingProductionTraffic\"\n"
+        );
+        let properties = json!({
+            "TaskDefinition": ARN, "LoadBalancerInfo": {"ContainerName": "SampleApplicationName", "ContainerPort": 80},
+            "PlatformVersion": "LATEST", "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1234abcd", "subnet-5678abcd"],
+                "SecurityGroups": ["sg-12345678"], "AssignPublicIp": "ENABLED"}},
+            "CapacityProviderStrategy": [{"Base": 1, "CapacityProvider": "FARGATE_SPOT", "Weight": 2},
+                {"Base": 0, "CapacityProvider": "FARGATE", "Weight": 1}]
+        });
+        let mut document = json!({"version": 0.0, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}]});
+        let expected = document.clone();
+        document["Hooks"] = json!([{"BeforeInstall": "x"}, {"AfterInstall": "y"}]);
+        for text in [in_yaml, document.to_string()] {
+            let written: Value = serde_json::from_str(&for_rollback(&text, None).unwrap()).unwrap();
+            assert_eq!(written, expected);
+        }
+    }
+
+    #[test]
+    fn awss_lambda_sample_is_rolled_back_to_from_the_version_that_serves_now() {
+        // "AppSpec file example for an AWS Lambda deployment", CodeDeploy user guide; there the versions are texts or numbers.
+        for (version, key) in [("\"2\"", "Hooks"), ("2", "hooks")] {
+            let text = format!(
+                "version: 0.0\nResources:\n  - myLambdaFunction:\n      Type: AWS::Lambda::Function\n      Properties:\n        Name: \"myLambdaFunction\"\n        Alias: \"myLambdaFunctionAlias\"\n        CurrentVersion: \"1\"\n        TargetVersion: {version}\n{key}:\n  - BeforeAllowTraffic: \"LambdaFunctionToValidateBeforeTrafficShift\"\n"
+            );
+            let written: Value = serde_json::from_str(&for_rollback(&text, Some("3")).unwrap()).unwrap();
+            let expected = of_lambda("myLambdaFunction", "myLambdaFunctionAlias", "3", "2");
+            assert_eq!(written, serde_json::from_str::<Value>(&expected).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_no_appspec_is_not_deployed_again() {
+        for text in ["Hooks: [", "- a", "version: 0.0\nHooks: []\n", "hello"] {
+            assert!(for_rollback(text, None).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod events;
 pub mod hook;
 pub mod lease;
 pub mod ports;
+pub mod redeploy;
 pub mod rolling;
 pub mod text;
 pub mod time;

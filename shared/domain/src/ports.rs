@@ -4,10 +4,12 @@
 #![allow(async_fn_in_trait, reason = "the functions run on one thread, so no future needs to be Send")]
 
 mod ecs;
+mod rollback;
 
 use std::time::Duration;
 
 pub use ecs::RollingServices;
+pub use rollback::{AlarmTags, DeploymentRecords, Redeployed, Redeployer};
 
 use crate::alarm::{AlarmReading, GroupAlarms};
 use crate::deployment::{Deployment, DeploymentId, GroupName, Status, Target};

@@ -32,6 +32,8 @@ pub struct Invocation {
     pub payload: Value,
     /// Lambda's id of the request.
     pub request_id: String,
+    /// The ARN by which the function was invoked: the one place where Lambda tells a function its account.
+    pub function_arn: String,
     /// When the invocation arrived.
     pub arrived: Timestamp,
     /// When Lambda ends the process.
@@ -70,6 +72,7 @@ where
         let invocation = Invocation {
             payload: event.payload,
             request_id: event.context.request_id,
+            function_arn: event.context.invoked_function_arn,
             arrived,
             deadline: deadline(event.context.deadline, started, arrived),
         };

@@ -92,7 +92,6 @@ impl Pursuit {
     }
 
     /// Of a deployment that had ended, whose predecessor is deployed again by another one that Greenlight has created.
-    #[allow(dead_code, reason = "whoever redeploys calls it")]
     pub(crate) fn of_redeployed(
         deployment: &Deployment,
         by: DeploymentId,

@@ -33,11 +33,17 @@ fn ended(event: &str) -> Value {
 async fn invoke(world: &World, cluster: &Cluster, more: &str, payload: Value) -> anyhow::Result<Value> {
     let arrived = world.clock.now();
     let deadline = arrived.plus(Duration::from_secs(170));
-    let invocation = Invocation { payload, request_id: "r".to_owned(), arrived, deadline };
+    let invocation = Invocation {
+        payload,
+        request_id: "r".to_owned(),
+        arrived,
+        deadline,
+        function_arn: crate::samples::ARN.to_owned(),
+    };
     let settings: Result<Settings<&World>, SettingError> = Ok(Settings { config: config(more), ledger: world });
-    let ports = Ports { codedeploy: world, outbox: world, clock: world.clock.clone() };
+    let ports = Ports { codedeploy: world, outbox: world, alarms: world, clock: world.clock.clone() };
     let answer = handle(&ports, cluster, &settings, &invocation).await;
-    assert_eq!(world.calls.get(), 0, "CodeDeploy has nothing to do with it");
+    assert!(world.asked.borrow().is_empty(), "CodeDeploy has nothing to do with it: {:?}", world.asked.borrow());
     answer
 }
 

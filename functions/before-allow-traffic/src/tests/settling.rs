@@ -20,7 +20,13 @@ fn settling(running: &[i64], seconds: u64) -> (Value, String, Duration) {
     function.ports.codedeploy.targets = Script::of(running.iter().map(target));
     let arrived = clock.now();
     let deadline = arrived.plus(Duration::from_secs(seconds));
-    let invocation = Invocation { payload: build::hook_payload(), request_id: "r".to_owned(), arrived, deadline };
+    let invocation = Invocation {
+        payload: build::hook_payload(),
+        request_id: "r".to_owned(),
+        function_arn: String::new(),
+        arrived,
+        deadline,
+    };
     let summary = testkit::run_on(&clock, handle(&function, &invocation)).unwrap();
     let verdict = function.ports.outbox.verdicts().remove(0);
     (summary["verdict"].clone(), verdict.findings[0].observed.clone(), clock.now().since(arrived))
@@ -50,7 +56,13 @@ fn with_checks(change: impl Fn(&mut Fakes)) -> (Vec<Finding>, Duration) {
     change(&mut function);
     let arrived = clock.now();
     let deadline = arrived.plus(Duration::from_mins(5));
-    let invocation = Invocation { payload: build::hook_payload(), request_id: "r".to_owned(), arrived, deadline };
+    let invocation = Invocation {
+        payload: build::hook_payload(),
+        request_id: "r".to_owned(),
+        function_arn: String::new(),
+        arrived,
+        deadline,
+    };
     testkit::run_on(&clock, handle(&function, &invocation)).unwrap();
     (function.ports.outbox.verdicts().remove(0).findings, clock.now().since(arrived))
 }
@@ -120,7 +132,13 @@ fn a_red_alarm_does_not_send_the_checks_to_a_fleet_that_is_not_up() {
         function.ports.balancer.health = Script::of(states.map(|state| Ok(vec![target_health("a", state, None)])));
         let arrived = clock.now();
         let deadline = arrived.plus(Duration::from_mins(5));
-        let invocation = Invocation { payload: build::hook_payload(), request_id: "r".to_owned(), arrived, deadline };
+        let invocation = Invocation {
+            payload: build::hook_payload(),
+            request_id: "r".to_owned(),
+            function_arn: String::new(),
+            arrived,
+            deadline,
+        };
         testkit::run_on(&clock, handle(&function, &invocation)).unwrap();
         clock.now().since(arrived)
     };
@@ -152,7 +170,13 @@ fn an_invocation_waits_for_the_version_and_not_for_its_provisioned_concurrency()
     };
     let arrived = clock.now();
     let deadline = arrived.plus(Duration::from_mins(5));
-    let invocation = Invocation { payload: build::hook_payload(), request_id: "r".to_owned(), arrived, deadline };
+    let invocation = Invocation {
+        payload: build::hook_payload(),
+        request_id: "r".to_owned(),
+        function_arn: String::new(),
+        arrived,
+        deadline,
+    };
     let summary = testkit::run_on(&clock, handle(&function, &invocation)).unwrap();
     assert_eq!((&summary["verdict"], clock.now().since(arrived)), (&json!("Succeeded"), 3 * LOOK_AGAIN), "{summary}");
     assert_eq!(function.ports.versions.invoked.borrow().len(), 1);

@@ -12,6 +12,7 @@ use domain::deployment::{
     AppSpec, Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, LambdaTarget, LifecycleEvent, Platform,
     ROLLS_BACK, Revision, Status, Target, TaskSet, TaskSetLabel, TrafficRoutes,
 };
+use domain::redeploy::Source;
 use domain::time::Timestamp;
 
 /// `deploymentInfo`, but for the revision, which takes another call.
@@ -63,6 +64,21 @@ pub(super) fn elsewhere(location: &RevisionLocation) -> Option<&'static str> {
         Some(RevisionLocationType::GitHub) => Some("GitHub"),
         _ => None,
     }
+}
+
+/// A revision that lies in S3 or on GitHub.
+pub(super) fn source(location: &RevisionLocation) -> Option<Source> {
+    if let Some(place) = location.s3_location() {
+        return Some(Source::S3 {
+            bucket: text(place.bucket()),
+            key: text(place.key()),
+            bundle_type: place.bundle_type().map(|kind| kind.as_str().to_owned()),
+            version: place.version().map(str::to_owned),
+            e_tag: place.e_tag().map(str::to_owned),
+        });
+    }
+    let place = location.git_hub_location()?;
+    Some(Source::GitHub { repository: text(place.repository()), commit: text(place.commit_id()) })
 }
 
 /// `alarmConfiguration` of a deployment group.

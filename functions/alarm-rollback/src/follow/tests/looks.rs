@@ -14,7 +14,7 @@ fn look(status: Status, target: Option<Target>) -> Seen {
     let by = DeploymentId("d-9".to_owned());
     let config = samples::config();
     let transition = samples::alarm("orchestrator-http-5xx");
-    let subject = crate::Subject { transition: &transition, service: config.services.first(), deployment: None };
+    let subject = crate::Subject { service: config.services.first(), ..crate::Subject::of(&transition) };
     let mut pursuit = Pursuit::of_redeployed(&deployment(), by.clone(), subject, Timestamp(0));
     assert!(pursuit.concerns(&by) && pursuit.concerns(&deployment().id));
     let back = domain::deployment::Deployment { id: by, status, completed: Some(Timestamp(9)), ..deployment() };

@@ -1,0 +1,86 @@
+//! The decisions that need no table: each is called for by one fact. Knows nothing of when that is the case.
+
+use domain::deployment::{DeploymentId, GroupName};
+use domain::events::Decision;
+
+use super::Decided;
+use crate::event::Transition;
+
+/// Row 4: an alarm of another account or region, which is told where a service names it.
+pub fn foreign(transition: &Transition, place: &str, is_named: bool) -> Decided {
+    let alarm = &transition.alarm.name;
+    let reason =
+        format!("`{alarm}` went to ALARM, but it is an alarm of {place}, and nothing is stopped for one of those");
+    let next_step = "give it a name of its own, or keep its events from this account's bus; what it watches is guarded by the Greenlight over there";
+    Decided::new(if is_named { Decision::Alert } else { Decision::Ignore }, reason, next_step)
+}
+
+/// Row 5: the alarm is nobody's.
+pub fn unconfigured(transition: &Transition, remarks: &[String]) -> Decided {
+    let remark: String = remarks.iter().map(|remark| format!("; {remark}")).collect();
+    let reason = format!(
+        "no service in the configuration names the alarm `{}`, nor does a tag, nor a deployment group with a deployment in flight{remark}",
+        transition.alarm.name
+    );
+    Decided::new(
+        Decision::Ignore,
+        reason,
+        "to have it acted on, name it below `alarms` of a service in `greenlight.yaml`, or tag it `greenlight:deployment-group` = \
+         `application/group`",
+    )
+}
+
+/// Row 6: the alarm's tags cannot be understood.
+pub fn malformed(transition: &Transition, slips: &[String]) -> Decided {
+    let reason =
+        format!("`{}` went to ALARM, but its tags cannot be understood: {}", transition.alarm.name, slips.join("; "));
+    let next_step = "correct the alarm's tags; until then nothing is stopped for it. If a deployment is in flight, look at it yourself";
+    Decided::new(Decision::Alert, reason, next_step)
+}
+
+/// The decision was to stop, and CodeDeploy says that the deployment had ended well in the meantime; and nothing takes it back.
+pub fn too_late(decided: &Decided, id: &DeploymentId, group: &GroupName) -> Decided {
+    Decided::new(
+        Decision::Alert,
+        format!("{}; it had succeeded before it could be stopped", decided.reason),
+        format!(
+            "deploy the version before `{id}` ({}): what has ended well is not rolled back by itself",
+            candidates(group)
+        ),
+    )
+}
+
+/// What was decided could not be done, and trying again will not help.
+pub fn could_not(reason: &str, error: &str, by_hand: Option<String>) -> Decided {
+    let next_step = match by_hand {
+        Some(by_hand) => format!("now: {by_hand}; then mend the cause named above"),
+        None => "look for a deployment in flight and stop it by hand; then mend the cause named above".to_owned(),
+    };
+    Decided::new(Decision::Alert, format!("{reason}, but {error}"), next_step).paging()
+}
+
+/// The good version was to be deployed again, and somebody else's deployment has begun in the meantime.
+pub fn busy(decided: &Decided, group: &GroupName, detail: &str) -> Decided {
+    Decided::new(
+        Decision::Alert,
+        format!(
+            "{}; that was refused, since another deployment of `{group}` has begun in the meantime: {detail}",
+            decided.reason
+        ),
+        "see whether the deployment that is in flight now is the cure; an alarm during it is decided on anew",
+    )
+}
+
+/// How a person stops a deployment.
+pub(crate) fn by_hand(id: &DeploymentId) -> String {
+    format!("to roll back by hand: `aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled`")
+}
+
+/// How a person finds what to deploy again.
+pub(crate) fn candidates(group: &GroupName) -> String {
+    let GroupName { application, deployment_group } = group;
+    format!(
+        "`aws deploy list-deployments --application-name {application} --deployment-group-name {deployment_group} --include-only-statuses Succeeded` \
+         names the deployments that ended well"
+    )
+}

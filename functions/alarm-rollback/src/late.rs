@@ -1,0 +1,219 @@
+//! The rollback of a version that is found bad after its deployment has ended: what was good before it is deployed again, once. Knows
+//! nothing of what becomes of that deployment.
+//!
+//! The ledger's entry `late/<bad deployment>` is a lease while one invocation is at it and the record of the new deployment afterwards.
+//! CodeDeploy takes no token that would make a second `CreateDeployment` harmless; so after an answer that was lost, and by whoever goes on
+//! with what a dead process had begun, the group's deployments are looked through for the one whose description names the bad one,
+//! before another is asked for. While that one runs CodeDeploy refuses a second.
+
+mod past;
+
+use std::time::Duration;
+
+use domain::deployment::{Deployment, DeploymentId, GroupName};
+use domain::events::Decision;
+use domain::lease::Taken;
+use domain::ports::{AlarmTags, Ledger, Outbox, PortError, Redeployed};
+use domain::redeploy::{self, Redeployment};
+use futures_util::future::join;
+use serde_json::json;
+
+use crate::decide::{self, Before, Concern, Decided, Found, candidates};
+use crate::follow::Pursuit;
+use crate::limit::Rollbacks;
+use crate::{Act, CodeDeploy, IN_FLIGHT, Subject};
+use past::{Past, Predecessor};
+
+/// How often a deployment is asked for, with a look in between whether the last request took effect.
+const TRIES: usize = 3;
+/// The pause before the next one.
+const PAUSE: Duration = Duration::from_secs(2);
+/// A version that was rolled back late is not deployed again for so long.
+const REMEMBERED: Duration = Duration::from_hours(90 * 24);
+
+/// The ledger's entry for a deployment that was rolled back late.
+fn key(bad: &DeploymentId) -> String {
+    format!("late/{bad}")
+}
+
+impl<C, O, L, A> Act<'_, C, O, L, A>
+where
+    C: CodeDeploy,
+    O: Outbox,
+    L: Ledger,
+    A: AlarmTags,
+{
+    /// Nothing of the group is in flight.
+    pub(crate) async fn late(&mut self, subject: Subject<'_>, concern: &Concern<'_>, made: Option<Rollbacks>) {
+        let (transition, now) = (subject.transition, self.ports.clock.now());
+        let is_wanted = concern.late().is_some() && concern.other_environment().is_none();
+        let mut past = Past::default();
+        if is_wanted && let Err(error) = self.look_back(&mut past, &concern.group).await {
+            let reason = format!("`{}` went to ALARM after a deployment had ended", transition.alarm.name);
+            return self.failed(subject, &reason, error, Some(candidates(&concern.group))).await;
+        }
+        let last = past.newest().cloned();
+        let before = |id| self.before(concern, id, made.as_ref());
+        let unasked = Before { now, rollbacks: None };
+        let before = last.as_ref().map_or(unasked, before);
+        let mut good = Err("it was not looked for".to_owned());
+        let mut predecessor = None;
+        let bad = decide::late(transition, concern, last.as_ref(), now).ok().cloned();
+        if let Some(bad) = bad.as_ref().filter(|_| is_wanted) {
+            match self.predecessor(&mut past, bad).await {
+                Ok(Ok(found)) => {
+                    good = Ok(found.good.clone());
+                    predecessor = Some(found);
+                }
+                Ok(Err(why)) => good = Err(why),
+                Err(error) => {
+                    let reason = format!(
+                        "`{}` went to ALARM after the deployment `{}` had ended",
+                        transition.alarm.name, bad.id
+                    );
+                    return self.failed(subject, &reason, error, Some(candidates(&concern.group))).await;
+                }
+            }
+        }
+        // With what its AppSpec names, where that was read.
+        let bad = predecessor.as_ref().map(|found| found.bad.clone()).or(bad);
+        let found =
+            Found::Nothing { last: bad.as_ref().or(last.as_ref()), good: good.as_ref().map_err(String::as_str) };
+        let decided = decide::decide(transition, concern, found, before);
+        let subject = Subject { deployment: bad.as_ref(), ..subject };
+        match (decided.decision, predecessor) {
+            (Decision::RedeployPrevious, Some(found)) => self.redeploy(subject, found, decided, false).await,
+            _ => self.tell(subject, &decided).await,
+        }
+    }
+
+    /// Goes on with what an earlier delivery of the same event has begun.
+    pub(crate) async fn redeploy_begun(
+        &mut self,
+        subject: Subject<'_>,
+        concern: &Concern<'_>,
+        bad: &Deployment,
+        decided: Decided,
+    ) {
+        let decided = Decided { decision: Decision::RedeployPrevious, ..decided };
+        let mut past = Past::default();
+        match self.predecessor(&mut past, bad).await {
+            Ok(Ok(found)) => {
+                let bad = found.bad.clone();
+                let subject = Subject { deployment: Some(&bad), ..subject };
+                self.redeploy(subject, found, decided, true).await;
+            }
+            Ok(Err(why)) => {
+                let by_hand = Some(candidates(&concern.group));
+                self.tell(subject, &decide::could_not(&decided.reason, &why, by_hand)).await;
+            }
+            Err(error) => self.failed(subject, &decided.reason, error, Some(candidates(&concern.group))).await,
+        }
+    }
+
+    /// Deploys the good version again, tells it and puts the bad one among those to be followed.
+    async fn redeploy(&mut self, subject: Subject<'_>, found: Predecessor, decided: Decided, may_be_done: bool) {
+        let Predecessor { bad, good, source } = found;
+        let id = &bad.id;
+        let lease = match self.take(&key(id)).await {
+            Ok(Taken::Mine(lease)) => Some(lease),
+            Ok(Taken::Done(_)) => {
+                self.mark_told(subject).await;
+                return self.record(subject, &decided, "deployed again before, by another invocation");
+            }
+            Ok(Taken::Busy) => return self.record(subject, &decided, "being deployed again by another invocation"),
+            Err(error) => {
+                tracing::warn!(deployment.id = %id, %error, "the good version is deployed again without the ledger, so it may be told twice");
+                None
+            }
+        };
+        let by_hand = candidates(&bad.group);
+        let alarm = &subject.transition.alarm.name;
+        let sha = good.revision.git_sha.as_deref();
+        let Some(what) = Redeployment::new(&bad, source, sha, alarm) else {
+            let error = PortError::Permanent {
+                what: format!("rolling back `{id}`"),
+                detail: "its platform is neither ECS nor Lambda".to_owned(),
+            };
+            return self.not_done(subject, lease, &decided, error, by_hand).await;
+        };
+        join(self.write_down(subject, id, &decided, true), self.count(&bad.group, id)).await;
+        let may_be_done = may_be_done || lease.is_none();
+        let created = match self.create(&bad, &what, may_be_done).await {
+            Ok(Ok(created)) => created,
+            Ok(Err(detail)) => {
+                self.unmark(subject).await;
+                if let Some(lease) = lease {
+                    self.give_back(lease).await;
+                }
+                return self.tell(subject, &decide::busy(&decided, &bad.group, &detail)).await;
+            }
+            Err(error) => return self.not_done(subject, lease, &decided, error, by_hand).await,
+        };
+        let subject = Subject { restored: Some((&created, &good.revision)), ..subject };
+        let notice = self.notice(subject, &decided);
+        match self.ports.outbox.publish(&notice).await {
+            Ok(()) => {
+                self.mark_told(subject).await;
+                if let Some(lease) = lease {
+                    let done = json!({ "redeployed_by": created, "restores": good.deployment.id, "alarm": alarm });
+                    self.complete(lease, id, &done, REMEMBERED).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(deployment.id = %id, %error, "the decision is told later");
+                self.untold.push(notice);
+            }
+        }
+        self.record(subject, &decided, "deployed again");
+        self.pursue(Pursuit::of_redeployed(&bad, created.clone(), subject, self.arrived)).await;
+    }
+
+    /// Creates the deployment, or finds the one that an earlier request has created. The inner error: another one is in flight.
+    async fn create(
+        &self,
+        bad: &Deployment,
+        what: &Redeployment,
+        mut may_be_done: bool,
+    ) -> Result<Result<DeploymentId, String>, PortError> {
+        let codedeploy = &self.ports.codedeploy;
+        let mut attempt = 1;
+        loop {
+            if may_be_done && let Some(created) = self.created_before(bad).await? {
+                return Ok(Ok(created));
+            }
+            match codedeploy.redeploy(what).await {
+                Ok(Redeployed::Created(id)) => return Ok(Ok(id)),
+                Ok(Redeployed::Busy(detail)) => {
+                    return Ok(self.created_before(bad).await?.ok_or(detail));
+                }
+                Err(error) if error.is_transient() && attempt < TRIES => {
+                    tracing::warn!(deployment.id = %bad.id, %error, "whether the good version is deployed again is not known; it is looked for");
+                    self.ports.clock.sleep(PAUSE).await;
+                }
+                Err(error) if error.is_transient() => return self.created_before(bad).await?.map(Ok).ok_or(error),
+                Err(error) => return Err(error),
+            }
+            may_be_done = true;
+            attempt += 1;
+        }
+    }
+
+    /// The deployment that rolls the bad one back, if there is one.
+    async fn created_before(&self, bad: &Deployment) -> Result<Option<DeploymentId>, PortError> {
+        let since = bad.completed.or(bad.created);
+        let group: &GroupName = &bad.group;
+        let codedeploy = &self.ports.codedeploy;
+        let (running, ended) =
+            join(codedeploy.list(Some(group), &IN_FLIGHT, None), codedeploy.list(Some(group), &past::ENDED, since))
+                .await;
+        let mut ids = running?;
+        ids.extend(ended?);
+        ids.truncate(past::MOST);
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let records = codedeploy.records(&ids).await?;
+        Ok(redeploy::found(&bad.id, &records).map(|found| found.id.clone()))
+    }
+}

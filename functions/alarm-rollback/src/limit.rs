@@ -1,0 +1,118 @@
+//! How often a deployment group was rolled back lately: what stops Greenlight from rolling back again and again what a rollback does not
+//! cure. Knows nothing of the limit itself.
+//!
+//! The ledger's entry `rollbacks/<application>/<group>` holds the deployments that were rolled back in the last seven days. A rollback is
+//! counted before it is made, and by the deployment's id, so that neither a second try nor a second alarm counts twice.
+
+use std::time::Duration;
+
+use domain::deployment::{DeploymentId, GroupName};
+use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Act, CodeDeploy};
+
+/// The longest window that the configuration allows.
+const REMEMBERED: Duration = Duration::from_hours(7 * 24);
+/// How often it is written anew when others write at the same moment.
+const TRIES: usize = 8;
+
+/// A rollback that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    deployment: DeploymentId,
+    at: Timestamp,
+}
+
+/// The rollbacks of a group, as the ledger has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rollbacks {
+    rollbacks: Vec<Made>,
+}
+
+impl Rollbacks {
+    /// How many were made within the window before `now`, that of `but` left out.
+    pub(crate) fn within(&self, window: Duration, now: Timestamp, but: &DeploymentId) -> usize {
+        self.rollbacks.iter().filter(|made| made.deployment != *but && now.since(made.at) <= window).count()
+    }
+
+    /// With one more, and without those that no window reaches; `None` when it is in there already.
+    fn with(&self, deployment: &DeploymentId, now: Timestamp) -> Option<Self> {
+        if self.rollbacks.iter().any(|made| made.deployment == *deployment) {
+            return None;
+        }
+        let mut rollbacks = self.rollbacks.clone();
+        rollbacks.retain(|made| now.since(made.at) <= REMEMBERED);
+        rollbacks.push(Made { deployment: deployment.clone(), at: now });
+        Some(Self { rollbacks })
+    }
+}
+
+fn key(group: &GroupName) -> String {
+    format!("rollbacks/{group}")
+}
+
+impl<C, O, L, A> Act<'_, C, O, L, A>
+where
+    C: CodeDeploy,
+    O: Outbox,
+    L: Ledger,
+    A: AlarmTags,
+{
+    /// The group's rollbacks so far; `None` when the ledger does not tell, which must not keep a bad version in production.
+    pub(crate) async fn rollbacks(&self, group: &GroupName) -> Option<Rollbacks> {
+        match self.in_time(self.settings.ledger.read(&key(group))).await {
+            Ok(entry) => Some(entry.and_then(|entry| Rollbacks::deserialize(entry).ok()).unwrap_or_default()),
+            Err(error) => {
+                tracing::warn!(%group, %error, "how often the group was rolled back is not known");
+                None
+            }
+        }
+    }
+
+    /// Counts the rollback of a deployment, once.
+    pub(crate) async fn count(&self, group: &GroupName, deployment: &DeploymentId) {
+        let (ledger, key, now) = (&self.settings.ledger, key(group), self.ports.clock.now());
+        let counted = async {
+            for _ in 0..TRIES {
+                let entry = ledger.read(&key).await?;
+                let known = entry.clone().and_then(|entry| Rollbacks::deserialize(entry).ok()).unwrap_or_default();
+                let Some(more) = known.with(deployment, now) else { return Ok(()) };
+                let more = serde_json::to_value(&more).unwrap_or_default();
+                if ledger.replace(&key, entry.as_ref(), &more, now.plus(REMEMBERED)).await? {
+                    return Ok(());
+                }
+            }
+            let detail = format!("others wrote it {TRIES} times in between");
+            Err(PortError::Transient { what: format!("writing the entry `{key}`"), detail, retry_after: None })
+        };
+        if let Err(error) = self.in_time(counted).await {
+            tracing::warn!(%group, deployment.id = %deployment, %error, "the rollback is not counted towards the group's limit");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_counts_once_and_not_against_itself_and_what_is_old_is_forgotten() {
+        let (hour, id) = (Duration::from_hours(1), |id: &str| DeploymentId(id.to_owned()));
+        let at = |minutes: u64| Timestamp(0).plus(Duration::from_mins(minutes));
+        let mut made = Rollbacks::default();
+        for (name, minute) in [("d-1", 0), ("d-2", 30), ("d-2", 40), ("d-3", 61)] {
+            made = made.with(&id(name), at(minute)).unwrap_or(made);
+        }
+        assert_eq!(made.rollbacks.len(), 3);
+        assert_eq!(made.within(hour, at(61), &id("d-4")), 2, "the first is out of the window");
+        assert_eq!(
+            made.within(hour, at(60), &id("d-2")),
+            2,
+            "the window's end belongs to it; a clock that lags counts too"
+        );
+        let later = made.with(&id("d-5"), at(8 * 24 * 60)).unwrap();
+        assert_eq!(later.rollbacks.len(), 1);
+    }
+}
