@@ -92,7 +92,7 @@ impl Kind {
 /// What came of one turn.
 enum Turn {
     /// There is nothing more to do here.
-    Over(Option<TrafficRestored>),
+    Over(Option<Box<TrafficRestored>>),
     /// It could not be told.
     Untold(PortError),
     Again(Box<Chase>),
@@ -100,7 +100,7 @@ enum Turn {
 
 /// What came of telling an ending.
 enum Telling {
-    Now(TrafficRestored),
+    Now(Box<TrafficRestored>),
     /// By another invocation, or now by one.
     Before,
     Busy,
@@ -178,7 +178,7 @@ where
             open = Vec::new();
             for turn in turns {
                 match turn {
-                    Turn::Over(ending) => told.extend(ending),
+                    Turn::Over(ending) => told.extend(ending.map(|ending| *ending)),
                     Turn::Untold(error) => self.errors.push(error),
                     Turn::Again(chase) => open.push(*chase),
                 }
@@ -308,7 +308,7 @@ where
         {
             tracing::warn!(deployment.id = %id, %error, "how it ended may be told twice");
         }
-        Ok(Telling::Now(told))
+        Ok(Telling::Now(Box::new(told)))
     }
 
     /// Says in the table that this invocation follows; false when the pursuit has been ended by another.

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::time::Duration;
 
 use clock::Clock;
@@ -78,6 +79,9 @@ impl Ledger for Counted {
         self.table.release(key).await
     }
 }
+
+/// What an invocation will answer.
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Value>> + 'a>>;
 
 pub(crate) struct Play {
     pub(crate) clock: Clock,
@@ -165,22 +169,21 @@ impl Play {
         })
     }
 
-    pub(crate) async fn invoke(&self, request: &str, payload: Value) -> anyhow::Result<Value> {
-        self.invoke_for(request, payload, Duration::from_mins(3)).await
+    /// An invocation that begins when it is first polled.
+    pub(crate) fn invoke(&self, request: &str, payload: Value) -> Answer<'_> {
+        self.invoke_for(request, payload, Duration::from_mins(3))
     }
 
-    pub(crate) async fn invoke_for(&self, request: &str, payload: Value, time: Duration) -> anyhow::Result<Value> {
-        let arrived = self.clock.now();
+    pub(crate) fn invoke_for(&self, request: &str, payload: Value, time: Duration) -> Answer<'_> {
         let request_id = request.to_owned();
-        let invocation = Invocation {
-            payload,
-            request_id,
-            arrived,
-            deadline: arrived.plus(time),
-            function_arn: crate::samples::ARN.to_owned(),
-        };
-        let ports = Ports { codedeploy: self, outbox: self, alarms: self, clock: self.clock.clone() };
-        handle(&ports, &crate::rolling::fakes::Cluster::default(), &self.settings, &invocation).await
+        Box::pin(async move {
+            let arrived = self.clock.now();
+            let deadline = arrived.plus(time);
+            let function_arn = crate::samples::ARN.to_owned();
+            let invocation = Invocation { payload, request_id, arrived, deadline, function_arn };
+            let ports = Ports { codedeploy: self, outbox: self, alarms: self, clock: self.clock.clone() };
+            handle(&ports, &crate::rolling::fakes::Cluster::default(), &self.settings, &invocation).await
+        })
     }
 
     /// The same, by a process that is killed after that time.

@@ -37,15 +37,15 @@ fn fraction(id: &DeploymentId) -> f64 {
 mod tests {
     use super::*;
 
-    fn seconds(age: u64, looks: u32, failures: u32, open: usize) -> f64 {
-        pause(Duration::from_secs(age), &DeploymentId("d-1".to_owned()), looks, failures, open).as_secs_f64()
+    fn seconds(age: u64, looks: u32, failures: u32, open: usize) -> u64 {
+        pause(Duration::from_secs(age), &DeploymentId("d-1".to_owned()), looks, failures, open).as_secs()
     }
 
     #[test]
     fn looks_become_rarer_with_time_with_company_and_with_failures() {
-        assert_eq!([seconds(0, 2, 0, 1), seconds(30, 5, 0, 1), seconds(60, 8, 0, 1)], [5.0, 10.0, 15.0]);
-        assert_eq!([seconds(0, 2, 0, 2), seconds(0, 2, 0, 1000)], [10.0, 30.0]);
-        assert_eq!([seconds(0, 2, 1, 1), seconds(0, 2, 9, 1)], [10.0, 20.0]);
+        assert_eq!([seconds(0, 2, 0, 1), seconds(30, 5, 0, 1), seconds(60, 8, 0, 1)], [5, 10, 15]);
+        assert_eq!([seconds(0, 2, 0, 2), seconds(0, 2, 0, 1000)], [10, 30]);
+        assert_eq!([seconds(0, 2, 1, 1), seconds(0, 2, 9, 1)], [10, 20]);
     }
 
     #[test]

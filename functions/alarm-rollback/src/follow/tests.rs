@@ -8,13 +8,13 @@ use crate::play::{Plan, Play};
 mod across;
 mod looks;
 
-fn ecs() -> Option<Target> {
-    Some(Target::Ecs(EcsTarget { lifecycle_events: Vec::new(), ..ecs_target("AllowTraffic") }))
+fn ecs() -> Target {
+    Target::Ecs(EcsTarget { lifecycle_events: Vec::new(), ..ecs_target("AllowTraffic") })
 }
 
-fn lambda(weight: Option<f64>) -> Option<Target> {
+fn lambda(weight: Option<f64>) -> Target {
     let Target::Lambda(target) = lambda_target("AllowTraffic") else { panic!("a Lambda target") };
-    Some(Target::Lambda(LambdaTarget { target_version_weight: weight, ..target }))
+    Target::Lambda(LambdaTarget { target_version_weight: weight, ..target })
 }
 
 fn seconds(seconds: u64) -> std::time::Duration {
@@ -53,7 +53,8 @@ fn the_seconds_are_those_of_codedeploys_record_however_late_it_is_seen() {
 #[test]
 fn the_weights_tell_before_the_rollback_has_ended_and_a_look_is_never_far() {
     for (after, target) in [(0, ecs()), (23, ecs()), (44, lambda(Some(0.1))), (90, ecs()), (119, lambda(Some(0.1)))] {
-        let play = alarm(Plan { weights: Some(seconds(after)), target, ends: None, ..Plan::back_after(0) });
+        let play =
+            alarm(Plan { weights: Some(seconds(after)), target: Some(target), ends: None, ..Plan::back_after(0) });
         let (restored, observed, took) = the_ending(&play);
         assert!(restored, "{after} s: {observed}");
         assert_eq!(observed, "all production traffic is on the old version");
@@ -64,7 +65,7 @@ fn the_weights_tell_before_the_rollback_has_ended_and_a_look_is_never_far() {
 
 #[test]
 fn after_two_minutes_people_are_told_and_the_pursuit_stays_open() {
-    let play = alarm(Plan { target: ecs(), ..Plan::back_after(600) });
+    let play = alarm(Plan { target: Some(ecs()), ..Plan::back_after(600) });
     let (restored, observed, took) = the_ending(&play);
     assert!(!restored);
     assert_eq!(
@@ -81,7 +82,7 @@ fn a_rollback_that_fails_or_is_stopped_is_told_at_once() {
         (Status::Stopped, "the rollback `d-1-back` is `Stopped`"),
     ];
     for (status, words) in cases {
-        let play = alarm(Plan { ends: Some((seconds(12), status)), target: ecs(), ..Plan::back_after(0) });
+        let play = alarm(Plan { ends: Some((seconds(12), status)), target: Some(ecs()), ..Plan::back_after(0) });
         let (restored, observed, took) = the_ending(&play);
         assert!(!restored);
         assert_eq!(observed, format!("{words}; 50 % of production traffic is on the new version"));
@@ -102,16 +103,16 @@ fn a_rollback_that_never_starts_is_not_taken_for_one_that_succeeded() {
 #[test]
 fn what_is_not_told_is_not_restored() {
     // No target, a Lambda target without a weight, and task sets without labels after a shift that was broken off.
-    let unlabelled = ecs().map(|target| match target {
+    let unlabelled = match ecs() {
         Target::Ecs(mut target) => {
             target.task_sets.iter_mut().for_each(|set| set.label = None);
             let broken_off = LifecycleEvent { name: "AllowTraffic".to_owned(), status: "Failed".to_owned() };
             target.lifecycle_events.push(broken_off);
             Target::Ecs(target)
         }
-        Target::Lambda(_) => target,
-    });
-    for target in [None, lambda(None), unlabelled] {
+        other @ Target::Lambda(_) => other,
+    };
+    for target in [None, Some(lambda(None)), Some(unlabelled)] {
         let play = alarm(Plan { weights: Some(seconds(0)), target, ends: None, ..Plan::back_after(0) });
         let (restored, observed, _) = the_ending(&play);
         assert!(!restored);

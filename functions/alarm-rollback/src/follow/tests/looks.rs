@@ -23,12 +23,12 @@ fn look(status: Status, target: Option<Target>) -> Seen {
     testkit::run(pursuit.look(&codedeploy)).unwrap()
 }
 
-fn weights(old: f64, new: f64) -> Option<Target> {
+fn weights(old: f64, new: f64) -> Target {
     let mut target = ecs_target("AllowTraffic");
     for set in &mut target.task_sets {
         set.traffic_weight = if set.label == Some(TaskSetLabel::Green) { new } else { old };
     }
-    Some(Target::Ecs(target))
+    Target::Ecs(target)
 }
 
 #[test]
@@ -45,20 +45,20 @@ fn the_old_version_is_the_one_that_is_deployed_again() {
         (Status::Created, None, not_yet("`Created`")),
         (Status::Succeeded, None, done),
         // It waits before it ends the tasks of the bad version.
-        (Status::InProgress, weights(0.0, 100.0), shown),
+        (Status::InProgress, Some(weights(0.0, 100.0)), shown),
         // All traffic on what was there before is all of it on the bad version.
         (
             Status::InProgress,
-            weights(100.0, 0.0),
+            Some(weights(100.0, 0.0)),
             not_yet("`InProgress`; 0 % of production traffic is on the version that is deployed again"),
         ),
         // On which scale 1 stands is not documented.
-        (Status::InProgress, lambda(Some(1.0)), not_yet("`InProgress`")),
-        (Status::InProgress, lambda(None), not_yet("`InProgress`")),
+        (Status::InProgress, Some(lambda(Some(1.0))), not_yet("`InProgress`")),
+        (Status::InProgress, Some(lambda(None)), not_yet("`InProgress`")),
         // CodeDeploy may be rolling it back.
         (
             Status::Failed,
-            weights(0.0, 100.0),
+            Some(weights(0.0, 100.0)),
             Seen::Failed("the redeployment `d-9` is `Failed`; 100 % of production traffic is on the version that is deployed again".to_owned()),
         ),
     ];
