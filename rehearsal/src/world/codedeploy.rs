@@ -22,9 +22,18 @@ fn unknown(id: &str) -> AwsError {
     exception("DeploymentDoesNotExistException", &format!("The deployment {id} could not be found"))
 }
 
+/// Whether it is an id of CodeDeploy's. Those of ECS's own deployments begin otherwise.
+fn is_codedeploys(id: &str) -> bool {
+    id.starts_with("d-")
+}
+
 impl World {
     pub(crate) fn codedeploy(&mut self, operation: &str, input: &Value, caller: &str) -> Result<Value, AwsError> {
         let id = text(input, "deploymentId").to_owned();
+        if !id.is_empty() && !is_codedeploys(&id) {
+            let detail = "The specified deployment ID is not in a valid format";
+            return Err(exception("InvalidDeploymentIdException", detail));
+        }
         match operation {
             "GetDeployment" => {
                 let record = self.engine.get(&id).ok_or_else(|| unknown(&id))?;
@@ -34,6 +43,7 @@ impl World {
                 let ids = texts(input, "deploymentIds");
                 let found: Vec<Value> = ids
                     .iter()
+                    .filter(|id| is_codedeploys(id))
                     .filter_map(|id| self.engine.get(id))
                     .map(|record| self.deployment_info(record))
                     .collect();
@@ -128,8 +138,7 @@ impl World {
             .engine
             .in_order()
             .rev()
-            // ECS's own deployments are none of CodeDeploy's.
-            .filter(|record| record.id.starts_with("d-"))
+            .filter(|record| is_codedeploys(&record.id))
             .filter(|record| {
                 application.is_empty()
                     || (record.group.application == application && record.group.deployment_group == group)

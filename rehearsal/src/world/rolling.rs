@@ -106,9 +106,11 @@ impl Rolling {
 
     /// The share of requests that a version gets, in percent: that of its healthy tasks.
     fn share(&self, version: usize) -> f64 {
-        let of = |one: &Deploying| f64::from(one.running - one.draining);
-        let total: f64 = self.deployments.iter().map(of).sum();
-        let own: f64 = self.deployments.iter().filter(|one| one.version == version).map(of).sum();
+        let healthy = |is_asked: &dyn Fn(&Deploying) -> bool| {
+            let of = self.deployments.iter().filter(|one| is_asked(one)).map(|one| one.running - one.draining);
+            f64::from(of.sum::<u32>())
+        };
+        let (own, total) = (healthy(&|one| one.version == version), healthy(&|_| true));
         if total > 0.0 { 100.0 * own / total } else { 0.0 }
     }
 
@@ -372,6 +374,7 @@ impl World {
         let now = self.now;
         let Some(service) = self.land.services.get_mut(name) else { return };
         let Some(rolling) = service.rolling.clone() else { return };
+        let before: Vec<f64> = service.versions.iter().map(|version| version.weight).collect();
         for (index, version) in service.versions.iter_mut().enumerate() {
             let running = rolling.tasks(index);
             (version.weight, version.running, version.alive) = (rolling.share(index), Some(running), running > 0);
@@ -385,6 +388,10 @@ impl World {
         let share = rolling.share(new);
         if returns.is_none() {
             record.peak_weight = record.peak_weight.max(share);
+        }
+        if before.get(new).is_some_and(|before| (before - share).abs() < f64::EPSILON) {
+            // Tasks without traffic have come or gone.
+            return;
         }
         let Some(number) = self.land.services.get(name).and_then(|service| service.versions.get(new)).map(|version| version.number)
         else {
