@@ -57,6 +57,17 @@ fn a_missing_permission_makes_a_scenario_fail() {
 }
 
 #[test]
+fn returning_a_service_needs_the_right_to_pass_the_roles_of_its_tasks() {
+    check_break(
+        "broken-pass-role",
+        "rolling-rollback",
+        "iam:PassRole",
+        "iam:GetRole",
+        "refused: UpdateService by alarm-rollback",
+    );
+}
+
+#[test]
 fn a_permission_on_named_alarms_is_none_to_describe_them() {
     // CloudWatch asks for `*` where a composite alarm may come back, whatever names the request carries.
     check_break(

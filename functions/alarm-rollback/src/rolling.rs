@@ -107,7 +107,8 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
     }
 
     fn notice(&self, alarmed: Alarmed<'_>, ruling: &Ruling, rollback: Option<&DeploymentId>) -> Notice {
-        let revision = |definition: &String| Revision { task_definition: Some(definition.clone()), ..Revision::default() };
+        let revision =
+            |definition: &String| Revision { task_definition: Some(definition.clone()), ..Revision::default() };
         Notice::RollbackDecision(RollbackDecision {
             alarm: alarmed.transition.alarm.clone(),
             deployment_id: ruling.concerns.as_ref().map(|(id, _)| id.clone()),

@@ -60,7 +60,9 @@ impl World {
     /// The roles that a call passes on, each with the service that they are for. ECS runs a service's new task definition with the roles that it
     /// names, so who has it run one must be allowed to pass them (seen by others: keidarcy/e1s#429).
     pub(crate) fn passed_roles(call: &Call) -> Vec<(String, &'static str)> {
-        if (call.service, call.operation.as_str()) != (Service::Ecs, "UpdateService") || text(&call.input, "taskDefinition").is_empty() {
+        if (call.service, call.operation.as_str()) != (Service::Ecs, "UpdateService")
+            || text(&call.input, "taskDefinition").is_empty()
+        {
             return Vec::new();
         }
         let role = |kind: &str| format!("arn:aws:iam::{}:role/{}-{kind}", super::ACCOUNT, text(&call.input, "cluster"));

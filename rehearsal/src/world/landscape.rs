@@ -81,7 +81,8 @@ impl Landscape {
         let mut services = BTreeMap::new();
         for (index, service) in config.services.iter().enumerate() {
             // A service that ECS itself deploys has no group; the application's name serves as that of its load balancer.
-            let of_cluster = |cluster: &str| GroupName { application: cluster.to_owned(), deployment_group: String::new() };
+            let of_cluster =
+                |cluster: &str| GroupName { application: cluster.to_owned(), deployment_group: String::new() };
             let group = service.codedeploy.clone().or_else(|| Some(of_cluster(&service.ecs.as_ref()?.cluster)));
             let Some(group) = group else { continue };
             let rolling = service.ecs.as_ref().map(|ecs| Rolling::new(ecs, index as u64));

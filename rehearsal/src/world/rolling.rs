@@ -3,17 +3,16 @@
 //! guide). Knows nothing of alarms or of CodeDeploy.
 
 mod api;
+mod begin;
 
 use std::time::Duration;
 
-use domain::deployment::{EcsServiceName, Platform, Status};
+use domain::deployment::{EcsServiceName, Status};
 use domain::time::{Timestamp, spoken};
 use serde_json::json;
 
-use super::engine::Record;
-use super::landscape::{DESIRED, Guarded, Version};
+use super::landscape::{DESIRED, Guarded};
 use super::{Happening, World};
-use crate::scenario::{AppSpecForm, Plan};
 use crate::timeline::{Tone, Who};
 
 /// How long a task needs until it is healthy.
@@ -95,8 +94,13 @@ impl Rolling {
             draining: 0,
             failed: 0,
         };
-        let past =
-            Past { id, version: 0, created: Timestamp(0), finished: Some(Timestamp(0).plus(START)), status: "SUCCESSFUL" };
+        let past = Past {
+            id,
+            version: 0,
+            created: Timestamp(0),
+            finished: Some(Timestamp(0).plus(START)),
+            status: "SUCCESSFUL",
+        };
         Self { ecs: ecs.clone(), deployments: vec![first], history: vec![past] }
     }
 
@@ -133,161 +137,6 @@ impl World {
         }
     }
 
-    /// A pipeline's `UpdateService` with a new task definition; gives the deployment's id.
-    pub(crate) fn create_rolling(&mut self, plan: &Plan, index: Option<usize>) -> Result<String, String> {
-        let now = self.now;
-        let no_service = || format!("the configuration has no rolling service `{}`", plan.service);
-        let service = self.land.services.get_mut(&plan.service).ok_or_else(no_service)?;
-        let old = service.rolling.as_ref().and_then(|rolling| rolling.deployments.first()).ok_or_else(no_service)?.version;
-        let number = service.versions.iter().map(|version| version.number).max().unwrap_or_default() + 1;
-        let git_sha = plan.description.split_whitespace().find_map(|word| word.strip_prefix("git_sha="));
-        service.versions.push(Version {
-            number,
-            behaviour: plan.green.clone(),
-            git_sha: git_sha.map_or_else(|| format!("{number:08x}c0ffee5eed0123456789abcdef012345"), str::to_owned),
-            deployment: None,
-            weight: 0.0,
-            first_traffic: None,
-            created: now,
-            installed: Some(now),
-            target_group: 0,
-            alive: false,
-            running: Some(0),
-            error_debt: 0.0,
-        });
-        let (new, group, name) = (service.versions.len() - 1, service.group.clone(), service.name.clone());
-        let record = Record {
-            id: self.next_rolling_id(),
-            plan: index,
-            service: plan.service.clone(),
-            group,
-            platform: Platform::Ecs,
-            configuration: String::new(),
-            description: plan.description.clone(),
-            creator: "user",
-            status: Status::InProgress,
-            created: now,
-            completed: None,
-            error: None,
-            rolled_back_by: None,
-            rolls_back: None,
-            events: Vec::new(),
-            peak_weight: 0.0,
-            waiting_since: None,
-            hooks: std::collections::BTreeMap::new(),
-            new,
-            old,
-            execution: None,
-            stopping: false,
-            test_listener: false,
-            auto_rollback: false,
-            group_alarms: Vec::new(),
-            termination_wait: Duration::ZERO,
-            first: false,
-            app_spec: AppSpecForm::default(),
-            reroute: plan.rollback_takes.map_or(START, |span| span.0),
-            rollback_fails: plan.rollback_fails,
-            is_past: false,
-        };
-        let id = record.id.clone();
-        self.tell_rolling(&plan.service, Tone::Plain, format!("starts {id} of {name}: task definition {name}:{number}"), 0.0);
-        self.begin_rolling(record);
-        Ok(id)
-    }
-
-    fn next_rolling_id(&self) -> String {
-        deployment_id(1 + self.engine.in_order().count() as u64)
-    }
-
-    /// Puts a deployment in front of those that the service has; what was in flight is replaced half-way.
-    fn begin_rolling(&mut self, record: Record) {
-        let now = self.now;
-        let (id, name, version) = (record.id.clone(), record.service.clone(), record.new);
-        let is_return = record.rolls_back.is_some();
-        let replaced = self.rolling_mut(&name).filter(|rolling| rolling.is_in_flight()).and_then(|rolling| {
-            let primary = rolling.deployments.first()?.id.clone();
-            if let Some(past) = rolling.history.iter_mut().find(|past| past.id == primary) {
-                (past.status, past.finished) = ("STOPPED", Some(now));
-            }
-            Some(primary)
-        });
-        if let Some(replaced) = replaced.and_then(|id| self.engine.get_mut(&id)) {
-            (replaced.status, replaced.completed) = (Status::Stopped, Some(now));
-        }
-        let behaviour = self.land.services.get(&name).and_then(|service| service.versions.get(version));
-        let tasks = behaviour.map(|version| version.behaviour.tasks.clone()).unwrap_or_default();
-        let starts = if is_return && record.rollback_fails { 0 } else { tasks.running.unwrap_or(DESIRED).min(DESIRED) };
-        let Some(rolling) = self.rolling_mut(&name) else { return };
-        for one in &mut rolling.deployments {
-            // Of what was starting nothing comes any more.
-            (one.pending, one.updated) = (0, now);
-        }
-        rolling.deployments.insert(
-            0,
-            Deploying {
-                id: id.clone(),
-                version,
-                created: now,
-                updated: now,
-                is_completed: false,
-                running: 0,
-                pending: DESIRED,
-                draining: 0,
-                failed: if starts == 0 { DESIRED } else { 0 },
-            },
-        );
-        rolling.history.insert(0, Past { id: id.clone(), version, created: now, finished: None, status: "IN_PROGRESS" });
-        let after = if is_return { record.reroute } else { START };
-        for index in 0..starts {
-            // Tasks that start late are given by their number; the others start together.
-            let late = tasks.late.filter(|late| !is_return && index + late.tasks >= starts).map(|late| late.after.0);
-            self.schedule(after + late.unwrap_or_default(), Happening::Rolling(name.clone(), id.clone(), Step::Started));
-        }
-        if starts < DESIRED {
-            self.schedule(PATIENCE, Happening::Rolling(name.clone(), id.clone(), Step::GivenUp));
-        }
-        self.engine.add(record);
-        self.tell_of_rolling(&name, &id, "SERVICE_DEPLOYMENT_IN_PROGRESS", "in progress");
-    }
-
-    /// Returns the service to a task definition that it has had before; gives the deployment's id.
-    fn roll_to(&mut self, name: &str, version: usize, caller: &str) -> Option<String> {
-        let service = self.land.services.get(name)?;
-        let rolling = service.rolling.as_ref()?;
-        let primary = rolling.deployments.first()?;
-        if primary.version == version {
-            // Nothing changes, so nothing is deployed.
-            return None;
-        }
-        let (current, definition) = (primary.id.clone(), service.task_definition(service.versions.get(version)?));
-        let original = self.engine.in_order().rev().find(|record| record.id == current)?.clone();
-        let id = self.next_rolling_id();
-        let definition = definition.rsplit('/').next().unwrap_or_default().to_owned();
-        self.tell(
-            Who::Function(caller.to_owned()),
-            Tone::Warning,
-            format!("returns the ECS service {name} to {definition}, in place of {current}"),
-        );
-        let record = Record {
-            id: id.clone(),
-            creator: "alarm-rollback",
-            status: Status::InProgress,
-            created: self.now,
-            completed: None,
-            rolled_back_by: None,
-            rolls_back: Some(current.clone()),
-            peak_weight: 0.0,
-            new: version,
-            old: original.new,
-            ..original
-        };
-        self.begin_rolling(record);
-        if let Some(original) = self.engine.get_mut(&current) {
-            original.rolled_back_by = Some(id.clone());
-        }
-        Some(id)
-    }
-
     pub(crate) fn rolling_step(&mut self, name: &str, id: &str, step: &Step) {
         match step {
             Step::Started => self.task_started(name, id),
@@ -305,7 +154,8 @@ impl World {
         if primary.id != id {
             return;
         }
-        (primary.running, primary.pending, primary.updated) = (primary.running + 1, primary.pending.saturating_sub(1), now);
+        (primary.running, primary.pending, primary.updated) =
+            (primary.running + 1, primary.pending.saturating_sub(1), now);
         let healthy = |one: &Deploying| one.running - one.draining;
         let mut surplus = (healthy(primary) + older.iter().map(healthy).sum::<u32>()).saturating_sub(DESIRED);
         let mut drained = Vec::new();
@@ -384,7 +234,8 @@ impl World {
         }
         let Some(primary) = rolling.deployments.first() else { return };
         let Some(record) = self.engine.get_mut(&primary.id) else { return };
-        let (returns, new) = (record.rolls_back.clone(), if record.rolls_back.is_some() { record.old } else { record.new });
+        let (returns, new) =
+            (record.rolls_back.clone(), if record.rolls_back.is_some() { record.old } else { record.new });
         let share = rolling.share(new);
         if returns.is_none() {
             record.peak_weight = record.peak_weight.max(share);
@@ -393,11 +244,13 @@ impl World {
             // Tasks without traffic have come or gone.
             return;
         }
-        let Some(number) = self.land.services.get(name).and_then(|service| service.versions.get(new)).map(|version| version.number)
+        let Some(number) =
+            self.land.services.get(name).and_then(|service| service.versions.get(new)).map(|version| version.number)
         else {
             return;
         };
-        let (tasks, tone) = (rolling.tasks(new), if returns.is_some() && share <= 0.0 { Tone::Good } else { Tone::Plain });
+        let (tasks, tone) =
+            (rolling.tasks(new), if returns.is_some() && share <= 0.0 { Tone::Good } else { Tone::Plain });
         let what = format!("{tasks} tasks run {name}:{number}, with {share:.0} % of production traffic");
         self.tell_rolling(name, tone, what, share);
     }

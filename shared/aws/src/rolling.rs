@@ -43,7 +43,11 @@ impl EcsServices {
     }
 
     /// The service's deployments that have ended, the newest first.
-    async fn ended(&self, name: &EcsServiceName, attempt: Attempt<'_>) -> Result<Vec<ServiceDeploymentBrief>, PortError> {
+    async fn ended(
+        &self,
+        name: &EcsServiceName,
+        attempt: Attempt<'_>,
+    ) -> Result<Vec<ServiceDeploymentBrief>, PortError> {
         let client = self.client.get(attempt)?;
         let statuses: Vec<_> = std::iter::once(ServiceDeploymentStatus::Successful).chain(ENDED_OTHERWISE).collect();
         let (mut ended, mut next) = (Vec::new(), None);
@@ -93,7 +97,8 @@ impl RollingServices for EcsServices {
         let mut definitions = BTreeMap::new();
         if !revisions.is_empty() {
             let attempt = Attempt { operation: "DescribeServiceRevisions", ..attempt };
-            let call = self.client.get(attempt)?.describe_service_revisions().set_service_revision_arns(Some(revisions));
+            let call =
+                self.client.get(attempt)?.describe_service_revisions().set_service_revision_arns(Some(revisions));
             let output = call.send().await.map_err(|error| attempt.failed(&error))?;
             for revision in output.service_revisions() {
                 if let (Some(arn), Some(definition)) = (revision.service_revision_arn(), revision.task_definition()) {
@@ -206,7 +211,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_or_a_cluster_that_does_not_exist_is_not_found() {
-        let missing = r#"{"services":[],"failures":[{"arn":"arn:aws:ecs:us-east-1:1:service/main/shop","reason":"MISSING"}]}"#;
+        let missing =
+            r#"{"services":[],"failures":[{"arn":"arn:aws:ecs:us-east-1:1:service/main/shop","reason":"MISSING"}]}"#;
         let no_cluster = r#"{"__type":"ClusterNotFoundException","message":"Cluster not found."}"#;
         let (aws, _) = serve(vec![Canned::ok(missing), Canned::status(400, no_cluster)]);
         for word in ["`MISSING`", "ClusterNotFoundException"] {
@@ -229,7 +235,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_definition_that_was_deregistered_is_refused_for_good_and_the_right_to_pass_its_roles_may_be_missing() {
+    async fn a_task_definition_that_was_deregistered_is_refused_for_good_and_the_right_to_pass_its_roles_may_be_missing()
+     {
         let inactive = r#"{"__type":"ClientException","message":"TaskDefinition is inactive"}"#;
         let pass_role = r#"{"__type":"AccessDeniedException","message":"User: x is not authorized to perform: iam:PassRole on resource: y"}"#;
         let (aws, _) = serve(vec![Canned::status(400, inactive), Canned::status(400, pass_role)]);

@@ -162,7 +162,9 @@ fn not_ours(transition: &Transition, service: &Service, seen: &RollingService) -
         )),
         Controller::CodeDeploy => Some(Ruling::alert(
             format!("`{alarm}` went to ALARM, and CodeDeploy deploys `{of}` of `{name}`, so ECS refuses to return it"),
-            format!("look for a deployment in flight; write `codedeploy: {{ … }}` in place of `ecs` for `{name}` in `greenlight.yaml`"),
+            format!(
+                "look for a deployment in flight; write `codedeploy: {{ … }}` in place of `ecs` for `{name}` in `greenlight.yaml`"
+            ),
         )),
         other => Some(Ruling::alert(
             format!(
@@ -181,7 +183,10 @@ fn after_the_end(transition: &Transition, service: &Service, action: AlarmAction
         let hint = seen.primary().map(|primary| named(&primary.task_definition)).unwrap_or_default();
         Ruling::alert(
             format!("`{alarm}` went to ALARM and no deployment of `{name}` is in flight{why}"),
-            format!("look at what else has changed; if {hint}, which runs now, is the cause, {}", by_hand(&seen.name, None)),
+            format!(
+                "look at what else has changed; if {hint}, which runs now, is the cause, {}",
+                by_hand(&seen.name, None)
+            ),
         )
     };
     let Some(late) = service.late_rollback.filter(|_| action == AlarmAction::Rollback) else {
@@ -275,10 +280,13 @@ impl Course<'_> {
     /// Rows R9 to R11; what to return to when none of them applies.
     fn limited(&self, transition: &Transition, limit: RollbackLimit, facts: &Facts<'_>) -> Result<Ruling, String> {
         let (alarm, what, name) = (&transition.alarm.name, &self.what, &facts.service.name);
-        let page = |reason: String, next_step: String| Ok(Ruling::alert(reason, next_step).paging().about(self.deployment));
+        let page =
+            |reason: String, next_step: String| Ok(Ruling::alert(reason, next_step).paging().about(self.deployment));
         let Some(previous) = self.previous else {
             return page(
-                format!("`{alarm}` went to ALARM after {what} began, and what `{name}` ran before is not known, so it cannot be returned"),
+                format!(
+                    "`{alarm}` went to ALARM after {what} began, and what `{name}` ran before is not known, so it cannot be returned"
+                ),
                 by_hand(name, None),
             );
         };
@@ -315,11 +323,8 @@ impl Course<'_> {
             named(&previous),
             named(&self.deployment.task_definition),
         );
-        let returns = Return {
-            deployment: self.deployment.id.clone(),
-            bad: self.deployment.task_definition.clone(),
-            previous,
-        };
+        let returns =
+            Return { deployment: self.deployment.id.clone(), bad: self.deployment.task_definition.clone(), previous };
         let ruling = Ruling { decision, reason, next_step, page: false, concerns: None, returns: Some(returns) };
         ruling.about(self.deployment)
     }
@@ -344,7 +349,10 @@ pub fn refused(ruling: &Ruling, name: &EcsServiceName, error: &str) -> Ruling {
 /// The facts could not be read, and trying again will not help.
 pub fn unreadable(transition: &Transition, service: &Service, name: &EcsServiceName, error: &str) -> Ruling {
     Ruling::alert(
-        format!("`{}` went to ALARM, but what `{}` deploys could not be read: {error}", transition.alarm.name, service.name),
+        format!(
+            "`{}` went to ALARM, but what `{}` deploys could not be read: {error}",
+            transition.alarm.name, service.name
+        ),
         format!("look for a deployment in flight; {}; then mend the cause named above", by_hand(name, None)),
     )
     .paging()

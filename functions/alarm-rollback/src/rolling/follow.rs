@@ -124,8 +124,11 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
     /// ECS has told that a deployment has ended: where a service is pursued, it is looked at once more.
     pub(super) async fn woken(&mut self, woken: &Woken) -> Result<Value, PortError> {
         let name = &woken.name;
-        let Some(pursuit) = self.ledger.read(&key(name)).await?.and_then(|entry| Pursuit::deserialize(&entry).ok()) else {
-            return Ok(json!({ "ecs": name, "event": woken.event, "ignored": "the service is not on its way back from an alarm" }));
+        let Some(pursuit) = self.ledger.read(&key(name)).await?.and_then(|entry| Pursuit::deserialize(&entry).ok())
+        else {
+            return Ok(
+                json!({ "ecs": name, "event": woken.event, "ignored": "the service is not on its way back from an alarm" }),
+            );
         };
         let last = self.clock.now().plus(AFTER_THE_EVENT).min(self.invocation.deadline.minus(RESERVE));
         let (restored, left) = self.look_until(vec![pursuit], last).await;
@@ -140,7 +143,8 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         last: Timestamp,
     ) -> (Vec<TrafficRestored>, Vec<(Pursuit, String)>) {
         let mut endings = Vec::new();
-        let mut observed: Vec<String> = open.iter().map(|one| format!("`{}` has not been looked at", one.ecs)).collect();
+        let mut observed: Vec<String> =
+            open.iter().map(|one| format!("`{}` has not been looked at", one.ecs)).collect();
         loop {
             let (mut still_open, mut still_observed) = (Vec::new(), Vec::new());
             for (pursuit, before) in open.into_iter().zip(observed) {

@@ -107,12 +107,20 @@ fn the_history_tells_what_each_deployment_brought() {
     run_to(&mut world, 200);
     let input = json!({ "cluster": "main", "service": "web", "status": ["SUCCESSFUL"] });
     let told = world.list_service_deployments(&input).unwrap();
-    let arns: Vec<&str> =
-        told["serviceDeployments"].as_array().unwrap().iter().map(|one| one["targetServiceRevisionArn"].as_str().unwrap()).collect();
+    let arns: Vec<&str> = told["serviceDeployments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["targetServiceRevisionArn"].as_str().unwrap())
+        .collect();
     assert_eq!(arns.len(), 2);
     let revisions = world.describe_service_revisions(&json!({ "serviceRevisionArns": arns }));
-    let definitions: Vec<&str> =
-        revisions["serviceRevisions"].as_array().unwrap().iter().map(|one| one["taskDefinition"].as_str().unwrap()).collect();
+    let definitions: Vec<&str> = revisions["serviceRevisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["taskDefinition"].as_str().unwrap())
+        .collect();
     assert!(definitions[0].ends_with("shop:42") && definitions[1].ends_with(TO_41), "{definitions:?}");
 }
 

@@ -1,6 +1,6 @@
 //! What one look at a service shows that is on its way back. Pure; knows nothing of who looks, or how often.
 
-use super::{Rollout, RollingService, family_and_number};
+use super::{RollingService, Rollout, family_and_number};
 
 /// What one look showed, each with a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,10 @@ fn spoken(task_definition: &str) -> String {
 pub fn look(service: &RollingService, previous: &str) -> Seen {
     let (back, name) = (spoken(previous), &service.name);
     let Some(primary) = service.primary() else {
-        return Seen::NotRestored(format!("the ECS service `{name}` has no deployment any more: it is `{}`", service.status));
+        return Seen::NotRestored(format!(
+            "the ECS service `{name}` has no deployment any more: it is `{}`",
+            service.status
+        ));
     };
     let id = &primary.id;
     if primary.task_definition != previous {
@@ -41,9 +44,10 @@ pub fn look(service: &RollingService, previous: &str) -> Seen {
             Seen::NotRestored(format!("ECS has given up `{id}`, which was to bring {back} back{why}; {tasks}"))
         }
         _ if service.is_stable() => Seen::Restored(format!("all {running} tasks run {back} and the service is steady")),
-        _ if primary.failed > 0 => {
-            Seen::NotYet(format!("`{id}` is under way; {tasks}; {} tasks in a row could not be started", primary.failed))
-        }
+        _ if primary.failed > 0 => Seen::NotYet(format!(
+            "`{id}` is under way; {tasks}; {} tasks in a row could not be started",
+            primary.failed
+        )),
         _ => Seen::NotYet(format!("`{id}` is under way; {tasks}")),
     }
 }

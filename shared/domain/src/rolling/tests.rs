@@ -80,7 +80,8 @@ fn a_rollback_is_known_by_the_circuit_breakers_words_or_by_its_older_number() {
     let reason = "ECS deployment circuit breaker: rolling back to deploymentId deploymentID.".to_owned();
     let breaker = Rolling { reason, ..one(3, Primary, InProgress, 41, 1) };
     assert_eq!(service(vec![breaker]).rollback_sign(), Some(RollbackSign::CircuitBreaker));
-    let deployments = vec![one(3, Primary, InProgress, 41, 0), one(2, Active, InProgress, 42, 1), one(1, Active, Completed, 41, 1)];
+    let deployments =
+        vec![one(3, Primary, InProgress, 41, 0), one(2, Active, InProgress, 42, 1), one(1, Active, Completed, 41, 1)];
     assert_eq!(service(deployments).rollback_sign(), Some(RollbackSign::OlderRevision));
     let mut other_family = one(1, Active, Completed, 99, 1);
     other_family.task_definition = "arn:aws:ecs:eu-west-1:1:task-definition/bakery:99".to_owned();

@@ -54,7 +54,12 @@ fn r2_and_r3_what_others_deploy_is_left_to_them() {
 #[test]
 fn r4_without_a_deployment_in_flight_there_is_nothing_to_take_back() {
     let seen = quiet();
-    check(&ruling("", ROLLBACK, &facts(&seen, None)), Decision::Alert, false, "no deployment of `orchestrator` is in flight");
+    check(
+        &ruling("", ROLLBACK, &facts(&seen, None)),
+        Decision::Alert,
+        false,
+        "no deployment of `orchestrator` is in flight",
+    );
     let told = ruling(LATE, AlarmAction::Alert, &facts(&seen, None));
     check(&told, Decision::Alert, false, "nothing to take back");
     assert!(told.next_step.contains("orchestrator:42, which runs now"), "{}", told.next_step);
@@ -78,15 +83,26 @@ fn r6_a_rollback_is_never_taken_back() {
     let of = DeploymentId("ecs-svc/1".to_owned());
     let seen = under_way();
     let own = Facts { takes_back: Some(&of), ..facts(&seen, None) };
-    check(&ruling("", ROLLBACK, &own), Decision::Alert, false, "`ecs-svc/2` is a rollback (Greenlight's own, of `ecs-svc/1`)");
+    check(
+        &ruling("", ROLLBACK, &own),
+        Decision::Alert,
+        false,
+        "`ecs-svc/2` is a rollback (Greenlight's own, of `ecs-svc/1`)",
+    );
     let older = service(vec![
         one(3, Part::Primary, Rollout::InProgress, 41, 3),
         one(2, Part::Active, Rollout::InProgress, 42, 0),
         one(1, Part::Active, Rollout::Completed, 41, -6000),
     ]);
-    check(&ruling("", ROLLBACK, &facts(&older, None)), Decision::Alert, false, "it returns to an older task definition");
+    check(
+        &ruling("", ROLLBACK, &facts(&older, None)),
+        Decision::Alert,
+        false,
+        "it returns to an older task definition",
+    );
     let mut breaker = under_way();
-    breaker.deployments[0].reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".to_owned();
+    breaker.deployments[0].reason =
+        "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".to_owned();
     check(&ruling("", ROLLBACK, &facts(&breaker, None)), Decision::Alert, false, "by ECS's circuit breaker");
     // Afterwards nothing but the numbers tells.
     let after = service(vec![one(3, Part::Primary, Rollout::Completed, 41, 3)]);
@@ -111,7 +127,12 @@ fn r8_what_was_red_before_is_not_the_deployments_doing() {
         one(2, Part::Primary, Rollout::InProgress, 42, 7),
         one(1, Part::Active, Rollout::Completed, 41, -6000),
     ]);
-    check(&ruling("", ROLLBACK, &facts(&seen, None)), Decision::Alert, false, "1 min before the deployment `ecs-svc/2`");
+    check(
+        &ruling("", ROLLBACK, &facts(&seen, None)),
+        Decision::Alert,
+        false,
+        "1 min before the deployment `ecs-svc/2`",
+    );
     let (after, history) = (quiet(), [past(42, 7, 7), past(41, -6000, -5990)]);
     let late = ruling(LATE, ROLLBACK, &facts(&after, Some(&history)));
     check(&late, Decision::Alert, false, "1 min before the last deployment of `orchestrator`");
@@ -127,7 +148,12 @@ fn r9_where_nothing_tells_what_ran_before_a_person_is_paged() {
     check(&from_history, Decision::StopAndRollBack, false, "6 min after the deployment `ecs-svc/1`");
     assert_eq!(from_history.returns.unwrap().previous, arn(41));
     let forgotten = [past(42, 0, 5), Past { task_definition: None, ..past(41, -6000, -5990) }];
-    check(&ruling(LATE, ROLLBACK, &facts(&quiet(), Some(&forgotten))), Decision::Alert, true, "ran before is not known");
+    check(
+        &ruling(LATE, ROLLBACK, &facts(&quiet(), Some(&forgotten))),
+        Decision::Alert,
+        true,
+        "ran before is not known",
+    );
     let another = [past(43, 0, 5), past(41, -6000, -5990)];
     check(&ruling(LATE, ROLLBACK, &facts(&quiet(), Some(&another))), Decision::Alert, true, "ran before is not known");
 }
@@ -138,7 +164,12 @@ fn r10_a_deployment_of_the_same_task_definition_leaves_nothing_to_return_to() {
     same.deployments[1].task_definition = arn(42);
     check(&ruling("", ROLLBACK, &facts(&same, None)), Decision::Alert, true, "ran the same task definition before");
     let history = [past(42, 0, 5), past(42, -6000, -5990)];
-    check(&ruling(LATE, ROLLBACK, &facts(&quiet(), Some(&history))), Decision::Alert, true, "ran the same task definition");
+    check(
+        &ruling(LATE, ROLLBACK, &facts(&quiet(), Some(&history))),
+        Decision::Alert,
+        true,
+        "ran the same task definition",
+    );
 }
 
 #[test]
@@ -154,9 +185,15 @@ fn r11_after_so_many_rollbacks_a_person_is_paged_in_place_of_the_next() {
 
 #[test]
 fn r12_within_the_window_the_last_deployment_is_taken_back() {
-    let (seen, history) = (quiet(), [past(42, 0, 5), Past { is_successful: false, ..past(43, -90, -80) }, past(41, -6000, -5990)]);
+    let (seen, history) =
+        (quiet(), [past(42, 0, 5), Past { is_successful: false, ..past(43, -90, -80) }, past(41, -6000, -5990)]);
     let late = ruling(LATE, ROLLBACK, &facts(&seen, Some(&history)));
-    check(&late, Decision::RedeployPrevious, false, "2 min after the last deployment of `orchestrator`, to orchestrator:42 had ended");
+    check(
+        &late,
+        Decision::RedeployPrevious,
+        false,
+        "2 min after the last deployment of `orchestrator`, to orchestrator:42 had ended",
+    );
     let back = late.returns.unwrap();
     assert_eq!((back.deployment.0.as_str(), back.bad, back.previous), ("ecs-svc/2", arn(42), arn(41)));
 }
@@ -179,7 +216,11 @@ fn r13_a_deployment_in_flight_is_taken_back() {
 fn what_ecs_refuses_is_told_with_what_to_do_by_hand_and_pages() {
     let seen = under_way();
     let decided = ruling("", ROLLBACK, &facts(&seen, None));
-    let told = refused(&decided, &name(), "UpdateService of `main/orchestrator` failed: ClientException: TaskDefinition is inactive");
+    let told = refused(
+        &decided,
+        &name(),
+        "UpdateService of `main/orchestrator` failed: ClientException: TaskDefinition is inactive",
+    );
     check(&told, Decision::Alert, true, "began, but UpdateService of `main/orchestrator` failed");
     assert!(told.next_step.contains("--task-definition orchestrator:41"), "{}", told.next_step);
 }
