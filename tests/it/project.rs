@@ -33,7 +33,12 @@ pub(crate) fn setting(run: &str) -> Setting {
 
 /// The setting of a scenario's run, in a folder of its name.
 pub(crate) fn setting_for(scenario: &Scenario) -> Setting {
-    project().setting_for(scenario, binaries(), &format!("tests/{}", scenario.name))
+    setting_in(&scenario.name, scenario)
+}
+
+/// The same in a folder of another name.
+pub(crate) fn setting_in(folder: &str, scenario: &Scenario) -> Setting {
+    project().setting_for(scenario, binaries(), &format!("tests/{folder}"))
 }
 
 pub(crate) fn scenario(name: &str) -> Scenario {

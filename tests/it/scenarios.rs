@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rehearsal::report::{Finished, json};
 use rehearsal::template::Template;
 
-use crate::project::{project, root, run, scenario, setting, setting_for, unmet};
+use crate::project::{project, root, run, scenario, setting, setting_for, setting_in, unmet};
 
 #[test]
 fn every_scenario_goes_as_it_says() {
@@ -39,8 +39,9 @@ fn check_break(folder: &str, name: &str, from: &str, to: &str, expected: &str) {
     let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
     assert!(text.contains(from), "the template has no `{from}` to break");
     let broken = Template::read(&text.replace(from, to), &BTreeMap::new()).expect("the broken template is still one");
-    let setting = rehearsal::run::Setting { template: Arc::new(broken), ..setting(folder) };
-    let (_, held) = run(setting, &scenario(name));
+    let scenario = scenario(name);
+    let setting = setting_in(folder, &scenario);
+    let (_, held) = run(rehearsal::run::Setting { template: Arc::new(broken), ..setting }, &scenario);
     let unmet = unmet(&held);
     assert!(unmet.contains(expected), "breaking `{from}` was to make `{name}` fail with `{expected}`; unmet:\n{unmet}");
 }
@@ -53,6 +54,17 @@ fn a_missing_permission_makes_a_scenario_fail() {
         "codedeploy:StopDeployment",
         "codedeploy:ContinueDeployment",
         "refused: StopDeployment by alarm-rollback",
+    );
+}
+
+#[test]
+fn returning_a_service_needs_the_right_to_pass_the_roles_of_its_tasks() {
+    check_break(
+        "broken-pass-role",
+        "rolling-rollback",
+        "iam:PassRole",
+        "iam:GetRole",
+        "refused: UpdateService by alarm-rollback",
     );
 }
 

@@ -168,7 +168,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         };
         let ruling = self.ruling(alarmed, &seen, history.as_deref()).await;
         match ruling.decision {
-            Decision::StopAndRollBack | Decision::RedeployPrevious => self.undo(alarmed, ruling).await,
+            Decision::StopAndRollBack | Decision::RedeployPrevious => self.undo(alarmed, ruling, None).await,
             Decision::Alert | Decision::Ignore => self.tell(alarmed, &ruling).await,
         }
     }

@@ -35,6 +35,22 @@ pub(super) fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = 
     Err(format!("there is no {what} `{name}`; {hint}"))
 }
 
+/// What a deployment by ECS itself does not have.
+fn check_rolling(plan: &Plan, config: &Config) -> Result<(), String> {
+    let is_rolling = config.services.iter().any(|service| service.name == plan.service && service.ecs.is_some());
+    let given = [
+        ("configuration", plan.configuration.is_some()),
+        ("hooks", plan.hooks.is_some()),
+        ("group_alarms", !plan.group_alarms.is_empty()),
+        ("stopped_by_person_after", plan.stopped_by_person_after.is_some()),
+        ("platform: Lambda", plan.platform == Platform::Lambda),
+    ];
+    match given.iter().find(|(_, is_given)| is_rolling && *is_given) {
+        Some((key, _)) => Err(format!("ECS itself deploys `{}`, so `{key}` means nothing; take it out", plan.service)),
+        None => Ok(()),
+    }
+}
+
 impl Scenario {
     /// Holds every name against what there is.
     ///
@@ -49,6 +65,7 @@ impl Scenario {
         for plan in &self.deployments {
             known("service", &plan.service, config.services.iter().map(|service| service.name.as_str()))?;
             self.check_plan(plan)?;
+            check_rolling(plan, config)?;
             for alarm in &plan.group_alarms {
                 known("alarm", alarm, alarms())?;
             }
@@ -178,8 +195,8 @@ Resources:
     Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: hook } }
     Properties: { FunctionName: CodeDeployHook_hook, Handler: bootstrap, Runtime: provided.al2023, CodeUri: ./ }
 ";
-    const CONFIG: &str =
-        "version: 1\nservices:\n  - name: shop\n    codedeploy: { application: a, deployment_group: g }\n";
+    const CONFIG: &str = "version: 1\nservices:\n  - name: shop\n    codedeploy: { application: a, deployment_group: g }\n  \
+                          - name: web\n    ecs: { cluster: main, service: web }\n";
 
     #[track_caller]
     fn check(rest: &str, expected: &str) {
@@ -197,6 +214,11 @@ Resources:
     fn a_name_that_means_nothing_is_refused_with_the_nearest_one() {
         let one = "deployments: [{ service: shop }]\n";
         check(&format!("{one}expect: []"), "");
+        check("deployments: [{ service: web }]\nexpect: []", "");
+        check(
+            "deployments: [{ service: web, hooks: {} }]\nexpect: []",
+            "ECS itself deploys `web`, so `hooks` means nothing",
+        );
         check("deployments: []\nexpect: []", "it deploys nothing");
         check("deployments: [{ service: shp }]\nexpect: []", "no service `shp`; did you mean `shop`?");
         check("deployments: [{ service: shop, group_alarms: [red] }]\nexpect: []", "no alarm `red`; there are none");

@@ -46,9 +46,18 @@ fn at_most_a_batch(what: &str, count: usize) -> Result<(), AwsError> {
     Ok(())
 }
 
+/// Whether it is an id of CodeDeploy's. Those of ECS's own deployments begin otherwise.
+fn is_codedeploys(id: &str) -> bool {
+    id.starts_with("d-")
+}
+
 impl World {
     pub(crate) fn codedeploy(&mut self, operation: &str, input: &Value, caller: &str) -> Result<Value, AwsError> {
         let id = text(input, "deploymentId").to_owned();
+        if !id.is_empty() && !is_codedeploys(&id) {
+            let detail = "The specified deployment ID is not in a valid format";
+            return Err(exception("InvalidDeploymentIdException", detail));
+        }
         match operation {
             "GetDeployment" => {
                 let record = self.deployment(&id).ok_or_else(|| unknown(&id))?;
@@ -59,6 +68,7 @@ impl World {
                 at_most_a_batch("deploymentIds", ids.len())?;
                 let found: Vec<Value> = ids
                     .iter()
+                    .filter(|id| is_codedeploys(id))
                     .filter_map(|id| self.deployment(id))
                     .map(|record| self.deployment_info(record))
                     .collect();
@@ -137,7 +147,7 @@ impl World {
             .in_order()
             .chain(self.neighbours.deployments())
             // ECS's own deployments are none of CodeDeploy's.
-            .filter(|record| record.id.starts_with("d-"))
+            .filter(|record| is_codedeploys(&record.id))
             .filter(|record| {
                 application.is_empty()
                     || (record.group.application == application && record.group.deployment_group == group)

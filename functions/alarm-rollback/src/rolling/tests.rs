@@ -175,7 +175,10 @@ fn a_throttled_return_is_an_error_and_the_next_try_returns() {
 fn a_return_that_ecs_refuses_is_told_at_once_and_pages() {
     let (world, cluster) = started();
     cluster.deploy_troubles.borrow_mut().push_back(Trouble::Refused(inactive()));
-    assert!(run(&world, &cluster, "", event(ALARM)).is_err());
+    cluster.deploy_troubles.borrow_mut().push_back(Trouble::Refused(inactive()));
+    for _ in 0..2 {
+        assert!(run(&world, &cluster, "", event(ALARM)).is_err());
+    }
     let [decision] = decisions(&world).try_into().unwrap();
     assert_eq!((decision.decision, decision.page), (Decision::Alert, true));
     assert!(decision.reason.contains("TaskDefinition is inactive"), "{}", decision.reason);
@@ -205,6 +208,32 @@ fn a_return_whose_process_was_killed_is_told_by_the_next_try() {
     assert!(endings(&world)[0].restored);
     let third = run(&world, &cluster, "", event(ALARM)).unwrap();
     assert_eq!(third["decisions"][0]["outcome"], "told before, by another invocation");
+}
+
+#[test]
+fn a_return_that_another_invocation_is_at_is_left_to_it() {
+    let (world, cluster) = started();
+    // It has called ECS and not told anybody yet.
+    let begun = json!({"returns": "ecs-svc/2", "bad": arn(42), "previous": arn(41), "decision": "StopAndRollBack", "reason": "r", "next_step": "n"});
+    let lease = json!({"lease": {"holder": "another", "until": minutes(7)}});
+    world.entries.borrow_mut().insert(format!("alarm/orchestrator/{ALARM}/{}", minutes(6).0), (begun, minutes(600)));
+    world.entries.borrow_mut().insert("stop/ecs-svc/2".to_owned(), (lease, minutes(600)));
+    for service in [under_way(), returning()] {
+        *cluster.service.borrow_mut() = Some(service);
+        let summary = run(&world, &cluster, "", event(ALARM)).unwrap();
+        assert_eq!(summary["decisions"][0]["outcome"], "being returned by another invocation");
+    }
+    assert!(cluster.deploys.borrow().is_empty() && world.published.borrow().is_empty());
+}
+
+/// `ecs-svc/9` brings 41 back.
+fn returning() -> RollingService {
+    let mut service = under_way();
+    for one in &mut service.deployments {
+        one.part = Part::Active;
+    }
+    service.deployments.insert(0, one(9, Part::Primary, Rollout::InProgress, 41, 6));
+    service
 }
 
 #[test]

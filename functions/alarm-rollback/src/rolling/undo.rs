@@ -61,8 +61,8 @@ impl Begun {
 }
 
 impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
-    /// Returns the service, tells it and puts it among those to be followed.
-    pub(super) async fn undo(&mut self, alarmed: Alarmed<'_>, ruling: Ruling) {
+    /// Returns the service, tells it and puts it among those to be followed. `done` is the service where it has been returned already.
+    pub(super) async fn undo(&mut self, alarmed: Alarmed<'_>, ruling: Ruling, done: Option<&RollingService>) {
         let Some(back) = ruling.returns.clone() else { return };
         let id = &back.deployment;
         let (ledger, taken, holder) = (self.ledger, key(id), self.holder());
@@ -81,7 +81,11 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         if lease.is_some() {
             self.write_down(alarmed, &Begun::new(&ruling, &back)).await;
         }
-        let after = match self.deploy(alarmed, &back).await {
+        let (asked, word) = match done {
+            Some(seen) => (Ok(seen.clone()), "it had already been returned"),
+            None => (self.deploy(alarmed, &back).await, "returned"),
+        };
+        let after = match asked {
             Ok(after) => after,
             Err(error) => {
                 self.unmark(alarmed).await;
@@ -97,8 +101,11 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
                 return self.errors.push(error);
             }
         };
-        let rollback = self.returned(alarmed, &ruling, &back, &after, "returned").await;
-        if let Some(lease) = lease {
+        let primary = after.primary().filter(|primary| primary.task_definition == back.previous);
+        let rollback = primary.map(|primary| primary.id.clone());
+        let is_told = self.returned(alarmed, &ruling, &back, rollback.as_ref(), word).await;
+        // What is not told yet is left to the next try, which finds the lease run out.
+        if let Some(lease) = lease.filter(|_| is_told) {
             let now = self.clock.now();
             let alarm = &alarmed.transition.alarm.name;
             let done = json!({ "returned": now, "alarm": alarm, "to": back.previous, "by": rollback });
@@ -108,19 +115,19 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         }
     }
 
-    /// Tells of a service that is on its way back, and remembers what later events need; gives the deployment that brings it back.
+    /// Tells of a service that is on its way back, and remembers what later events need; whether it could be told.
     async fn returned(
         &mut self,
         alarmed: Alarmed<'_>,
         ruling: &Ruling,
         back: &Return,
-        after: &RollingService,
+        rollback: Option<&DeploymentId>,
         outcome: &str,
-    ) -> Option<DeploymentId> {
-        let rollback =
-            after.primary().filter(|primary| primary.task_definition == back.previous).map(|one| one.id.clone());
-        let notice = self.notice(alarmed, ruling, rollback.as_ref());
-        match self.outbox.publish(&notice).await {
+    ) -> bool {
+        let notice = self.notice(alarmed, ruling, rollback);
+        let told = self.outbox.publish(&notice).await;
+        let is_told = told.is_ok();
+        match told {
             Ok(()) => self.mark_told(alarmed).await,
             Err(error) => {
                 tracing::warn!(deployment.id = %back.deployment, %error, "the decision is told later");
@@ -129,7 +136,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         }
         self.record(alarmed, ruling, outcome);
         let (now, name) = (self.clock.now(), alarmed.name);
-        if let Some(rollback) = &rollback {
+        if let Some(rollback) = rollback {
             let (key, entry) = (rollback_key(rollback), json!({ "rolls_back": back.deployment }));
             if let Err(error) = self.in_time(self.ledger.claim(&key, &entry, remembered(now))).await {
                 tracing::warn!(deployment.id = %rollback, %error, "it is known for a rollback by its older task definition only");
@@ -139,9 +146,9 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             tracing::warn!(deployment.id = %back.deployment, %error, "the rollback is not counted");
         }
         let pursuit =
-            Pursuit::new(alarmed.transition, alarmed.service, name, back, rollback.clone(), self.invocation.arrived);
+            Pursuit::new(alarmed.transition, alarmed.service, name, back, rollback.cloned(), self.invocation.arrived);
         self.pursue(pursuit).await;
-        rollback
+        is_told
     }
 
     /// Asks ECS to deploy the previous task definition. After an answer that leaves open what has happened, the service itself tells.
@@ -182,13 +189,8 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             self.unmark(alarmed).await;
             return false;
         }
-        let ruling = begun.ruling();
-        match ruling.returns.clone() {
-            Some(back) if is_done => {
-                self.returned(alarmed, &ruling, &back, seen, "it had already been returned").await;
-            }
-            _ => self.undo(alarmed, ruling).await,
-        }
+        // Whoever has begun it may still be at it: the lease tells.
+        self.undo(alarmed, begun.ruling(), is_done.then_some(seen)).await;
         true
     }
 
@@ -214,10 +216,15 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         }
     }
 
-    /// What was written down is to be decided anew.
+    /// What was written down is to be decided anew. What has been told stays: the next try would tell it again.
     async fn unmark(&self, alarmed: Alarmed<'_>) {
         let key = alarmed.key();
-        if let Err(error) = self.in_time(self.ledger.release(&key)).await {
+        let unmarked = async {
+            let entry = self.ledger.read(&key).await?;
+            let is_begun = entry.is_some_and(|entry| Begun::deserialize(&entry).is_ok());
+            if is_begun { self.ledger.release(&key).await } else { Ok(()) }
+        };
+        if let Err(error) = self.in_time(unmarked).await {
             tracing::warn!(key, %error, "the transition stays marked as decided, although nothing came of it");
         }
     }

@@ -56,7 +56,7 @@ impl World {
         let (cluster, name) = (text(input, "cluster").to_owned(), text(input, "service").to_owned());
         let Some((key, service, _)) = self.rolling_asked(&cluster, &name) else {
             // CodeDeploy's own, or nobody's (`InvalidParameterException` and `ServiceNotFoundException`, ECS API reference).
-            let is_codedeploys = self.land.services.get(plain(&name)).is_some();
+            let is_codedeploys = self.land.services.contains_key(plain(&name));
             return Err(if is_codedeploys {
                 let message = "Unable to update task definition on services with a CODE_DEPLOY deployment controller.";
                 AwsError::client("InvalidParameterException", message)
