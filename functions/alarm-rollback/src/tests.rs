@@ -1,5 +1,10 @@
 //! Whole invocations against a world that behaves as CodeDeploy does.
 
+mod late;
+mod repeated;
+mod storm;
+mod whom;
+
 use std::time::Duration;
 
 use domain::deployment::DeploymentId;
