@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use decide::{Concern, Decided};
 use event::Transition;
 use follow::Pursuit;
-use which::Place;
+use which::{Place, Tags};
 
 /// Everything of CodeDeploy that rolling back takes.
 pub trait CodeDeploy: Deployments + DeploymentRecords + DeploymentStopper + Redeployer {}
@@ -117,8 +117,8 @@ struct Act<'a, C, O, L, A> {
     request_id: &'a str,
     /// Where the function runs.
     place: Place,
-    /// The environment that the alarm's tag names, once it was looked for.
-    environment: Option<Option<String>>,
+    /// The alarm's tags, once they were looked at.
+    tags: Option<Tags>,
     summary: Vec<Value>,
     /// Deployments that were stopped and are to be followed.
     pursuits: Vec<Pursuit>,
@@ -164,7 +164,7 @@ impl<'a, C, O, L, A> Act<'a, C, O, L, A> {
             settings,
             request_id: &invocation.request_id,
             place: Place::of(&invocation.function_arn),
-            environment: None,
+            tags: None,
             summary: Vec::new(),
             pursuits: Vec::new(),
             untold: Vec::new(),
@@ -190,7 +190,7 @@ where
         if transition.alarm.state == AlarmState::Ok {
             return self.resolve(transition);
         }
-        self.environment = None;
+        self.tags = None;
         let settings = self.settings;
         let services: Vec<_> = settings.config.services_with_alarm(&transition.alarm.name).collect();
         let ignored = decide::ignored(transition);

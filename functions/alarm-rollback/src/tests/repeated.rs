@@ -6,7 +6,7 @@ use super::*;
 fn a_stop_that_took_effect_without_its_answer_is_told_as_ours_once_and_followed() {
     let world = World::new();
     world.account.before_the_stop.borrow_mut().push_back(|world| {
-        world.stop(&DeploymentId("d-1".to_owned())).unwrap();
+        world.stop(&DeploymentId("d-1".to_owned()));
     });
     world.stop_troubles.borrow_mut().push_back(throttled());
     assert!(invoke(&world, event("orchestrator-http-5xx", "ALARM")).is_err());
