@@ -15,6 +15,7 @@ use futures_util::future::join4;
 use crate::decide::{self, Before, Concern, Decided, Found};
 use crate::event::Transition;
 use crate::limit::Rollbacks;
+use crate::which::Tags;
 use crate::{Act, CodeDeploy, IN_FLIGHT, Subject};
 
 /// CodeDeploy runs one deployment per group at a time, so more than this many in flight are not looked at: an alarm costs a bounded
@@ -46,11 +47,10 @@ where
                 None => self.in_flight(&group).await,
             }
         };
-        let environment = self.environment(transition, &concern);
-        let (begun, made, in_flight, environment) =
-            join4(self.begun(subject), self.rollbacks(&group), in_flight, environment).await;
-        self.environment = Some(environment.clone());
-        concern.tagged_environment = environment;
+        let tags = self.tags_in_time(transition);
+        let (begun, made, in_flight, tags) = join4(self.begun(subject), self.rollbacks(&group), in_flight, tags).await;
+        concern.tagged_environment.clone_from(&tags.environment);
+        self.tags = Some(tags);
         let tagged = concern.tagged_environment.clone();
         let subject = Subject { environment: tagged.as_deref(), ..subject };
         if let Some(begun) = begun {
@@ -128,26 +128,23 @@ where
         if ids.is_empty() { Ok(Vec::new()) } else { codedeploy.records(&ids).await }
     }
 
-    /// The environment that the alarm's tag names. The tags of an alarm that the configuration names are looked at once for all its services;
-    /// where they cannot be read, the configuration counts.
-    async fn environment(&self, transition: &Transition, concern: &Concern<'_>) -> Option<String> {
-        if concern.tagged_environment.is_some() {
-            return concern.tagged_environment.clone();
-        }
-        if let Some(known) = &self.environment {
+    /// The tags of an alarm that the configuration names, looked at once for all its services; where they cannot be read, the configuration
+    /// counts.
+    async fn tags_in_time(&self, transition: &Transition) -> Tags {
+        if let Some(known) = &self.tags {
             return known.clone();
         }
         match self.ports.clock.timeout(FOR_THE_TAGS, self.tags(transition)).await {
-            Ok(Ok(tags)) => tags.environment,
+            Ok(Ok(tags)) => tags,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "whether the alarm's tags name another environment is not known; the configuration counts");
-                None
+                Tags::default()
             }
             Err(_) => {
                 tracing::warn!(
                     "whether the alarm's tags name another environment was not told in time; the configuration counts"
                 );
-                None
+                Tags::default()
             }
         }
     }

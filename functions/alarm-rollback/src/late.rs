@@ -119,6 +119,7 @@ where
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Done(_)) => {
                 self.mark_told(subject).await;
+                self.mark(subject);
                 return self.record(subject, &decided, "deployed again before, by another invocation");
             }
             Ok(Taken::Busy) => return self.record(subject, &decided, "being deployed again by another invocation"),
@@ -151,9 +152,11 @@ where
             Err(error) => return self.not_done(subject, lease, &decided, error, by_hand).await,
         };
         let subject = Subject { restored: Some((&created, &good.revision)), ..subject };
+        self.pursue(Pursuit::of_redeployed(&bad, created.clone(), subject, self.arrived)).await;
         let notice = self.notice(subject, &decided);
         match self.ports.outbox.publish(&notice).await {
             Ok(()) => {
+                self.remember(&notice).await;
                 self.mark_told(subject).await;
                 if let Some(lease) = lease {
                     let done = json!({ "redeployed_by": created, "restores": good.deployment.id, "alarm": alarm });
@@ -166,7 +169,6 @@ where
             }
         }
         self.record(subject, &decided, "deployed again");
-        self.pursue(Pursuit::of_redeployed(&bad, created.clone(), subject, self.arrived)).await;
     }
 
     /// Creates the deployment, or finds the one that an earlier request has created. The inner error: another one is in flight.

@@ -44,7 +44,7 @@ use event::Transition;
 use follow::{Chase, Visit};
 use rolling::Roll;
 use wake::WakeUp;
-use which::Place;
+use which::{Place, Tags};
 
 /// Everything of CodeDeploy that rolling back takes.
 pub trait CodeDeploy: Deployments + DeploymentRecords + DeploymentStopper + Redeployer {}
@@ -151,8 +151,8 @@ struct Act<'a, C, O, L, A> {
     deadline: Timestamp,
     /// Where the function runs.
     place: Place,
-    /// The environment that the alarm's tag names, once it was looked for.
-    environment: Option<Option<String>>,
+    /// The alarm's tags, once they were looked at.
+    tags: Option<Tags>,
     summary: Vec<Value>,
     /// What is to be followed.
     chases: Vec<Chase>,
@@ -202,7 +202,7 @@ impl<'a, C, O, L, A> Act<'a, C, O, L, A> {
             arrived: invocation.arrived,
             deadline: invocation.deadline,
             place: Place::of(&invocation.function_arn),
-            environment: None,
+            tags: None,
             summary: Vec::new(),
             chases: Vec::new(),
             marked: BTreeSet::new(),
@@ -237,7 +237,7 @@ where
         if transition.alarm.state == AlarmState::Ok {
             return self.resolve(transition).await;
         }
-        self.environment = None;
+        self.tags = None;
         let settings = self.settings;
         let services: Vec<_> = settings.config.services_with_alarm(&transition.alarm.name).collect();
         let ignored = decide::ignored(transition);

@@ -4,10 +4,6 @@ mod account;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clock::Clock;
@@ -23,7 +19,7 @@ use domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::event::Transition;
-pub(crate) use account::{ARN, Account};
+pub(crate) use account::{ARN, Account, Trouble};
 
 /// When the deployment begins.
 const BEGIN: i64 = 1_790_000_000_000;
@@ -123,7 +119,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let running = deployment("d-1");
         Self {
-            clock: virtual_clock(minutes(6).plus(Duration::from_secs(2))),
+            clock: Clock::idle(minutes(6).plus(Duration::from_secs(2))),
             deployments: RefCell::new(BTreeMap::from([(running.id.clone(), running)])),
             stop_troubles: RefCell::default(),
             list_troubles: RefCell::default(),
@@ -240,17 +236,17 @@ impl DeploymentStopper for &World {
         if let Some(error) = trouble {
             return Err(error);
         }
-        self.stop(id)
+        Ok(self.stop(id))
     }
 }
 
 impl World {
     /// What CodeDeploy does when it is asked to stop a deployment.
-    pub(crate) fn stop(&self, id: &DeploymentId) -> Result<Stopped, PortError> {
+    pub(crate) fn stop(&self, id: &DeploymentId) -> Stopped {
         let mut all = self.deployments.borrow_mut();
         let found = all.get_mut(id).expect("a deployment that exists");
         if found.status.is_terminal() {
-            return Ok(Stopped::AlreadyCompleted);
+            return Stopped::AlreadyCompleted;
         }
         found.status = Status::Stopped;
         let by = if id.0 == "d-1" { "d-2".to_owned() } else { format!("{id}-back") };
@@ -259,7 +255,7 @@ impl World {
         all.insert(DeploymentId(by), back);
         self.stops.borrow_mut().push(id.clone());
         self.stopped_at.set(Some(self.clock.now()));
-        Ok(Stopped::Accepted)
+        Stopped::Accepted
     }
 }
 
@@ -302,37 +298,5 @@ impl Outbox for &World {
         }
         self.published.borrow_mut().push(notice.clone());
         Ok(())
-    }
-}
-
-/// A rehearsal's clock whose time moves as soon as somebody waits (the protocol: `clock`'s module `rehearsal`).
-fn virtual_clock(start: Timestamp) -> Clock {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("{}/test", listener.local_addr().unwrap());
-    let now = Arc::new(AtomicI64::new(start.0));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().take(2) {
-            let (stream, now) = (stream.unwrap(), Arc::clone(&now));
-            std::thread::spawn(move || keep_time(stream, &now));
-        }
-    });
-    Clock::from_address(Some(&address)).unwrap()
-}
-
-fn keep_time(stream: TcpStream, now: &AtomicI64) {
-    let mut answers = stream.try_clone().unwrap();
-    for line in BufReader::new(stream).lines().map_while(Result::ok) {
-        let words: Vec<&str> = line.split(' ').collect();
-        let answer = match words.as_slice() {
-            ["now"] => format!("{}\n", now.load(Ordering::SeqCst)),
-            ["sleep", id, until] => {
-                now.fetch_max(until.parse().unwrap(), Ordering::SeqCst);
-                format!("wake {id}\n")
-            }
-            _ => continue,
-        };
-        if answers.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
     }
 }

@@ -1,5 +1,10 @@
 //! Whole invocations against a world that behaves as CodeDeploy does.
 
+mod late;
+mod repeated;
+mod storm;
+mod whom;
+
 use std::time::Duration;
 
 use domain::deployment::DeploymentId;
@@ -203,7 +208,7 @@ fn a_stop_whose_process_was_killed_is_taken_over_when_its_time_is_up() {
 fn a_deployment_that_ended_between_look_up_and_stop_is_followed_or_told() {
     let world = World::new();
     world.account.before_the_stop.borrow_mut().push_back(|world| {
-        world.stop(&DeploymentId("d-1".to_owned())).unwrap();
+        world.stop(&DeploymentId("d-1".to_owned()));
         world.stops.borrow_mut().clear();
     });
     let summary = invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();

@@ -105,7 +105,7 @@ where
             let subject = Subject { group: tags.group.as_ref(), environment: tags.environment.as_deref(), ..subject };
             return self.tell(subject, &decide::malformed(transition, &tags.slips)).await;
         }
-        self.environment = Some(tags.environment.clone());
+        self.tags = Some(tags.clone());
         let settings = self.settings;
         let concern = |group: &GroupName| Concern {
             group: group.clone(),

@@ -17,14 +17,13 @@ pub fn foreign(transition: &Transition, place: &str, is_named: bool) -> Decided 
 
 /// Row 5: the alarm is nobody's.
 pub fn unconfigured(transition: &Transition, remarks: &[String]) -> Decided {
-    let remark: String = remarks.iter().map(|remark| format!("; {remark}")).collect();
+    let name = &transition.alarm.name;
     let reason = format!(
-        "no service in the configuration names the alarm `{}`, nor does a tag, nor a deployment group with a deployment in flight{remark}",
-        transition.alarm.name
+        "no service in the configuration names the alarm `{name}`, nor does a tag, nor a deployment group with a deployment in flight"
     );
     Decided::new(
         Decision::Ignore,
-        reason,
+        std::iter::once(&reason).chain(remarks).cloned().collect::<Vec<_>>().join("; "),
         "to have it acted on, name it below `alarms` of a service in `greenlight.yaml`, or tag it `greenlight:deployment-group` = \
          `application/group`",
     )

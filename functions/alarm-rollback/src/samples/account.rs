@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     Refused(PortError),
     /// It takes effect, and its answer is lost.
     AnswerLost,
+    /// Somebody else's deployment has begun just before.
+    Overtaken,
 }
 
 /// What there is beyond one deployment.
@@ -137,6 +139,10 @@ impl Redeployer for &World {
                 self.create(what);
                 let (what, detail) = ("CreateDeployment".to_owned(), "no answer in time".to_owned());
                 Err(PortError::Transient { what, detail, retry_after: None })
+            }
+            Some(Trouble::Overtaken) => {
+                self.put(deployment("d-cure"));
+                Ok(Redeployed::Busy("a deployment is in progress".to_owned()))
             }
             None => Ok(Redeployed::Created(self.create(what))),
         }

@@ -67,13 +67,11 @@ impl Redeployer for CodeDeploy {
         if let Some(elsewhere) = record::source(location) {
             return Ok(elsewhere);
         }
-        match record::app_spec(location) {
-            Some(text) => Ok(Source::AppSpec(text.to_owned())),
-            None => {
-                let application = info.application_name().unwrap_or_default();
-                self.app_spec_text(application, location).await.map(Source::AppSpec)
-            }
+        if let Some(text) = record::app_spec(location) {
+            return Ok(Source::AppSpec(text.to_owned()));
         }
+        let application = info.application_name().unwrap_or_default();
+        self.app_spec_text(application, location).await.map(Source::AppSpec)
     }
 
     async fn redeploy(&self, what: &Redeployment) -> Result<Redeployed, PortError> {

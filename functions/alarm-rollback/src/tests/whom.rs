@@ -1,0 +1,206 @@
+//! Which deployment an alarm concerns: by the configuration, by a tag, by the groups' own alarms; and what is nobody's.
+
+use domain::alarm::GroupAlarms;
+use domain::deployment::GroupName;
+
+use super::*;
+
+const ALARM: &str = "somebody-elses";
+
+fn group(application: &str, deployment_group: &str) -> GroupName {
+    GroupName { application: application.to_owned(), deployment_group: deployment_group.to_owned() }
+}
+
+/// A world with one deployment of a group that no service names.
+fn with_shop() -> World {
+    let world = World::new();
+    world.deployments.borrow_mut().clear();
+    world.put(Deployment { group: group("shop", "web"), ..deployment("d-7") });
+    world
+}
+
+fn watch(world: &World, group: GroupName, enabled: bool) {
+    let alarms = GroupAlarms { names: vec![ALARM.to_owned()], enabled, ignores_poll_failure: false };
+    world.account.group_alarms.borrow_mut().insert(group, alarms);
+}
+
+fn ledger_keys(world: &World) -> Vec<String> {
+    world.entries.borrow().keys().cloned().collect()
+}
+
+#[test]
+fn a_tag_names_a_group_that_no_service_does() {
+    let world = with_shop();
+    world.tag(ALARM, &[("greenlight:deployment-group", "shop/web"), ("greenlight:environment", "staging")]);
+    invoke(&world, event(ALARM, "ALARM")).unwrap();
+    assert_eq!(*world.stops.borrow(), [DeploymentId("d-7".to_owned())]);
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!((decision.group, decision.service), (Some(group("shop", "web")), None));
+    assert_eq!(decision.environment.as_deref(), Some("staging"));
+    assert_eq!(decision.revision.spoken(), "orchestrator:42", "read beside the stop");
+    assert!(ledger_keys(&world).iter().any(|key| key.starts_with("alarm/shop/web/somebody-elses/")));
+    let tags = world.asked.borrow().iter().filter(|call| **call == "ListTagsForResource").count();
+    assert_eq!(tags, 1);
+}
+
+#[test]
+fn a_tag_that_names_a_services_group_brings_its_settings() {
+    let world = World::new();
+    world.tag(ALARM, &[("greenlight:deployment-group", "mangaassist/orchestrator"), ("greenlight:action", "alert")]);
+    invoke(&world, event(ALARM, "ALARM")).unwrap();
+    assert!(world.stops.borrow().is_empty());
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!((decision.decision, decision.service.as_deref()), (Decision::Alert, Some("orchestrator")));
+    assert_eq!(decision.revision.spoken(), "orchestrator:42");
+}
+
+#[test]
+fn an_alarm_of_another_environment_account_or_region_stops_nothing_and_is_told() {
+    let foreign = |arn: &str| {
+        let mut event = event("orchestrator-http-5xx", "ALARM");
+        event["resources"] = json!([arn]);
+        event
+    };
+    let staging = World::new();
+    staging.tag("orchestrator-http-5xx", &[("greenlight:environment", "staging")]);
+    let cases = [
+        (staging, event("orchestrator-http-5xx", "ALARM"), "says `staging`, and `orchestrator` is `production`"),
+        (
+            World::new(),
+            foreign("arn:aws:cloudwatch:eu-west-1:999999999999:alarm:orchestrator-http-5xx"),
+            "the account 999999999999",
+        ),
+        (
+            World::new(),
+            foreign("arn:aws:cloudwatch:us-east-1:123456789012:alarm:orchestrator-http-5xx"),
+            "the region us-east-1",
+        ),
+    ];
+    for (world, event, words) in cases {
+        invoke(&world, event).unwrap();
+        assert!(world.stops.borrow().is_empty());
+        let [decision] = decisions(&world).try_into().unwrap();
+        assert_eq!(decision.decision, Decision::Alert);
+        assert!(decision.reason.contains(words), "{}", decision.reason);
+    }
+    // Nobody here names it: no call, no word.
+    let world = World::new();
+    let mut nobodys = foreign("arn:aws:cloudwatch:us-east-1:123456789012:alarm:x");
+    nobodys["detail"]["alarmName"] = json!("x");
+    invoke(&world, nobodys).unwrap();
+    assert!(world.asked.borrow().is_empty() && world.published.borrow().is_empty());
+}
+
+#[test]
+fn a_tag_that_cannot_be_understood_is_told_once_and_stops_nothing() {
+    let world = with_shop();
+    world.tag(ALARM, &[("greenlight:deployment-group", "shop/web"), ("greenlight:action", "rolback")]);
+    for _ in 0..2 {
+        invoke(&world, event(ALARM, "ALARM")).unwrap();
+    }
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert!(decision.reason.contains("write `rollback` or `alert`"), "{}", decision.reason);
+    assert!(world.stops.borrow().is_empty());
+}
+
+#[test]
+fn a_groups_own_alarm_concerns_its_deployment_in_flight_where_the_list_is_switched_on() {
+    for (enabled, stops) in [(true, 1), (false, 0)] {
+        let world = with_shop();
+        world.put(Deployment { group: group("shop", "jobs"), ..deployment("d-8") });
+        watch(&world, group("shop", "web"), enabled);
+        invoke(&world, event(ALARM, "ALARM")).unwrap();
+        assert_eq!((world.stops.borrow().len(), decisions(&world).len()), (stops, stops));
+    }
+}
+
+#[test]
+fn where_codedeploys_own_list_asks_for_what_greenlight_may_not_do_nobody_is_woken() {
+    let world = with_shop();
+    watch(&world, group("shop", "web"), true);
+    world.stop_troubles.borrow_mut().push_back(denied());
+    let summary = invoke(&world, event(ALARM, "ALARM")).unwrap();
+    assert_eq!(summary["decisions"][0]["outcome"], "logged");
+    assert!(world.published.borrow().is_empty());
+}
+
+#[test]
+fn the_look_up_costs_the_same_with_ten_groups_and_with_ten_thousand() {
+    let calls = |groups: usize, in_flight: usize, applications: usize| {
+        let world = World::new();
+        world.deployments.borrow_mut().clear();
+        for number in 0..groups {
+            let of = group(&format!("app-{}", number % applications), &format!("group-{number}"));
+            let status = if number < in_flight { Status::InProgress } else { Status::Succeeded };
+            world.put(Deployment { group: of, status, ..deployment(&format!("d-{number}")) });
+        }
+        let summary = invoke(&world, event(ALARM, "ALARM")).unwrap();
+        let reason = summary["decisions"][0]["reason"].as_str().unwrap().to_owned();
+        let calls = world.asked.borrow().len();
+        (calls, reason)
+    };
+    // The tags, the list, the records, and one for each of two applications.
+    for groups in [10, 1_000, 10_000] {
+        assert_eq!(calls(groups, 4, 2).0, 5, "{groups}");
+    }
+    let (bounded, reason) = calls(1_000, 300, 50);
+    assert_eq!(bounded, 3 + 10);
+    assert!(reason.contains("only 100 of the 300 deployments in flight were looked at"), "{reason}");
+    assert!(reason.contains("only the groups of 10 of the 50 applications"), "{reason}");
+}
+
+#[test]
+fn tags_that_cannot_be_read_make_no_noise_and_a_throttled_look_is_tried_again() {
+    let world = with_shop();
+    world.account.tag_troubles.borrow_mut().push_back(denied());
+    let summary = invoke(&world, event(ALARM, "ALARM")).unwrap();
+    let reason = summary["decisions"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("the alarm's tags could not be read"), "{reason}");
+    world.account.tag_troubles.borrow_mut().push_back(throttled());
+    world.tag(ALARM, &[("greenlight:deployment-group", "shop/web")]);
+    assert!(invoke(&world, event(ALARM, "ALARM")).is_err(), "Lambda tries again");
+    assert!(world.published.borrow().is_empty());
+    invoke(&world, event(ALARM, "ALARM")).unwrap();
+    assert_eq!(world.stops.borrow().len(), 1);
+    // What the group's own list has answered needs no second try.
+    let world = with_shop();
+    watch(&world, group("shop", "web"), true);
+    world.account.tag_troubles.borrow_mut().push_back(throttled());
+    invoke(&world, event(ALARM, "ALARM")).unwrap();
+    assert_eq!(world.stops.borrow().len(), 1);
+}
+
+#[test]
+fn an_alarm_that_the_configuration_names_waits_for_its_tags_no_longer_than_a_second() {
+    for is_denied in [true, false] {
+        let world = World::new();
+        if is_denied {
+            world.account.tag_troubles.borrow_mut().push_back(denied());
+        } else {
+            world.account.tags_hang.set(true);
+        }
+        let begin = world.clock.now();
+        invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
+        assert!(world.stopped_at.get().unwrap().since(begin) <= Duration::from_millis(1_100));
+    }
+}
+
+#[test]
+fn several_services_that_name_one_alarm_are_decided_each_on_its_own() {
+    let world = World::new();
+    let two = domain::config::load(
+        "greenlight.yaml",
+        "version: 1\nservices:\n  - name: orchestrator\n    codedeploy: { application: mangaassist, deployment_group: orchestrator }\n    \
+         alarms: [{ name: shared, action: alert }]\n  - name: web\n    codedeploy: { application: shop, deployment_group: web }\n    \
+         alarms: [{ name: shared, action: rollback }]\n",
+    );
+    world.put(Deployment { group: group("shop", "web"), ..deployment("d-7") });
+    let settings = Ok(Settings { config: two.unwrap(), ledger: &world });
+    run(&world, &settings, &invocation(&world, event("shared", "ALARM"))).unwrap();
+    assert_eq!(*world.stops.borrow(), [DeploymentId("d-7".to_owned())]);
+    let told: Vec<_> = decisions(&world).into_iter().map(|it| (it.service.unwrap(), it.decision)).collect();
+    let expected = [("orchestrator".to_owned(), Decision::Alert), ("web".to_owned(), Decision::StopAndRollBack)];
+    assert_eq!(told, expected);
+    let tags = world.asked.borrow().iter().filter(|call| **call == "ListTagsForResource").count();
+    assert_eq!(tags, 1, "the alarm's tags are looked at once");
+}
