@@ -87,7 +87,7 @@ where
         let words = |known: &Deployment| decide::decide(transition, concern, Found::InFlight(known), before);
         let decided = words(deployment);
         match decided.decision {
-            Decision::StopAndRollBack => self.stop(subject, concern, deployment, words).await,
+            Decision::StopAndRollBack => self.stop(subject, concern, deployment, made, words).await,
             Decision::RedeployPrevious | Decision::Alert | Decision::Ignore => {
                 // What is deployed is told, too.
                 let known = self.ports.codedeploy.deployment(&deployment.id).await;

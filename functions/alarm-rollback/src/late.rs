@@ -138,7 +138,7 @@ where
             };
             return self.not_done(subject, lease, &decided, error, by_hand).await;
         };
-        join(self.write_down(subject, id, &decided, true), self.count(&bad.group, id)).await;
+        join(self.write_down(subject, id, &decided, true), self.count(&bad.group, id, None)).await;
         let may_be_done = may_be_done || lease.is_none();
         let created = match self.create(&bad, &what, may_be_done).await {
             Ok(Ok(created)) => created,

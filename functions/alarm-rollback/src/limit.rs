@@ -10,6 +10,7 @@ use domain::deployment::{DeploymentId, GroupName};
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Act, CodeDeploy};
 
@@ -29,9 +30,18 @@ pub(crate) struct Made {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rollbacks {
     rollbacks: Vec<Made>,
+    /// The entry as it was read, by which it is replaced.
+    #[serde(skip)]
+    entry: Option<Value>,
 }
 
 impl Rollbacks {
+    /// What cannot be read was written by another version of this function, and counts for nothing.
+    fn of(entry: Option<Value>) -> Self {
+        let read = entry.as_ref().and_then(|entry| Self::deserialize(entry).ok());
+        Self { entry, ..read.unwrap_or_default() }
+    }
+
     /// How many were made within the window before `now`, that of `but` left out.
     pub(crate) fn within(&self, window: Duration, now: Timestamp, but: &DeploymentId) -> usize {
         self.rollbacks.iter().filter(|made| made.deployment != *but && now.since(made.at) <= window).count()
@@ -45,7 +55,7 @@ impl Rollbacks {
         let mut rollbacks = self.rollbacks.clone();
         rollbacks.retain(|made| now.since(made.at) <= REMEMBERED);
         rollbacks.push(Made { deployment: deployment.clone(), at: now });
-        Some(Self { rollbacks })
+        Some(Self { rollbacks, entry: None })
     }
 }
 
@@ -63,7 +73,7 @@ where
     /// The group's rollbacks so far; `None` when the ledger does not tell, which must not keep a bad version in production.
     pub(crate) async fn rollbacks(&self, group: &GroupName) -> Option<Rollbacks> {
         match self.in_time(self.settings.ledger.read(&key(group))).await {
-            Ok(entry) => Some(entry.and_then(|entry| Rollbacks::deserialize(entry).ok()).unwrap_or_default()),
+            Ok(entry) => Some(Rollbacks::of(entry)),
             Err(error) => {
                 tracing::warn!(%group, %error, "how often the group was rolled back is not known");
                 None
@@ -71,16 +81,19 @@ where
         }
     }
 
-    /// Counts the rollback of a deployment, once.
-    pub(crate) async fn count(&self, group: &GroupName, deployment: &DeploymentId) {
+    /// Counts the rollback of a deployment, once; `made` is what was read before, which saves a call while nobody else writes.
+    pub(crate) async fn count(&self, group: &GroupName, deployment: &DeploymentId, made: Option<&Rollbacks>) {
         let (ledger, key, now) = (&self.settings.ledger, key(group), self.ports.clock.now());
         let counted = async {
+            let mut made = made.cloned();
             for _ in 0..TRIES {
-                let entry = ledger.read(&key).await?;
-                let known = entry.clone().and_then(|entry| Rollbacks::deserialize(entry).ok()).unwrap_or_default();
+                let known = match made.take() {
+                    Some(known) => known,
+                    None => Rollbacks::of(ledger.read(&key).await?),
+                };
                 let Some(more) = known.with(deployment, now) else { return Ok(()) };
                 let more = serde_json::to_value(&more).unwrap_or_default();
-                if ledger.replace(&key, entry.as_ref(), &more, now.plus(REMEMBERED)).await? {
+                if ledger.replace(&key, known.entry.as_ref(), &more, now.plus(REMEMBERED)).await? {
                     return Ok(());
                 }
             }

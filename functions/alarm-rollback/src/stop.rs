@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::decide::{Concern, Decided, by_hand};
 use crate::follow::Pursuit;
+use crate::limit::Rollbacks;
 use crate::{Act, CodeDeploy, Subject, tell};
 
 /// How long a stop or a redeployment waits for the ledger each time.
@@ -67,6 +68,7 @@ where
         subject: Subject<'_>,
         concern: &Concern<'_>,
         deployment: &Deployment,
+        made: Option<&Rollbacks>,
         words: impl Fn(&Deployment) -> Decided,
     ) {
         let (id, decided) = (&deployment.id, words(deployment));
@@ -87,7 +89,7 @@ where
         let stopping = async {
             if lease.is_some() {
                 let (begun, counted) =
-                    (self.write_down(subject, id, &decided, false), self.count(&deployment.group, id));
+                    (self.write_down(subject, id, &decided, false), self.count(&deployment.group, id, made));
                 join(begun, counted).await;
             }
             codedeploy.stop_and_roll_back(id).await
@@ -178,7 +180,7 @@ where
             Ok(deployment) if has_ended => self.redeploy_begun(subject, concern, &deployment, decided).await,
             Ok(deployment) => {
                 let subject = Subject { deployment: Some(&deployment), ..subject };
-                self.stop(subject, concern, &deployment, |_| decided.clone()).await;
+                self.stop(subject, concern, &deployment, None, |_| decided.clone()).await;
             }
             Err(error) => self.failed(subject, &decided.reason, error, Some(by_hand(&stops))).await,
         }
