@@ -113,7 +113,10 @@ where
         WakeUp::Alarms(transitions) => {
             for transition in &transitions {
                 act.on(transition).await;
-                roll.on(transition).await;
+                // An alarm of another account or region has been told, and stops nothing.
+                if act.elsewhere(transition).is_none() {
+                    roll.on(transition).await;
+                }
             }
         }
         WakeUp::Deployment(change) => act.hear(&change).await,

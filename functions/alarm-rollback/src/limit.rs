@@ -1,12 +1,12 @@
-//! How often a deployment group was rolled back lately: what stops Greenlight from rolling back again and again what a rollback does not
-//! cure. Knows nothing of the limit itself.
+//! How often a deployment group, or a service that ECS itself deploys, was rolled back lately: what stops Greenlight from rolling back again
+//! and again what a rollback does not cure. Knows nothing of the limit itself.
 //!
-//! The ledger's entry `rollbacks/<application>/<group>` holds the deployments that were rolled back in the last seven days. A rollback is
+//! The ledger's entry `rollbacks/<application>/<group>` (`rollbacks/ecs:<cluster>/<service>`) holds the deployments that were rolled back in the last seven days. A rollback is
 //! counted before it is made, and by the deployment's id, so that neither a second try nor a second alarm counts twice.
 
 use std::time::Duration;
 
-use domain::deployment::{DeploymentId, GroupName};
+use domain::deployment::{DeploymentId, EcsServiceName, GroupName};
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,39 @@ fn key(group: &GroupName) -> String {
     format!("rollbacks/{group}")
 }
 
+/// The key for a service that ECS itself deploys. No application's name has a colon ("CodeDeploy quotas", user guide).
+pub(crate) fn key_of_service(name: &EcsServiceName) -> String {
+    format!("rollbacks/ecs:{name}")
+}
+
+/// The rollbacks so far.
+pub(crate) async fn read(ledger: &impl Ledger, key: &str) -> Result<Rollbacks, PortError> {
+    Ok(Rollbacks::of(ledger.read(key).await?))
+}
+
+/// Counts the rollback of a deployment, once; `made` is what was read before, which saves a call while nobody else writes.
+pub(crate) async fn count(
+    ledger: &impl Ledger,
+    key: &str,
+    deployment: &DeploymentId,
+    now: Timestamp,
+    mut made: Option<Rollbacks>,
+) -> Result<(), PortError> {
+    for _ in 0..TRIES {
+        let known = match made.take() {
+            Some(known) => known,
+            None => read(ledger, key).await?,
+        };
+        let Some(more) = known.with(deployment, now) else { return Ok(()) };
+        let more = serde_json::to_value(&more).unwrap_or_default();
+        if ledger.replace(key, known.entry.as_ref(), &more, now.plus(REMEMBERED)).await? {
+            return Ok(());
+        }
+    }
+    let detail = format!("others wrote it {TRIES} times in between");
+    Err(PortError::Transient { what: format!("writing the entry `{key}`"), detail, retry_after: None })
+}
+
 impl<C, O, L, A> Act<'_, C, O, L, A>
 where
     C: CodeDeploy,
@@ -72,8 +105,8 @@ where
 {
     /// The group's rollbacks so far; `None` when the ledger does not tell, which must not keep a bad version in production.
     pub(crate) async fn rollbacks(&self, group: &GroupName) -> Option<Rollbacks> {
-        match self.in_time(self.settings.ledger.read(&key(group))).await {
-            Ok(entry) => Some(Rollbacks::of(entry)),
+        match self.in_time(read(&self.settings.ledger, &key(group))).await {
+            Ok(made) => Some(made),
             Err(error) => {
                 tracing::warn!(%group, %error, "how often the group was rolled back is not known");
                 None
@@ -83,23 +116,8 @@ where
 
     /// Counts the rollback of a deployment, once; `made` is what was read before, which saves a call while nobody else writes.
     pub(crate) async fn count(&self, group: &GroupName, deployment: &DeploymentId, made: Option<&Rollbacks>) {
-        let (ledger, key, now) = (&self.settings.ledger, key(group), self.ports.clock.now());
-        let counted = async {
-            let mut made = made.cloned();
-            for _ in 0..TRIES {
-                let known = match made.take() {
-                    Some(known) => known,
-                    None => Rollbacks::of(ledger.read(&key).await?),
-                };
-                let Some(more) = known.with(deployment, now) else { return Ok(()) };
-                let more = serde_json::to_value(&more).unwrap_or_default();
-                if ledger.replace(&key, known.entry.as_ref(), &more, now.plus(REMEMBERED)).await? {
-                    return Ok(());
-                }
-            }
-            let detail = format!("others wrote it {TRIES} times in between");
-            Err(PortError::Transient { what: format!("writing the entry `{key}`"), detail, retry_after: None })
-        };
+        let (key, now) = (key(group), self.ports.clock.now());
+        let counted = count(&self.settings.ledger, &key, deployment, now, made.cloned());
         if let Err(error) = self.in_time(counted).await {
             tracing::warn!(%group, deployment.id = %deployment, %error, "the rollback is not counted towards the group's limit");
         }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use clock::Clock;
 use domain::alarm::AlarmState;
 use domain::deployment::{DeploymentId, EcsServiceName, GroupName, Revision};
 use domain::events::{Decision, Notice, RollbackDecision};
@@ -24,6 +25,8 @@ use crate::{Act, CodeDeploy, Subject, list};
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 /// So many services are remembered of one alarm, the latest of them.
 const MOST_OPENED: usize = 64;
+/// What is remembered must not keep anything else waiting for longer.
+const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
 
 fn key(alarm: &str) -> String {
     format!("opened/{alarm}")
@@ -112,6 +115,32 @@ impl Opened {
     }
 }
 
+/// Remembers what was told, so that the alarm's return to OK ends it. What changes nothing opens nothing.
+pub(crate) async fn remember(ledger: &impl Ledger, clock: &Clock, told: &Notice) {
+    let Notice::RollbackDecision(decision) = told else { return };
+    if decision.alarm.state != AlarmState::Alarm || (decision.decision == Decision::Ignore && !decision.page) {
+        return;
+    }
+    let now = clock.now();
+    let (key, opened) = (key(&decision.alarm.name), Opened::of(decision, now));
+    let change = |all: &mut Vec<Opened>| {
+        if let Some(at) = all.iter().position(|other| other.is_about_the_same(&opened)) {
+            if all.get(at).is_some_and(|other| other.since > opened.since) {
+                return;
+            }
+            all.remove(at);
+        }
+        all.push(opened.clone());
+        all.drain(..all.len().saturating_sub(MOST_OPENED));
+    };
+    let written = clock.timeout(FOR_THE_LEDGER, list::amend(ledger, &key, now.plus(REMEMBERED), change)).await;
+    match written {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(key, %error, "it will not be told when the alarm is OK again"),
+        Err(_) => tracing::warn!(key, "the table did not answer: it will not be told when the alarm is OK again"),
+    }
+}
+
 impl<C, O, L, A> Act<'_, C, O, L, A>
 where
     C: CodeDeploy,
@@ -119,28 +148,8 @@ where
     L: Ledger,
     A: AlarmTags,
 {
-    /// Remembers what was told, so that the alarm's return to OK ends it. What changes nothing opens nothing.
     pub(crate) async fn remember(&self, told: &Notice) {
-        let Notice::RollbackDecision(decision) = told else { return };
-        if decision.alarm.state != AlarmState::Alarm || (decision.decision == Decision::Ignore && !decision.page) {
-            return;
-        }
-        let now = self.ports.clock.now();
-        let (key, opened) = (key(&decision.alarm.name), Opened::of(decision, now));
-        let change = |all: &mut Vec<Opened>| {
-            if let Some(at) = all.iter().position(|other| other.is_about_the_same(&opened)) {
-                if all.get(at).is_some_and(|other| other.since > opened.since) {
-                    return;
-                }
-                all.remove(at);
-            }
-            all.push(opened.clone());
-            all.drain(..all.len().saturating_sub(MOST_OPENED));
-        };
-        let ledger = &self.settings.ledger;
-        if let Err(error) = self.in_time(list::amend(ledger, &key, now.plus(REMEMBERED), change)).await {
-            tracing::warn!(key, %error, "it will not be told when the alarm is OK again");
-        }
+        remember(&self.settings.ledger, &self.ports.clock, told).await;
     }
 
     /// The alarm is OK: tells that what it opened is over, and looks at what is still followed because of it.

@@ -2,10 +2,9 @@
 //! service is followed until it is steady. Knows nothing of CodeDeploy.
 //!
 //! What keeps it single and whole in the ledger: `stop/<ecs-svc/…>` for each deployment that is taken back (see `undo.rs`), `alarm/…` for each
-//! transition (as everywhere), `rollback/<ecs-svc/…>` for each deployment that is Greenlight's own rollback, `rollbacks/ecs/…` for the limit
-//! (see `breaker.rs`) and `pursuit/ecs/…` for a service on its way back (see `follow.rs`).
+//! transition (as everywhere), `rollback/<ecs-svc/…>` for each deployment that is Greenlight's own rollback, `rollbacks/ecs:…` for the limit
+//! (see `limit.rs`) and `pursuit/ecs/…` for a service on its way back (see `follow.rs`).
 
-mod breaker;
 pub mod decide;
 mod follow;
 mod undo;
@@ -25,7 +24,7 @@ use runtime::Invocation;
 use serde_json::{Value, json};
 
 use crate::event::Transition;
-use crate::{LEASE, Subject, tell};
+use crate::{LEASE, Subject, limit, resolve, tell};
 use decide::{Facts, Ruling};
 use follow::Pursuit;
 
@@ -183,11 +182,13 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             return ruling;
         }
         let takes_back = self.takes_back(seen).await;
-        let since = now.minus(service.rollback_limit.window.0);
-        let rollbacks = self.in_time(breaker::count(self.ledger, name, since)).await.unwrap_or_else(|error| {
+        let made = self.in_time(limit::read(self.ledger, &limit::key_of_service(name))).await.unwrap_or_else(|error| {
             tracing::warn!(ecs.service = %name, %error, "how often it was rolled back lately is not known, so it is rolled back");
-            0
+            limit::Rollbacks::default()
         });
+        let concerned =
+            ruling.concerns.as_ref().map(|(id, _)| id.clone()).unwrap_or_else(|| DeploymentId(String::new()));
+        let rollbacks = made.within(service.rollback_limit.window.0, now, &concerned);
         facts.takes_back = takes_back.as_ref();
         facts.rollbacks = rollbacks;
         decide::decide(transition, service, action, &facts)
@@ -224,6 +225,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         };
         let outcome = match lease::once(self.ledger, &key, &self.holder(), now, now.plus(TOLD), publish).await {
             Ok(Once::Did { forgotten }) => {
+                resolve::remember(self.ledger, self.clock, &notice).await;
                 if let Some(error) = forgotten {
                     tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
                 }
@@ -242,8 +244,9 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
     /// A last try for what could not be published when it was due.
     pub(crate) async fn tell_again(&mut self) {
         for notice in std::mem::take(&mut self.untold) {
-            if let Err(error) = self.outbox.publish(&notice).await {
-                self.errors.push(error);
+            match self.outbox.publish(&notice).await {
+                Ok(()) => resolve::remember(self.ledger, self.clock, &notice).await,
+                Err(error) => self.errors.push(error),
             }
         }
     }

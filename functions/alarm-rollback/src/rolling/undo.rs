@@ -18,7 +18,8 @@ use serde_json::json;
 
 use super::decide::{self, Return, Ruling};
 use super::follow::Pursuit;
-use super::{Alarmed, Roll, breaker, remembered, rollback_key};
+use super::{Alarmed, Roll, remembered, rollback_key};
+use crate::{limit, resolve};
 
 fn key(id: &DeploymentId) -> String {
     format!("stop/{id}")
@@ -124,17 +125,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         rollback: Option<&DeploymentId>,
         outcome: &str,
     ) -> bool {
-        let notice = self.notice(alarmed, ruling, rollback);
-        let told = self.outbox.publish(&notice).await;
-        let is_told = told.is_ok();
-        match told {
-            Ok(()) => self.mark_told(alarmed).await,
-            Err(error) => {
-                tracing::warn!(deployment.id = %back.deployment, %error, "the decision is told later");
-                self.untold.push(notice);
-            }
-        }
-        self.record(alarmed, ruling, outcome);
+        // What later events need is written down first: a process may die at any time, and what was told is not told again.
         let (now, name) = (self.clock.now(), alarmed.name);
         if let Some(rollback) = rollback {
             let (key, entry) = (rollback_key(rollback), json!({ "rolls_back": back.deployment }));
@@ -142,12 +133,28 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
                 tracing::warn!(deployment.id = %rollback, %error, "it is known for a rollback by its older task definition only");
             }
         }
-        if let Err(error) = self.in_time(breaker::note(self.ledger, name, &back.deployment, now)).await {
+        let made = limit::key_of_service(name);
+        let counted = limit::count(self.ledger, &made, &back.deployment, now, None);
+        if let Err(error) = self.in_time(counted).await {
             tracing::warn!(deployment.id = %back.deployment, %error, "the rollback is not counted");
         }
         let pursuit =
             Pursuit::new(alarmed.transition, alarmed.service, name, back, rollback.cloned(), self.invocation.arrived);
         self.pursue(pursuit).await;
+        let notice = self.notice(alarmed, ruling, rollback);
+        let told = self.outbox.publish(&notice).await;
+        let is_told = told.is_ok();
+        match told {
+            Ok(()) => {
+                resolve::remember(self.ledger, self.clock, &notice).await;
+                self.mark_told(alarmed).await;
+            }
+            Err(error) => {
+                tracing::warn!(deployment.id = %back.deployment, %error, "the decision is told later");
+                self.untold.push(notice);
+            }
+        }
+        self.record(alarmed, ruling, outcome);
         is_told
     }
 
