@@ -238,7 +238,12 @@ where
     /// One transition, for everybody whom it concerns. What fails for one of them does not keep the others waiting.
     async fn on(&mut self, transition: &Transition) {
         if transition.alarm.state == AlarmState::Ok {
-            return self.resolve(transition).await;
+            return match self.elsewhere(transition) {
+                Some(place) => {
+                    self.record(Subject::of(transition), &decide::foreign(transition, &place, false), "logged");
+                }
+                None => self.resolve(transition).await,
+            };
         }
         self.tags = None;
         let settings = self.settings;

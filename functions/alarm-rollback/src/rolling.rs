@@ -13,9 +13,10 @@ mod wake;
 use std::time::Duration;
 
 use clock::Clock;
+use domain::alarm::AlarmState;
 use domain::config::{AlarmAction, Config, Service};
 use domain::deployment::{DeploymentId, EcsServiceName, Revision};
-use domain::events::{Decision, Notice, RollbackDecision};
+use domain::events::{Decision, Notice, RollbackDecision, TrafficRestored};
 use domain::lease::{self, Holder, Once};
 use domain::ports::{Ledger, Outbox, PortError, RollingServices};
 use domain::rolling::{Past, RollingService};
@@ -46,6 +47,8 @@ pub(crate) struct Roll<'a, E, O, L> {
     pub(crate) summary: Vec<Value>,
     /// Services on their way back.
     pursuits: Vec<Pursuit>,
+    /// What has ended while something else was done.
+    restored: Vec<TrafficRestored>,
     /// What could not be published when it was due.
     untold: Vec<Notice>,
     pub(crate) errors: Vec<PortError>,
@@ -74,8 +77,9 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
         (ledger, config): (&'a L, &'a Config),
         invocation: &'a Invocation,
     ) -> Self {
-        let (summary, pursuits, untold, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { ecs, outbox, ledger, config, clock, invocation, summary, pursuits, untold, errors }
+        let (summary, pursuits, restored) = (Vec::new(), Vec::new(), Vec::new());
+        let (untold, errors) = (Vec::new(), Vec::new());
+        Self { ecs, outbox, ledger, config, clock, invocation, summary, pursuits, restored, untold, errors }
     }
 
     /// This invocation as the holder of a lease that it takes now.
@@ -131,12 +135,20 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
 impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
     /// One transition, for every service on rolling deployments that names the alarm. What fails for one does not keep the others waiting.
     pub(crate) async fn on(&mut self, transition: &Transition) {
-        if crate::decide::ignored(transition).is_some() {
+        let is_ok = transition.alarm.state == AlarmState::Ok;
+        if !is_ok && crate::decide::ignored(transition).is_some() {
             return;
         }
         let config = self.config;
         for (service, action) in config.services_with_alarm(&transition.alarm.name) {
-            if let Some(name) = &service.ecs {
+            let Some(name) = &service.ecs else { continue };
+            if is_ok {
+                // The service may have come back with it.
+                match self.look_again(name).await {
+                    Ok(looked) => self.restored.extend(looked.into_iter().flat_map(|(restored, _)| restored)),
+                    Err(error) => self.errors.push(error),
+                }
+            } else {
                 self.alarmed(Alarmed { transition, service, action, name }).await;
             }
         }

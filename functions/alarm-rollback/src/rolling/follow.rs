@@ -48,6 +48,9 @@ pub(super) struct Pursuit {
     arrived: Timestamp,
 }
 
+/// What came of looking: what has ended, and what was last seen of the rest.
+type Looked = (Vec<TrafficRestored>, Vec<String>);
+
 impl Pursuit {
     pub(super) fn new(
         transition: &Transition,
@@ -111,29 +114,35 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
     /// Follows all of them at once for as long as is promised; gives back how each ended. What has not ended then is told as such, and stays in
     /// the ledger.
     pub(crate) async fn follow(&mut self) -> Vec<TrafficRestored> {
-        let open = std::mem::take(&mut self.pursuits);
+        let (open, before) = (std::mem::take(&mut self.pursuits), std::mem::take(&mut self.restored));
         let last = self.invocation.arrived.plus(AT_MOST).min(self.invocation.deadline.minus(RESERVE));
         let (mut endings, left) = self.look_until(open, last).await;
         for (pursuit, observed) in left {
             let waited = spoken(Duration::from_secs(self.clock.now().since(pursuit.arrived).as_secs()));
             endings.push(self.tell_end(&pursuit, false, &format!("after {waited}, {observed}")).await);
         }
+        endings.extend(before);
         endings
     }
 
     /// ECS has told that a deployment has ended: where a service is pursued, it is looked at once more.
     pub(super) async fn woken(&mut self, woken: &Woken) -> Result<Value, PortError> {
-        let name = &woken.name;
+        let Some((restored, observed)) = self.look_again(&woken.name).await? else {
+            let ignored = "the service is not on its way back from an alarm";
+            return Ok(json!({ "ecs": woken.name, "event": woken.event, "ignored": ignored }));
+        };
+        Ok(json!({ "ecs": woken.name, "event": woken.event, "restored": restored, "not_yet": observed }))
+    }
+
+    /// Looks at a service that is pursued, until what `DescribeServices` shows has caught up with what happened.
+    pub(super) async fn look_again(&mut self, name: &EcsServiceName) -> Result<Option<Looked>, PortError> {
         let Some(pursuit) = self.ledger.read(&key(name)).await?.and_then(|entry| Pursuit::deserialize(&entry).ok())
         else {
-            return Ok(
-                json!({ "ecs": name, "event": woken.event, "ignored": "the service is not on its way back from an alarm" }),
-            );
+            return Ok(None);
         };
         let last = self.clock.now().plus(AFTER_THE_EVENT).min(self.invocation.deadline.minus(RESERVE));
         let (restored, left) = self.look_until(vec![pursuit], last).await;
-        let observed: Vec<String> = left.into_iter().map(|(_, observed)| observed).collect();
-        Ok(json!({ "ecs": name, "event": woken.event, "restored": restored, "not_yet": observed }))
+        Ok(Some((restored, left.into_iter().map(|(_, observed)| observed).collect())))
     }
 
     /// Looks at all of them until each has ended or time is up; gives back how they ended, and those left with what was last seen of them.
