@@ -25,6 +25,11 @@ use crate::{Act, CodeDeploy, Subject, list};
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 /// So many services are remembered of one alarm, the latest of them.
 const MOST_OPENED: usize = 64;
+/// What is over is kept for so long: it tells older news from newer.
+const KEPT: Duration = Duration::from_hours(1);
+/// Two transitions to ALARM that are closer than this are one: the shortest period of an alarm is 10 s (`PutMetricAlarm`, CloudWatch API
+/// reference), and in between it has to go back.
+const ONE: Duration = Duration::from_secs(10);
 /// What is remembered must not keep anything else waiting for longer.
 const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
 
@@ -46,6 +51,9 @@ struct Opened {
     since: Option<Timestamp>,
     /// When people were told.
     told: Timestamp,
+    /// When they were told that it is over.
+    #[serde(default)]
+    resolved: Option<Timestamp>,
 }
 
 impl Opened {
@@ -60,6 +68,7 @@ impl Opened {
             decision: decision.decision,
             since: decision.alarm.changed_at,
             told,
+            resolved: None,
         }
     }
 
@@ -141,6 +150,25 @@ pub(crate) async fn remember(ledger: &impl Ledger, clock: &Clock, told: &Notice)
     }
 }
 
+/// Why an alert need not be told, if there is a reason: something newer was told of the same alarm and service, or the same a moment ago. A
+/// page is always sent.
+pub(crate) async fn old_news(ledger: &impl Ledger, clock: &Clock, alert: &Notice) -> Option<&'static str> {
+    let Notice::RollbackDecision(decision) = alert else { return None };
+    if decision.decision != Decision::Alert || decision.page {
+        return None;
+    }
+    let (now, key) = (clock.now(), key(&decision.alarm.name));
+    let known = clock.timeout(FOR_THE_LEDGER, list::read::<Opened>(ledger, &key)).await.ok()?.ok()?;
+    let alert = Opened::of(decision, now);
+    let before = known.iter().find(|before| before.is_about_the_same(&alert) && before.since != alert.since)?;
+    let apart = match (before.since, alert.since) {
+        (Some(before), Some(alert)) if before > alert => return Some("logged: something newer was told of this alarm"),
+        (Some(before), Some(alert)) => alert.since(before),
+        _ => now.since(before.told),
+    };
+    (apart < ONE).then_some("logged: this alarm was told of a moment ago")
+}
+
 impl<C, O, L, A> Act<'_, C, O, L, A>
 where
     C: CodeDeploy,
@@ -161,7 +189,8 @@ where
             Err(error) => return self.errors.push(error),
         };
         let at = transition.alarm.changed_at.unwrap_or(now);
-        let over: Vec<Opened> = all.into_iter().filter(|opened| opened.opened_at() <= at).collect();
+        let is_over = |opened: &Opened| opened.resolved.is_none() && opened.opened_at() <= at;
+        let over: Vec<Opened> = all.into_iter().filter(is_over).collect();
         let nobody = Subject::of(transition);
         if over.is_empty() {
             let reason = format!("`{}` is OK, and nothing is told of it that this would end", transition.alarm.name);
@@ -199,7 +228,12 @@ where
                 ended.push(opened);
             }
         }
-        let change = |all: &mut Vec<Opened>| all.retain(|opened| !ended.contains(opened));
+        let change = |all: &mut Vec<Opened>| {
+            for opened in all.iter_mut().filter(|opened| ended.contains(opened)) {
+                opened.resolved = Some(now);
+            }
+            all.retain(|opened| opened.resolved.is_none_or(|at| now.since(at) <= KEPT));
+        };
         if let Err(error) = list::amend(ledger, &key, now.plus(REMEMBERED), change).await {
             tracing::warn!(key, %error, "what is over stays remembered as open, and is not told again");
         }

@@ -231,6 +231,9 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
     async fn tell(&mut self, alarmed: Alarmed<'_>, ruling: &Ruling) {
         let now = self.clock.now();
         let (key, notice) = (alarmed.key(), self.notice(alarmed, ruling, None));
+        if let Some(why) = resolve::old_news(self.ledger, self.clock, &notice).await {
+            return self.record(alarmed, ruling, why);
+        }
         let publish = async || {
             self.outbox.publish(&notice).await?;
             Ok(json!({ "told": now }))

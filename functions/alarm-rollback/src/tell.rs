@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::decide::Decided;
-use crate::{Act, CodeDeploy, Subject};
+use crate::{Act, CodeDeploy, Subject, resolve};
 
 /// EventBridge delivers an event again for up to 24 h ("retry policy", EventBridge user guide).
 const REMEMBERED: Duration = Duration::from_hours(48);
@@ -25,6 +25,9 @@ where
     pub(crate) async fn tell(&mut self, subject: Subject<'_>, decided: &Decided) {
         let now = self.ports.clock.now();
         let (key, notice) = (key(subject), self.notice(subject, decided));
+        if let Some(why) = resolve::old_news(&self.settings.ledger, &self.ports.clock, &notice).await {
+            return self.record(subject, decided, why);
+        }
         let publish = async || {
             self.ports.outbox.publish(&notice).await?;
             self.remember(&notice).await;

@@ -7,7 +7,8 @@ use crate::play::{Plan, Play};
 
 fn opened(play: &Play) -> usize {
     let table = play.table().table.0.borrow();
-    table.iter().filter(|(key, _)| key.starts_with("opened/")).map(|(_, entry)| entry.as_array().unwrap().len()).sum()
+    let of_alarms = table.iter().filter(|(key, _)| key.starts_with("opened/"));
+    of_alarms.flat_map(|(_, entry)| entry.as_array().unwrap()).filter(|one| one["resolved"].is_null()).count()
 }
 
 #[test]
@@ -125,4 +126,26 @@ fn a_resolution_that_cannot_be_published_is_an_error_and_told_by_the_next_try() 
         play.invoke("r-2", ok).await.unwrap();
     });
     assert_eq!(play.decisions().iter().filter(|decision| decision.resolves).count(), 2);
+}
+
+#[test]
+fn an_alert_that_is_older_than_what_was_told_or_comes_a_moment_later_is_not_told() {
+    let play = Play::of(Plan::back_after(5));
+    play.run(async {
+        play.wait(600).await;
+        let now = play.clock.now();
+        let seconds = std::time::Duration::from_secs;
+        play.invoke("r-1", play.alarm_at("slow", "ALARM", now)).await.unwrap();
+        let told = play.decisions().len();
+        // News from before, the same alarm flapping within its shortest period, and after a return to OK.
+        for (request, at) in [("r-2", now.minus(seconds(120))), ("r-3", now.plus(seconds(2)))] {
+            play.invoke(request, play.alarm_at("slow", "ALARM", at)).await.unwrap();
+        }
+        play.invoke("r-4", play.alarm_at("slow", "OK", now.plus(seconds(3)))).await.unwrap();
+        play.invoke("r-5", play.alarm_at("slow", "ALARM", now.plus(seconds(4)))).await.unwrap();
+        let alerts = || play.decisions().iter().filter(|decision| decision.decision == Decision::Alert).count();
+        assert_eq!(alerts(), told);
+        play.invoke("r-6", play.alarm_at("slow", "ALARM", now.plus(seconds(63)))).await.unwrap();
+        assert_eq!(alerts(), 2 * told, "a minute later it is news");
+    });
 }
