@@ -24,9 +24,19 @@ pub(crate) struct Arguments {
     /// Further invocations of each process after its first
     #[arg(long, default_value_t = 10)]
     warm: u32,
+    /// Only the functions of these names, beside the bare one
+    #[arg(long)]
+    only: Vec<String>,
     /// Take the release binaries as they are
     #[arg(long)]
     no_build: bool,
+}
+
+impl Arguments {
+    /// Whether the program of that name is to be measured.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
 }
 
 fn main() -> ExitCode {

@@ -20,7 +20,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = root.join("target/benchmark");
     std::fs::create_dir_all(&folder).with_context(|| format!("could not make `{}`", folder.display()))?;
     if !arguments.no_build {
-        build(&root)?;
+        build(&root, arguments)?;
     }
     let unlocated = configuration("https://localhost", &[]);
     let config = rehearsed(&unlocated)?;
@@ -33,20 +33,25 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let many = configuration(&stage.url(), &many);
 
     let mut all = vec![(programs.bare()?, "`lambda_runtime` alone".to_owned(), arguments.rounds)];
-    for (binary, sample, what) in MEASURED {
+    for (binary, sample, what) in MEASURED.into_iter().filter(|(binary, ..)| arguments.wants(binary)) {
         all.push((programs.function(binary, binary, sample, &small)?, what.to_owned(), arguments.rounds));
     }
-    if arguments.python_rounds > 0 {
+    if arguments.python_rounds > 0 && arguments.wants(PYTHON) {
         let what = "the calls of `after-allow-traffic` with `awslambdaric`, boto3 and httpx".to_owned();
         all.push((programs.python()?, what, arguments.python_rounds));
     }
     let sample = "after-allow-traffic/ecs";
     for (name, config) in [("one-check", &one), ("fifty-checks", &many)] {
+        if !arguments.wants("after-allow-traffic") {
+            continue;
+        }
         let program = programs.function(name, "after-allow-traffic", sample, config)?;
         all.push((program, "checks of 100 ms".to_owned(), arguments.rounds.min(10)));
     }
-    let what = "an alarm that stops a deployment".to_owned();
-    all.push((programs.stopping(&small)?, what, arguments.rounds));
+    if arguments.wants("alarm-rollback") {
+        let what = "an alarm that stops a deployment".to_owned();
+        all.push((programs.stopping(&small)?, what, arguments.rounds));
+    }
     let measured = interleaved(&all, &stage, arguments).await?;
     print(&told(&measured))
 }
@@ -105,9 +110,14 @@ fn told(measured: &[Measured]) -> String {
             "\nThe Python form takes {init:.0} times as long to start and {cold:.0} times as long to its first answer as `after-allow-traffic`.\n"
         ));
     }
-    text.push_str("\n| from the last check's end to CodeDeploy's having the verdict, ms | first invocation | further ones |\n|---|---|---|\n");
-    for hook in ["before-allow-traffic", "after-allow-traffic"].iter().filter_map(|name| find(name)) {
-        text.push_str(&until_the_verdict(hook));
+    let hooks: Vec<String> = ["before-allow-traffic", "after-allow-traffic"]
+        .iter()
+        .filter_map(|name| find(name))
+        .map(until_the_verdict)
+        .collect();
+    if !hooks.is_empty() {
+        text.push_str("\n| from the last check's end to CodeDeploy's having the verdict, ms | first invocation | further ones |\n|---|---|---|\n");
+        text.push_str(&hooks.concat());
     }
     if let (Some(stopping), Some(bare)) = (find(STOPPING), find(BARE)) {
         text.push('\n');
@@ -127,11 +137,11 @@ fn rehearsed(text: &str) -> anyhow::Result<domain::config::Config> {
 }
 
 /// Builds the functions and the bare one in the release profile.
-fn build(root: &Path) -> anyhow::Result<()> {
+fn build(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     complain("building the functions in the release profile; the first time takes many minutes");
     let mut command = Command::new(cargo());
     command.current_dir(root).args(["build", "--release", "--package", "benchmark", "--bin", BARE]);
-    for (binary, ..) in MEASURED {
+    for (binary, ..) in MEASURED.into_iter().filter(|(binary, ..)| arguments.wants(binary)) {
         command.args(["--package", binary, "--bin", binary]);
     }
     let status = command.status().context("could not start cargo")?;
