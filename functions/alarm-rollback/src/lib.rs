@@ -76,7 +76,7 @@ pub struct Settings<L> {
 /// The statuses of a deployment that can still be stopped (`ListDeployments`, CodeDeploy API reference).
 const IN_FLIGHT: [Status; 5] = [Status::Created, Status::Queued, Status::InProgress, Status::Baking, Status::Ready];
 
-/// How long one thing that is done once may take: longer than a call with all its retries (20 s), shorter than Lambda waits before it
+/// How long one thing that is done once may take: longer than a stop with all its tries (30 s), shorter than Lambda waits before it
 /// tries again (a minute). The invocation's own deadline would be too late: this function follows a rollback for minutes.
 const LEASE: Duration = Duration::from_secs(40);
 

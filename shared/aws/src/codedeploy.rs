@@ -13,6 +13,7 @@ use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
 use aws_sdk_codedeploy::primitives::DateTime;
 use aws_sdk_codedeploy::types::{DeploymentStatus, LifecycleEventStatus, RevisionLocation, TimeRange};
+use aws_smithy_types::retry::RetryConfig;
 use domain::alarm::GroupAlarms;
 use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Revision, Status, Target};
 use domain::hook::{HookEvent, Verdict};
@@ -27,6 +28,12 @@ use crate::settings::{Lazy, Settings, time_limits};
 const REPORT_ATTEMPT: Duration = Duration::from_secs(2);
 /// All attempts to report.
 const REPORT_LIMIT: Duration = Duration::from_secs(8);
+/// All attempts to stop a deployment. Nothing else this fleet does is as urgent, so it is tried more often and with shorter waits than other
+/// calls: the next try would be Lambda's, a minute later.
+const STOP_ATTEMPTS: u32 = 10;
+const STOP_PAUSE: Duration = Duration::from_secs(3);
+const STOP_ATTEMPT: Duration = Duration::from_secs(5);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// One attempt and all attempts to read an AppSpec. It mostly serves messages, and a stop or a hook waits for it.
 const REVISION_ATTEMPT: Duration = Duration::from_secs(2);
 const REVISION_LIMIT: Duration = Duration::from_secs(4);
@@ -142,7 +149,12 @@ impl DeploymentStopper for CodeDeploy {
         let call = self.client.get(attempt)?.stop_deployment().deployment_id(&id.0);
         // Without automatic rollback an alias can be left between two versions, and later deployments fail (CodeDeploy
         // user guide, "troubleshooting Lambda deployments").
-        match call.auto_rollback_enabled(true).send().await {
+        let retries = RetryConfig::standard().with_max_attempts(STOP_ATTEMPTS).with_max_backoff(STOP_PAUSE);
+        let settings = aws_sdk_codedeploy::Config::builder()
+            .retry_config(retries)
+            .timeout_config(time_limits(STOP_ATTEMPT, STOP_LIMIT));
+        let call = call.auto_rollback_enabled(true).customize().config_override(settings);
+        match call.send().await {
             Ok(_) => Ok(Stopped::Accepted),
             Err(error) if error.code() == Some("DeploymentAlreadyCompletedException") => Ok(Stopped::AlreadyCompleted),
             Err(error) => Err(attempt.failed(&error)),
