@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rehearsal::project::Project;
 use serde_json::{Value, json};
 
 use crate::process::Program;
-use crate::stage::Stage;
+use crate::stage::{Stage, epoch};
 
 /// The bare function, which everything is compared with.
 pub(crate) const BARE: &str = "bare-function";
@@ -31,6 +32,9 @@ pub(crate) const MEASURED: [(&str, &str, &str); 6] = [
 
 /// The measurement of a stop: the alarm of a service with a deployment in flight.
 pub(crate) const STOPPING: &str = "alarm-rollback, stopping";
+
+/// How far ahead of the run's start the alarm goes red: no run takes longer.
+const LATER: Duration = Duration::from_hours(1);
 
 /// The configuration: one service, and `checks` below both blocks.
 pub(crate) fn configuration(url: &str, checks: &[String]) -> String {
@@ -83,9 +87,12 @@ impl Programs<'_> {
     /// The function that stops a deployment, and an alarm that has just gone red.
     pub(crate) fn stopping(&self, config: &str) -> anyhow::Result<Program> {
         let mut program = self.function(STOPPING, "alarm-rollback", "alarm-rollback/metric", config)?;
-        // Without its time the alarm is taken for one that went red during the deployment, whenever that began.
-        if let Some(state) = program.event.pointer_mut("/detail/state").and_then(Value::as_object_mut) {
-            state.remove("timestamp");
+        // The deployment begins anew with each invocation, and the alarm must not be older than that.
+        let later = json!(epoch().plus(LATER));
+        for time in ["/time", "/detail/state/timestamp"] {
+            if let Some(time) = program.event.pointer_mut(time) {
+                time.clone_from(&later);
+            }
         }
         Ok(program)
     }

@@ -222,7 +222,7 @@ pub(crate) async fn pause(span: Duration) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the functions live in real time, and so does their world")]
-fn epoch() -> Timestamp {
+pub(crate) fn epoch() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or_default())
 }
