@@ -96,7 +96,7 @@ pub fn plain(text: &str) -> String {
     out
 }
 
-const EMOJI: [(&str, &str); 17] = [
+const EMOJI: [(&str, &str); 18] = [
     (":double_vertical_bar:", "⏸️"),
     (":grey_question:", "❔"),
     (":hourglass:", "⏳"),
@@ -111,6 +111,7 @@ const EMOJI: [(&str, &str); 17] = [
     (":warning:", "⚠️"),
     (":rotating_light:", "🚨"),
     (":rocket:", "🚀"),
+    (":rewind:", "⏪"),
     (":leftwards_arrow_with_hook:", "↩️"),
     (":arrows_counterclockwise:", "🔄"),
     (":hourglass_flowing_sand:", "⏳"),
