@@ -11,15 +11,16 @@
 //! | 5 | no service names it, nor does a tag, nor a deployment group whose deployment is in flight | ignore |
 //! | 6 | its tags cannot be understood | alert |
 //! | 7 | its tag names another environment than the service has | alert |
+//! | 7a | its event comes late, and the alarm has been OK since | alert |
 //! | | *a deployment of the group is in flight, or was when it was looked for* | |
 //! | 8 | it is itself a rollback: one is never stopped | alert |
-//! | 9 | it is being stopped already, or has just ended without Greenlight | alert |
+//! | 9 | it is being stopped already, or has just ended without Greenlight | alert; ignore where that was Greenlight |
 //! | 10 | the alarm's action is `alert` | alert |
 //! | 11 | the alarm was red before the deployment began, which therefore is not its cause | alert |
 //! | 12 | the group was rolled back as often as its limit allows | alert, and page |
 //! | 13 | else | stop and roll back |
 //! | | *no deployment of the group is in flight* | |
-//! | 14 | the alarm's action is `alert`, or the service has no `late_rollback` | alert |
+//! | 14 | the alarm's action is `alert`, the service has no `late_rollback`, or does not name the alarm | alert |
 //! | 15 | the group's last deployment did not succeed, is a rollback, ended before the window, or began when the alarm was red | alert |
 //! | 16 | the group was rolled back as often as its limit allows | alert, and page |
 //! | 17 | no version is known that was good before | alert, and page |
@@ -34,7 +35,9 @@ use domain::events::Decision;
 use domain::time::{Timestamp, spoken};
 
 use crate::event::Transition;
-pub use words::{busy, could_not, foreign, malformed, too_late, unconfigured};
+pub use words::{
+    another_environment, busy, could_not, foreign, held_up, malformed, no_such_group, ours, too_late, unconfigured,
+};
 pub(crate) use words::{by_hand, candidates};
 
 /// A decision with what a person needs to understand it.
@@ -60,6 +63,17 @@ impl Decided {
     }
 }
 
+/// Who says whom an alarm concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// A service names it.
+    Configuration,
+    /// Its tag does.
+    Tag,
+    /// Nobody but the group's own list of alarms: CodeDeploy acts on that by itself.
+    Group,
+}
+
 /// Whom an alarm concerns, and what is wanted there.
 #[derive(Clone, Debug)]
 pub struct Concern<'a> {
@@ -71,8 +85,8 @@ pub struct Concern<'a> {
     pub action: AlarmAction,
     /// The environment that the alarm's tag names.
     pub tagged_environment: Option<String>,
-    /// Whether nobody but the group's own list of alarms says so: CodeDeploy acts on that by itself.
-    pub is_codedeploys: bool,
+    /// Who says so.
+    pub named_by: NamedBy,
 }
 
 impl Concern<'_> {
@@ -91,9 +105,19 @@ impl Concern<'_> {
         self.service.map(|service| service.rollback_limit).unwrap_or_default()
     }
 
-    /// Within what an ended deployment may be rolled back for this alarm.
+    /// Within what an ended deployment may be rolled back for this alarm. Only the configuration may ask for that: who may tag an alarm may
+    /// stop what is in flight, and deploy nothing.
     pub fn late(&self) -> Option<LateRollback> {
-        self.service.and_then(|service| service.late_rollback).filter(|_| self.action == AlarmAction::Rollback)
+        let is_asked_for = self.action == AlarmAction::Rollback && self.named_by == NamedBy::Configuration;
+        self.service.and_then(|service| service.late_rollback).filter(|_| is_asked_for)
+    }
+
+    /// Who has said what the alarm leads to, as it reads before that.
+    fn says(&self) -> &'static str {
+        match self.named_by {
+            NamedBy::Configuration => "its configured action is",
+            NamedBy::Tag | NamedBy::Group => "its tag `greenlight:action` says",
+        }
     }
 
     /// The other environment that the alarm belongs to, if it does.
@@ -161,12 +185,19 @@ pub fn ignored(transition: &Transition) -> Option<Decided> {
 pub fn decide(transition: &Transition, concern: &Concern<'_>, found: Found<'_>, before: Before) -> Decided {
     let (alarm, name) = (&transition.alarm.name, concern.name());
     if let Some((tagged, own)) = concern.other_environment() {
+        return another_environment(transition, tagged, (&name, own));
+    }
+    if let Some(over) = transition.over_since {
+        let red = transition.alarm.changed_at.map(|at| format!(" at {}", at.time_of_day())).unwrap_or_default();
         let reason = format!(
-            "`{alarm}` went to ALARM, but its tag `greenlight:environment` says `{tagged}`, and `{name}` is `{own}`; an alarm of another \
-             environment stops nothing"
+            "`{alarm}` went to ALARM{red}, which was told late, and has been OK since {}; old news of `{name}` stops nothing",
+            over.time_of_day()
         );
-        let next_step = "correct the alarm's tag, or take the alarm out of the service in `greenlight.yaml`";
-        return Decided::new(Decision::Alert, reason, next_step);
+        return Decided::new(
+            Decision::Alert,
+            reason,
+            "look at what the alarm saw; if it goes red again, it is decided anew",
+        );
     }
     match found {
         Found::InFlight(deployment) => in_flight(transition, concern, deployment, before),
@@ -194,9 +225,7 @@ fn in_flight(transition: &Transition, concern: &Concern<'_>, deployment: &Deploy
     }
     if concern.action == AlarmAction::Alert {
         return alert(
-            format!(
-                "`{alarm}` went to ALARM during the deployment `{id}` of `{name}`; its configured action is `alert`"
-            ),
+            format!("`{alarm}` went to ALARM during the deployment `{id}` of `{name}`; {} `alert`", concern.says()),
             format!("look at the alarm; {}", by_hand(id)),
         );
     }
@@ -335,7 +364,7 @@ fn uncounted(reason: String, before: Before) -> String {
 }
 
 /// Row 9: why the deployment ends without Greenlight, as it reads after its name.
-fn ends_without_us(deployment: &Deployment) -> Option<String> {
+pub(crate) fn ends_without_us(deployment: &Deployment) -> Option<String> {
     let rollback =
         deployment.rolled_back_by.as_ref().map(|by| format!(" and is rolled back by `{by}`")).unwrap_or_default();
     let error = deployment.error.as_ref().map(|error| format!(" ({})", error.code)).unwrap_or_default();

@@ -9,7 +9,7 @@ mod evidence;
 
 use anyhow::{Context, bail, ensure};
 use domain::alarm::{AlarmFact, AlarmState};
-use domain::text::bounded;
+use domain::text::{bounded, visible};
 use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,6 +28,29 @@ pub struct Transition {
     pub is_news: bool,
     /// Since when the alarm is in its state. That is longer than since the transition where a suppression has ended.
     pub since: Option<Timestamp>,
+    /// Since when the alarm is OK again, where the event is old and that is known. No event says so itself.
+    pub over_since: Option<Timestamp>,
+    /// What is to be said with whatever it leads to: what is wrong with the alarm's tags, for instance. No event says so itself.
+    pub remark: Option<String>,
+}
+
+impl Transition {
+    /// A reason with what is to be said beside it.
+    pub(crate) fn said(&self, reason: &str) -> String {
+        std::iter::once(reason).chain(self.remark.as_deref()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Text from outside, as it is told: bounded, and without what moves a terminal's cursor or turns the text around.
+fn shown(text: &str) -> String {
+    bounded(&visible(text), REASON_LIMIT)
+}
+
+/// An alarm's name. CloudWatch refuses control characters in it and nothing else ("AlarmName", `PutMetricAlarm`, CloudWatch API reference).
+/// What nobody can see becomes a mark in place of nothing: else an alarm could pass for another one, which the configuration names.
+fn name(text: &str) -> String {
+    let is_seen = |c: char| visible(c.encode_utf8(&mut [0; 4])).starts_with(c);
+    text.chars().map(|c| if is_seen(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 /// Reads an invocation's payload. An SNS event may carry several alarms.
@@ -120,13 +143,15 @@ fn changed(data: &Value, envelope: &Envelope<'_>) -> anyhow::Result<Transition> 
     Ok(Transition {
         is_news: !was_the_same || (was_suppressed && state.suppressed_by().is_none()),
         since,
+        over_since: None,
+        remark: None,
         alarm: AlarmFact {
-            name: alarm_name,
+            name: name(&alarm_name),
             arn: envelope.arn.map(without_blanks),
             changed_at,
             previous: previous_state.as_ref().map(|previous| previous.value.clone()),
-            suppressed_by: state.suppressed_by().map(|by| bounded(by, 100)),
-            reason: bounded(&evidence.sentence(reason), REASON_LIMIT),
+            suppressed_by: state.suppressed_by().map(|by| bounded(&visible(by), 100)),
+            reason: shown(&evidence.sentence(reason)),
             state: state.value,
             metric: watched(&configuration, "metrics", "alarmRule"),
             threshold: evidence.threshold,
@@ -170,20 +195,22 @@ fn notification(data: &Value, sent: Option<&str>) -> anyhow::Result<Transition> 
     let reason = message.new_state_reason.as_deref().unwrap_or_default();
     let evidence = Evidence::from_notification(data, &message.trigger, reason);
     let changed_at = message.state_change_time.as_deref().or(sent).and_then(Timestamp::parse);
-    let name = message.trigger.get("MetricName").and_then(Value::as_str).map(|name| bounded(name, REASON_LIMIT));
-    let rule = || data.get("AlarmRule").and_then(Value::as_str).map(|rule| bounded(rule, REASON_LIMIT));
+    let metric = message.trigger.get("MetricName").and_then(Value::as_str).map(shown);
+    let rule = || data.get("AlarmRule").and_then(Value::as_str).map(shown);
     Ok(Transition {
         // CloudWatch notifies on transitions alone; the same state twice is the end of a suppression.
         is_news: true,
         since: changed_at,
+        over_since: None,
+        remark: None,
         alarm: AlarmFact {
-            name: message.alarm_name,
+            name: name(&message.alarm_name),
             arn: message.alarm_arn.as_deref().map(without_blanks),
             state: message.new_state_value,
             previous: message.old_state_value,
             changed_at,
-            reason: bounded(&evidence.sentence(reason), REASON_LIMIT),
-            metric: name.or_else(|| watched(&message.trigger, "Metrics", "")).or_else(rule),
+            reason: shown(&evidence.sentence(reason)),
+            metric: metric.or_else(|| watched(&message.trigger, "Metrics", "")).or_else(rule),
             threshold: evidence.threshold,
             datapoints: evidence.breached,
             suppressed_by: None,
@@ -212,7 +239,7 @@ fn watched(configuration: &Value, metrics: &str, rule: &str) -> Option<String> {
         label.or(measured).map(str::to_owned).or_else(|| expression(metric))
     };
     let rule = || configuration.get(rule).and_then(Value::as_str).map(str::to_owned);
-    compared.and_then(name).or_else(rule).map(|name| bounded(&name, REASON_LIMIT))
+    compared.and_then(name).or_else(rule).map(|name| shown(&name))
 }
 
 /// An ARN without the stray blanks of the documented samples. The alarm's own name may have some.

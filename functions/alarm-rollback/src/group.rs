@@ -12,7 +12,7 @@ use domain::events::Decision;
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use futures_util::future::join4;
 
-use crate::decide::{self, Before, Concern, Decided, Found};
+use crate::decide::{self, Before, Concern, Decided, Found, NamedBy};
 use crate::event::Transition;
 use crate::limit::Rollbacks;
 use crate::which::Tags;
@@ -39,7 +39,7 @@ where
         listed: Option<Vec<Deployment>>,
     ) {
         let (group, service) = (concern.group.clone(), concern.service);
-        let is_codedeploys = concern.is_codedeploys;
+        let is_codedeploys = concern.named_by == NamedBy::Group;
         let subject = Subject { service, group: Some(&group), is_codedeploys, ..Subject::of(transition) };
         let in_flight = async {
             match listed {
@@ -50,14 +50,23 @@ where
         let tags = self.tags_in_time(transition);
         let (begun, made, in_flight, tags) = join4(self.begun(subject), self.rollbacks(&group), in_flight, tags).await;
         concern.tagged_environment.clone_from(&tags.environment);
+        // The tags of an alarm that nobody here names have been judged by now.
+        let remark = tags.remark().filter(|_| concern.named_by == NamedBy::Configuration);
+        let transition = &Transition { remark, ..transition.clone() };
         self.tags = Some(tags);
         let tagged = concern.tagged_environment.clone();
-        let subject = Subject { environment: tagged.as_deref(), ..subject };
+        let subject = Subject { transition, environment: tagged.as_deref(), ..subject };
         if let Some(begun) = begun {
+            self.is_again = true;
             return self.go_on(subject, &concern, begun).await;
         }
         let in_flight = match in_flight {
             Ok(deployments) => deployments,
+            Err(error @ (PortError::NotFound { .. } | PortError::Denied { .. }))
+                if concern.named_by == NamedBy::Tag =>
+            {
+                return self.tell(subject, &decide::no_such_group(transition, &group, &error)).await;
+            }
             Err(error) => {
                 let reason = format!("`{}` went to ALARM", transition.alarm.name);
                 return self.failed(subject, &reason, error, None).await;
@@ -84,6 +93,13 @@ where
         let before = self.before(concern, deployment, made);
         let subject = Subject { deployment: Some(deployment), ..subject };
         let transition = subject.transition;
+        let ends = !deployment.is_rollback() && decide::ends_without_us(deployment).is_some();
+        if ends && self.is_ours(&deployment.id).await {
+            self.mark_told(subject).await;
+            self.mark(subject);
+            let ours = decide::ours(transition, &concern.name(), &deployment.id);
+            return self.record(subject, &ours, "stopped before, by another invocation");
+        }
         let words = |known: &Deployment| decide::decide(transition, concern, Found::InFlight(known), before);
         let decided = words(deployment);
         match decided.decision {
@@ -129,8 +145,8 @@ where
     }
 
     /// The tags of an alarm that the configuration names, looked at once for all its services; where they cannot be read, the configuration
-    /// counts.
-    async fn tags_in_time(&self, transition: &Transition) -> Tags {
+    /// counts, and that is said.
+    pub(crate) async fn tags_in_time(&self, transition: &Transition) -> Tags {
         if let Some(known) = &self.tags {
             return known.clone();
         }
@@ -138,13 +154,13 @@ where
             Ok(Ok(tags)) => tags,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "whether the alarm's tags name another environment is not known; the configuration counts");
-                Tags::default()
+                Tags::unread("could not be read")
             }
             Err(_) => {
                 tracing::warn!(
                     "whether the alarm's tags name another environment was not told in time; the configuration counts"
                 );
-                Tags::default()
+                Tags::unread("were not told in time")
             }
         }
     }

@@ -32,14 +32,14 @@ use domain::deployment::{Deployment, DeploymentId, GroupName, Revision, Status};
 use domain::events::Notice;
 use domain::lease::Holder;
 use domain::ports::{
-    AlarmTags, DeploymentRecords, DeploymentStopper, Deployments, Ledger, Outbox, PortError, Redeployer,
+    AlarmTags, Alarms, DeploymentRecords, DeploymentStopper, Deployments, Ledger, Outbox, PortError, Redeployer,
     RollingServices,
 };
 use domain::time::Timestamp;
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
 
-use decide::{Concern, Decided};
+use decide::{Concern, Decided, NamedBy};
 use event::Transition;
 use follow::{Chase, Visit};
 use rolling::Roll;
@@ -80,6 +80,10 @@ const IN_FLIGHT: [Status; 5] = [Status::Created, Status::Queued, Status::InProgr
 /// tries again (a minute). The invocation's own deadline would be too late: this function follows a rollback for minutes.
 const LEASE: Duration = Duration::from_secs(40);
 
+/// The first try comes within seconds, the next ones one and three minutes after it ("Error handling for asynchronous invocation", Lambda developer
+/// guide): an alarm's transition that is older than this has most likely been here before.
+const FIRST_TRY: Duration = Duration::from_secs(60);
+
 /// Answers one invocation: a summary of what was decided and done.
 ///
 /// # Errors
@@ -96,11 +100,10 @@ where
     E: RollingServices,
     O: Outbox,
     L: Ledger,
-    A: AlarmTags,
+    A: AlarmTags + Alarms,
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
-    let (voice, memory) = ((&ports.outbox, &ports.clock), (&settings.ledger, &settings.config));
-    let mut roll = Roll::new(ecs, voice, memory, invocation);
+    let mut roll = Roll::new(ecs, (&ports.outbox, &ports.clock), &settings.ledger, invocation);
     if let Some(answer) = rolling::woken(&mut roll).await {
         roll.tell_again().await;
         return match (answer, roll.errors.pop()) {
@@ -112,10 +115,8 @@ where
     match WakeUp::read(&invocation.payload)? {
         WakeUp::Alarms(transitions) => {
             for transition in &transitions {
-                act.on(transition).await;
-                // An alarm of another account or region has been told, and stops nothing.
-                if act.elsewhere(transition).is_none() {
-                    roll.on(transition).await;
+                if let Some(rolling) = act.on(transition).await {
+                    roll.on(&rolling).await;
                 }
             }
         }
@@ -124,8 +125,10 @@ where
     act.go_on_with_marked().await;
     act.summary.append(&mut roll.summary);
     act.errors.append(&mut roll.errors);
-    // A deployment that could not be stopped comes first: following the others would keep the next try waiting, which goes on with them.
-    let restored = if act.errors.is_empty() {
+    // A deployment that could not be stopped comes first: following the others would keep the next try waiting, which goes on with them, and with what
+    // it could not do either. What will never work has been told, and keeps nobody waiting.
+    let is_to_come_again = act.errors.iter().any(PortError::is_transient);
+    let restored = if act.is_again || !is_to_come_again {
         let (mut restored, of_rolling) = tokio::join!(act.follow(), roll.follow());
         restored.extend(of_rolling);
         restored
@@ -156,6 +159,8 @@ struct Act<'a, C, O, L, A> {
     place: Place,
     /// The alarm's tags, once they were looked at.
     tags: Option<Tags>,
+    /// Whether the event was here before, by all appearances: people hear then of what has failed for now, too.
+    is_again: bool,
     summary: Vec<Value>,
     /// What is to be followed.
     chases: Vec<Chase>,
@@ -164,6 +169,12 @@ struct Act<'a, C, O, L, A> {
     /// What could not be published when it was due.
     untold: Vec<Notice>,
     errors: Vec<PortError>,
+}
+
+/// A transition, with the services on ECS's own deployments that it is for: what is decided without looking at them is decided by then.
+struct ForRolling<'a> {
+    transition: Transition,
+    services: Vec<(&'a Service, AlarmAction)>,
 }
 
 /// What a decision is about.
@@ -206,6 +217,7 @@ impl<'a, C, O, L, A> Act<'a, C, O, L, A> {
             deadline: invocation.deadline,
             place: Place::of(&invocation.function_arn),
             tags: None,
+            is_again: false,
             summary: Vec::new(),
             chases: Vec::new(),
             marked: BTreeSet::new(),
@@ -228,6 +240,82 @@ impl<'a, C, O, L, A> Act<'a, C, O, L, A> {
     }
 }
 
+impl<'a, C, O, L, A> Act<'a, C, O, L, A>
+where
+    C: CodeDeploy,
+    O: Outbox,
+    L: Ledger,
+    A: AlarmTags + Alarms,
+{
+    /// One transition, for everybody whom it concerns. What fails for one of them does not keep the others waiting. Gives back what is left to
+    /// the part for services that ECS itself deploys.
+    async fn on<'t>(&mut self, transition: &'t Transition) -> Option<ForRolling<'t>>
+    where
+        'a: 't,
+    {
+        self.tags = None;
+        let settings = self.settings;
+        let services: Vec<_> = settings.config.services_with_alarm(&transition.alarm.name).collect();
+        let (nobody, is_named, place) = (Subject::of(transition), !services.is_empty(), self.elsewhere(transition));
+        let foreign = place.map(|place| decide::foreign(transition, &place, is_named));
+        if transition.alarm.state == AlarmState::Ok {
+            if let Some(decided) = foreign {
+                self.record(nobody, &decided, "logged");
+                return None;
+            }
+            self.resolve(transition, is_named).await;
+            let services = services.into_iter().filter(|(service, _)| service.ecs.is_some()).collect();
+            return Some(ForRolling { transition: transition.clone(), services });
+        }
+        self.is_again |= self.age(transition) > FIRST_TRY;
+        let ignored = decide::ignored(transition);
+        if !is_named {
+            match ignored.or(foreign) {
+                Some(decided) => self.record(nobody, &decided, "logged"),
+                None => self.unnamed(transition).await,
+            }
+            return None;
+        }
+        // A red alarm of a guarded service that leads to nothing is worth telling; the rest of the ignored is not.
+        let is_told = ignored.is_none() || (transition.alarm.suppressed_by.is_some() && transition.is_news);
+        if let Some(decided) = ignored.or(foreign) {
+            for (service, _) in services {
+                let subject = Subject { service: Some(service), ..nobody };
+                if is_told { self.tell(subject, &decided).await } else { self.record(subject, &decided, "logged") }
+            }
+            return None;
+        }
+        let transition = self.dated(transition).await;
+        for (service, action) in &services {
+            self.for_service(&transition, service, *action).await;
+        }
+        self.rolling(transition, services).await
+    }
+
+    /// What is left to the part for services that ECS itself deploys, when the environments have been compared.
+    async fn rolling<'t>(
+        &mut self,
+        transition: Transition,
+        mut services: Vec<(&'t Service, AlarmAction)>,
+    ) -> Option<ForRolling<'t>> {
+        services.retain(|(service, _)| service.ecs.is_some());
+        if services.is_empty() {
+            return None;
+        }
+        let tags = self.tags_in_time(&transition).await;
+        let transition = Transition { remark: tags.remark(), ..transition };
+        let is_others =
+            |service: &Service| tags.environment.as_ref().is_some_and(|tagged| *tagged != service.environment);
+        for (service, _) in services.iter().filter(|(service, _)| is_others(service)) {
+            let (tagged, own) = (tags.environment.as_deref().unwrap_or_default(), service.environment.as_str());
+            let decided = decide::another_environment(&transition, tagged, (&service.name, own));
+            self.tell(Subject { service: Some(service), ..Subject::of(&transition) }, &decided).await;
+        }
+        services.retain(|(service, _)| !is_others(service));
+        Some(ForRolling { transition, services })
+    }
+}
+
 impl<C, O, L, A> Act<'_, C, O, L, A>
 where
     C: CodeDeploy,
@@ -235,42 +323,9 @@ where
     L: Ledger,
     A: AlarmTags,
 {
-    /// One transition, for everybody whom it concerns. What fails for one of them does not keep the others waiting.
-    async fn on(&mut self, transition: &Transition) {
-        if transition.alarm.state == AlarmState::Ok {
-            return match self.elsewhere(transition) {
-                Some(place) => {
-                    self.record(Subject::of(transition), &decide::foreign(transition, &place, false), "logged");
-                }
-                None => self.resolve(transition).await,
-            };
-        }
-        self.tags = None;
-        let settings = self.settings;
-        let services: Vec<_> = settings.config.services_with_alarm(&transition.alarm.name).collect();
-        let ignored = decide::ignored(transition);
-        if services.is_empty() {
-            return match (ignored, self.elsewhere(transition)) {
-                (Some(decided), _) => self.record(Subject::of(transition), &decided, "logged"),
-                (None, Some(place)) => {
-                    self.record(Subject::of(transition), &decide::foreign(transition, &place, false), "logged");
-                }
-                (None, None) => self.unnamed(transition).await,
-            };
-        }
-        let foreign = self.elsewhere(transition).map(|place| decide::foreign(transition, &place, true));
-        for (service, action) in services {
-            let subject = Subject { service: Some(service), ..Subject::of(transition) };
-            match (&ignored, &foreign) {
-                // A red alarm of a guarded service that leads to nothing is worth telling; the rest of the ignored is not.
-                (Some(decided), _) if transition.alarm.suppressed_by.is_some() && transition.is_news => {
-                    self.tell(subject, decided).await;
-                }
-                (Some(decided), _) => self.record(subject, decided, "logged"),
-                (None, Some(decided)) => self.tell(subject, decided).await,
-                (None, None) => self.for_service(subject, service, action).await,
-            }
-        }
+    /// How old the transition is; nothing where that is not known.
+    fn age(&self, transition: &Transition) -> Duration {
+        transition.alarm.changed_at.map(|at| self.ports.clock.now().since(at)).unwrap_or_default()
     }
 
     async fn go_on_with_marked(&mut self) {
@@ -279,26 +334,28 @@ where
         }
     }
 
-    async fn for_service(&mut self, subject: Subject<'_>, service: &Service, action: AlarmAction) {
+    async fn for_service(&mut self, transition: &Transition, service: &Service, action: AlarmAction) {
         let Some(group) = &service.codedeploy else { return };
-        let concern = Concern {
-            group: group.clone(),
-            service: Some(service),
-            action,
-            tagged_environment: None,
-            is_codedeploys: false,
-        };
-        self.for_group(subject.transition, concern, None).await;
+        let named_by = NamedBy::Configuration;
+        let concern =
+            Concern { group: group.clone(), service: Some(service), action, tagged_environment: None, named_by };
+        self.for_group(transition, concern, None).await;
     }
 
-    /// Something did not work. Where trying again will not help, people are told now.
+    /// Something did not work. Where trying again will not help, people are told now, and that is the end of it; else when it has been tried
+    /// again.
     async fn failed(&mut self, subject: Subject<'_>, reason: &str, error: PortError, by_hand: Option<String>) {
+        let said = error.to_string();
         if subject.is_codedeploys && matches!(error, PortError::Denied { .. }) {
             // The group is outside of what this fleet guards, and CodeDeploy stops its deployments for such an alarm itself.
-            return self.record(subject, &decide::could_not(reason, &error.to_string(), by_hand), "logged");
+            return self.record(subject, &decide::could_not(reason, &said, by_hand), "logged");
         }
         if !error.is_transient() {
-            self.tell(subject, &decide::could_not(reason, &error.to_string(), by_hand)).await;
+            return self.tell(subject, &decide::could_not(reason, &said, by_hand)).await;
+        }
+        if self.is_again && !subject.is_codedeploys {
+            let key = format!("{}/held-up", tell::key(subject));
+            self.tell_as(&key, subject, &decide::held_up(reason, &said, by_hand)).await;
         }
         self.errors.push(error);
     }

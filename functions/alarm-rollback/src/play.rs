@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use clock::Clock;
-use domain::alarm::GroupAlarms;
+use domain::alarm::{AlarmReading, GroupAlarms};
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Status, Target};
 use domain::events::{Notice, RollbackDecision, TrafficRestored};
 use domain::ports::{
-    AlarmTags, DeploymentRecords, DeploymentStopper, Deployments, Ledger, Outbox, PortError, Redeployed, Redeployer,
-    Stopped,
+    AlarmTags, Alarms, DeploymentRecords, DeploymentStopper, Deployments, Ledger, Outbox, PortError, Redeployed,
+    Redeployer, Stopped,
 };
 use domain::redeploy::{Redeployment, Source};
 use domain::time::Timestamp;
@@ -92,6 +92,9 @@ pub(crate) struct Play {
     /// `GetDeployment` is throttled until then.
     pub(crate) throttled_until: Cell<Timestamp>,
     pub(crate) bus_is_down: Cell<bool>,
+    /// What `DescribeAlarms` answers, and how often it was asked.
+    pub(crate) readings: RefCell<Result<Vec<AlarmReading>, PortError>>,
+    pub(crate) alarm_reads: Cell<usize>,
     /// Calls of CodeDeploy.
     pub(crate) calls: Cell<usize>,
     /// `GetDeployment` alone, when it was called.
@@ -112,6 +115,8 @@ impl Play {
             stopped: RefCell::default(),
             throttled_until: Cell::default(),
             bus_is_down: Cell::new(false),
+            readings: RefCell::new(Ok(Vec::new())),
+            alarm_reads: Cell::new(0),
             calls: Cell::new(0),
             gets: RefCell::default(),
             published: RefCell::default(),
@@ -320,6 +325,13 @@ impl Redeployer for &Play {
 
     async fn redeploy(&self, what: &Redeployment) -> Result<Redeployed, PortError> {
         panic!("nobody asked for {what:?}")
+    }
+}
+
+impl Alarms for &Play {
+    async fn read(&self, _: &[String]) -> Result<Vec<AlarmReading>, PortError> {
+        self.alarm_reads.set(self.alarm_reads.get() + 1);
+        self.readings.borrow().clone()
     }
 }
 

@@ -1,24 +1,24 @@
 //! An alarm is OK again: what was told of it before is over, and people hear that once. Knows nothing of how it was decided what is told.
 //!
-//! What was told stands in the ledger by alarm (`opened/<alarm>`), one item for each service that it was told of. An alarm that nobody was told
-//! of costs one read. Events arrive in any order, so the alarm's own times decide: a transition to OK resolves nothing that is newer than
-//! itself.
+//! What was told stands in the ledger by alarm (`opened/<alarm>`), one item for each service that it was told of, and with it when the alarm
+//! went to OK last, of those alarms that the configuration names or that people were told of. Any other costs one read. Events arrive in any order, so
+//! the alarm's own times decide: a transition to OK resolves nothing that is newer than itself, and one that was heard before the older transition
+//! to ALARM resolves that as soon as it is told.
 
 use std::time::Duration;
 
 use clock::Clock;
-use domain::alarm::AlarmState;
+use domain::alarm::{AlarmFact, AlarmState};
 use domain::deployment::{DeploymentId, EcsServiceName, GroupName, Revision};
 use domain::events::{Decision, Notice, RollbackDecision};
-use domain::lease::{self, Once};
-use domain::ports::{AlarmTags, Ledger, Outbox};
+use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use domain::time::{Timestamp, spoken};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::decide::Decided;
 use crate::event::Transition;
 use crate::follow::{self, Visit};
+use crate::tell::{Voice, in_time};
 use crate::{Act, CodeDeploy, Subject, list};
 
 /// An alarm may stay red for days. One that stays so for longer is not news any more when it ends.
@@ -30,16 +30,32 @@ const KEPT: Duration = Duration::from_hours(1);
 /// Two transitions to ALARM that are closer than this are one: the shortest period of an alarm is 10 s (`PutMetricAlarm`, CloudWatch API
 /// reference), and in between it has to go back.
 const ONE: Duration = Duration::from_secs(10);
-/// What is remembered must not keep anything else waiting for longer.
-const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
 
 fn key(alarm: &str) -> String {
     format!("opened/{alarm}")
 }
 
+/// What is known of an alarm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Known {
+    /// Its newest transition to OK.
+    Ok { ok: AlarmFact },
+    /// What was told of it.
+    Opened(Box<Opened>),
+}
+
+fn opened(known: &[Known]) -> impl Iterator<Item = &Opened> {
+    known.iter().filter_map(|it| if let Known::Opened(opened) = it { Some(&**opened) } else { None })
+}
+
+fn last_ok(known: &[Known]) -> Option<&AlarmFact> {
+    known.iter().find_map(|it| if let Known::Ok { ok } = it { Some(ok) } else { None })
+}
+
 /// What was told of an alarm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Opened {
+pub(crate) struct Opened {
     service: Option<String>,
     environment: Option<String>,
     group: Option<GroupName>,
@@ -87,8 +103,11 @@ impl Opened {
         format!("resolved/{alarm}/{service}/{place}/{}", self.told.0)
     }
 
-    fn resolution(&self, transition: &Transition, at: Timestamp, now: Timestamp) -> (Decided, RollbackDecision) {
-        let alarm = &transition.alarm;
+    fn is_over(&self, at: Timestamp) -> bool {
+        self.resolved.is_none() && self.opened_at() <= at
+    }
+
+    fn resolution(&self, alarm: &AlarmFact, at: Timestamp, now: Timestamp) -> (Decided, Notice) {
         let after = spoken(Duration::from_secs(at.since(self.opened_at()).as_secs()));
         let reason = format!("`{}` is OK again after {after}", alarm.name);
         let next_step = match self.decision {
@@ -120,34 +139,83 @@ impl Opened {
             resolves: true,
             at: now,
         };
-        (decided, told)
+        (decided, Notice::RollbackDecision(told))
     }
 }
 
-/// Remembers what was told, so that the alarm's return to OK ends it. What changes nothing opens nothing.
-pub(crate) async fn remember(ledger: &impl Ledger, clock: &Clock, told: &Notice) {
-    let Notice::RollbackDecision(decision) = told else { return };
+/// Remembers what was told, so that the alarm's return to OK ends it. What changes nothing opens nothing. Gives back what was remembered
+/// where that is over: the alarm was heard to be OK since, in this fact.
+pub(crate) async fn remember(ledger: &impl Ledger, clock: &Clock, told: &Notice) -> Option<(Opened, AlarmFact)> {
+    let Notice::RollbackDecision(decision) = told else { return None };
     if decision.alarm.state != AlarmState::Alarm || (decision.decision == Decision::Ignore && !decision.page) {
-        return;
+        return None;
     }
     let now = clock.now();
-    let (key, opened) = (key(&decision.alarm.name), Opened::of(decision, now));
-    let change = |all: &mut Vec<Opened>| {
-        if let Some(at) = all.iter().position(|other| other.is_about_the_same(&opened)) {
-            if all.get(at).is_some_and(|other| other.since > opened.since) {
+    let (key, new) = (key(&decision.alarm.name), Opened::of(decision, now));
+    let change = |all: &mut Vec<Known>| {
+        let before = opened(all).find(|other| other.is_about_the_same(&new)).cloned();
+        if let Some(before) = before {
+            if before.since > new.since {
                 return;
             }
-            all.remove(at);
+            all.retain(|it| *it != Known::Opened(Box::new(before.clone())));
         }
-        all.push(opened.clone());
+        let ok = last_ok(all).cloned();
+        all.retain(|it| matches!(it, Known::Opened(_)));
+        all.push(Known::Opened(Box::new(new.clone())));
         all.drain(..all.len().saturating_sub(MOST_OPENED));
+        all.extend(ok.map(|ok| Known::Ok { ok }));
     };
-    let written = clock.timeout(FOR_THE_LEDGER, list::amend(ledger, &key, now.plus(REMEMBERED), change)).await;
-    match written {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(key, %error, "it will not be told when the alarm is OK again"),
-        Err(_) => tracing::warn!(key, "the table did not answer: it will not be told when the alarm is OK again"),
+    match in_time(clock, list::amend(ledger, &key, now.plus(REMEMBERED), change)).await {
+        Ok(known) => {
+            let ok = last_ok(&known).filter(|ok| ok.changed_at > Some(new.opened_at()))?.clone();
+            opened(&known).any(|it| *it == new).then_some((new, ok))
+        }
+        Err(error) => {
+            tracing::warn!(key, %error, "it will not be told when the alarm is OK again");
+            None
+        }
     }
+}
+
+/// The same, and tells at once that it is over where it is.
+pub(crate) async fn open<O: Outbox, L: Ledger>(voice: &Voice<'_, O, L>, told: &Notice) {
+    let Some((opened, ok)) = remember(voice.ledger, voice.clock, told).await else { return };
+    let now = voice.clock.now();
+    let (_, notice) = opened.resolution(&ok, ok.changed_at.unwrap_or(now), now);
+    match voice.once(&opened.resolved(&ok.name), &notice, REMEMBERED, async || {}).await {
+        Ok(_) => close(voice, &ok.name, &[opened]).await,
+        Err(error) => {
+            tracing::warn!(alarm.name = ok.name, %error, "that it is over is told when the alarm goes to OK the next time")
+        }
+    }
+}
+
+/// What has been told to be over is over.
+async fn close<O: Outbox, L: Ledger>(voice: &Voice<'_, O, L>, alarm: &str, ended: &[Opened]) {
+    let (now, key) = (voice.clock.now(), key(alarm));
+    let change = |all: &mut Vec<Known>| {
+        for known in all.iter_mut() {
+            if let Known::Opened(opened) = known
+                && ended.contains(opened)
+            {
+                opened.resolved = Some(now);
+            }
+        }
+        all.retain(|known| match known {
+            Known::Opened(opened) => opened.resolved.is_none_or(|at| now.since(at) <= KEPT),
+            Known::Ok { .. } => true,
+        });
+    };
+    if let Err(error) = in_time(voice.clock, list::amend(voice.ledger, &key, now.plus(REMEMBERED), change)).await {
+        tracing::warn!(key, %error, "what is over stays remembered as open, and is not told again");
+    }
+}
+
+/// When the alarm went to OK last, as far as that is known.
+pub(crate) async fn ok_since(ledger: &impl Ledger, clock: &Clock, alarm: &str) -> Option<Timestamp> {
+    let known = in_time(clock, list::read::<Known>(ledger, &key(alarm))).await.ok()?;
+    last_ok(&known)?.changed_at
 }
 
 /// Why an alert need not be told, if there is a reason: something newer was told of the same alarm and service, or the same a moment ago. A
@@ -158,9 +226,9 @@ pub(crate) async fn old_news(ledger: &impl Ledger, clock: &Clock, alert: &Notice
         return None;
     }
     let (now, key) = (clock.now(), key(&decision.alarm.name));
-    let known = clock.timeout(FOR_THE_LEDGER, list::read::<Opened>(ledger, &key)).await.ok()?.ok()?;
+    let known = in_time(clock, list::read::<Known>(ledger, &key)).await.ok()?;
     let alert = Opened::of(decision, now);
-    let before = known.iter().find(|before| before.is_about_the_same(&alert) && before.since != alert.since)?;
+    let before = opened(&known).find(|before| before.is_about_the_same(&alert) && before.since != alert.since)?;
     let apart = match (before.since, alert.since) {
         (Some(before), Some(alert)) if before > alert => return Some("logged: something newer was told of this alarm"),
         (Some(before), Some(alert)) => alert.since(before),
@@ -177,49 +245,61 @@ where
     A: AlarmTags,
 {
     pub(crate) async fn remember(&self, told: &Notice) {
-        remember(&self.settings.ledger, &self.ports.clock, told).await;
+        open(&self.voice(), told).await;
     }
 
-    /// The alarm is OK: tells that what it opened is over, and looks at what is still followed because of it.
-    pub(crate) async fn resolve(&mut self, transition: &Transition) {
-        let (ledger, now) = (&self.settings.ledger, self.ports.clock.now());
-        let key = key(&transition.alarm.name);
-        let all = match list::read::<Opened>(ledger, &key).await {
-            Ok(all) => all,
-            Err(error) => return self.errors.push(error),
-        };
-        let at = transition.alarm.changed_at.unwrap_or(now);
-        let is_over = |opened: &Opened| opened.resolved.is_none() && opened.opened_at() <= at;
-        let over: Vec<Opened> = all.into_iter().filter(is_over).collect();
-        let nobody = Subject::of(transition);
-        if over.is_empty() {
-            let reason = format!("`{}` is OK, and nothing is told of it that this would end", transition.alarm.name);
-            let next_step = "nothing".to_owned();
-            return self.record(
-                nobody,
-                &Decided { decision: Decision::Ignore, reason, next_step, page: false },
-                "logged",
-            );
+    /// Hears that the alarm is OK; gives back what is known of it then. An alarm that no service names and nobody was told of is not remembered:
+    /// there are many of them.
+    async fn hear_ok(&self, ok: &AlarmFact, is_named: bool) -> Result<Vec<Known>, PortError> {
+        let (ledger, now, key) = (&self.settings.ledger, self.ports.clock.now(), key(&ok.name));
+        if !is_named && list::read::<Known>(ledger, &key).await?.is_empty() {
+            return Ok(Vec::new());
         }
-        let mut ended = Vec::new();
+        let change = |all: &mut Vec<Known>| {
+            if last_ok(all).is_some_and(|before| before.changed_at >= ok.changed_at) {
+                return;
+            }
+            all.retain(|it| matches!(it, Known::Opened(_)));
+            all.push(Known::Ok { ok: ok.clone() });
+        };
+        list::amend(ledger, &key, now.plus(REMEMBERED), change).await
+    }
+
+    /// The alarm is OK: tells that what it opened is over, and looks at what is still followed because of it. Where the table does not answer
+    /// nothing is known to be open: every alarm of the account comes by here, so that is logged and no more.
+    pub(crate) async fn resolve(&mut self, transition: &Transition, is_named: bool) {
+        let now = self.ports.clock.now();
+        let at = transition.alarm.changed_at.unwrap_or(now);
+        let ok = AlarmFact { changed_at: Some(at), ..transition.alarm.clone() };
+        let nobody = Subject::of(transition);
+        let nothing = |reason: String| Decided {
+            decision: Decision::Ignore,
+            reason,
+            next_step: "nothing".to_owned(),
+            page: false,
+        };
+        let known = match in_time(&self.ports.clock, self.hear_ok(&ok, is_named)).await {
+            Ok(known) => known,
+            Err(error) => {
+                let reason = format!("`{}` is OK, and what that ends is not known: {error}", ok.name);
+                tracing::warn!(alarm.name = ok.name, %error, "what the alarm has opened stays open until it is OK the next time");
+                return self.record(nobody, &nothing(reason), "logged");
+            }
+        };
+        let over: Vec<Opened> = opened(&known).filter(|opened| opened.is_over(at)).cloned().collect();
+        if over.is_empty() {
+            let reason = format!("`{}` is OK, and nothing is told of it that this would end", ok.name);
+            return self.record(nobody, &nothing(reason), "logged");
+        }
+        let (voice, mut ended) = (self.voice(), Vec::new());
         for opened in over {
-            let (decided, told) = opened.resolution(transition, at, now);
+            let (decided, notice) = opened.resolution(&ok, at, now);
             let service = self.settings.config.services.iter().find(|it| Some(&it.name) == opened.service.as_ref());
-            let publish = async || {
-                self.ports.outbox.publish(&Notice::RollbackDecision(told)).await?;
-                Ok(json!({ "told": now }))
-            };
-            let name = opened.resolved(&transition.alarm.name);
-            let once = lease::once(ledger, &name, &self.holder(), now, now.plus(REMEMBERED), publish).await;
-            let outcome = match once {
-                Ok(Once::Busy) => "being told by another invocation",
-                Ok(Once::DoneBefore) => "told before, by another invocation",
-                Ok(Once::Did { .. }) => "told",
-                Err(error) => {
-                    self.errors.push(error);
-                    "not told"
-                }
-            };
+            let told = voice.once(&opened.resolved(&ok.name), &notice, REMEMBERED, async || {}).await;
+            let outcome = told.unwrap_or_else(|error| {
+                self.errors.push(error);
+                "not told"
+            });
             self.record(Subject { service, ..nobody }, &decided, outcome);
             if let Some(key) = follow::key(opened.group.as_ref(), opened.ecs.as_ref()) {
                 self.revisit(&key, Visit::Always).await;
@@ -228,15 +308,7 @@ where
                 ended.push(opened);
             }
         }
-        let change = |all: &mut Vec<Opened>| {
-            for opened in all.iter_mut().filter(|opened| ended.contains(opened)) {
-                opened.resolved = Some(now);
-            }
-            all.retain(|opened| opened.resolved.is_none_or(|at| now.since(at) <= KEPT));
-        };
-        if let Err(error) = list::amend(ledger, &key, now.plus(REMEMBERED), change).await {
-            tracing::warn!(key, %error, "what is over stays remembered as open, and is not told again");
-        }
+        close(&voice, &ok.name, &ended).await;
     }
 }
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use clock::Clock;
 use domain::alarm::AlarmState;
-use domain::config::{AlarmAction, Config, Service};
+use domain::config::{AlarmAction, Service};
 use domain::deployment::{DeploymentId, EcsServiceName, Revision};
 use domain::events::{Decision, Notice, RollbackDecision, TrafficRestored};
-use domain::lease::{self, Holder, Once};
+use domain::lease::Holder;
 use domain::ports::{Ledger, Outbox, PortError, RollingServices};
 use domain::rolling::{Past, RollingService};
 use domain::time::Timestamp;
@@ -25,7 +25,8 @@ use runtime::Invocation;
 use serde_json::{Value, json};
 
 use crate::event::Transition;
-use crate::{LEASE, Subject, limit, resolve, tell};
+use crate::tell::Voice;
+use crate::{ForRolling, LEASE, Subject, limit, resolve, tell};
 use decide::{Facts, Ruling};
 use follow::Pursuit;
 
@@ -41,7 +42,6 @@ pub(crate) struct Roll<'a, E, O, L> {
     ecs: &'a E,
     outbox: &'a O,
     ledger: &'a L,
-    config: &'a Config,
     clock: &'a Clock,
     invocation: &'a Invocation,
     pub(crate) summary: Vec<Value>,
@@ -74,17 +74,21 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
     pub(crate) fn new(
         ecs: &'a E,
         (outbox, clock): (&'a O, &'a Clock),
-        (ledger, config): (&'a L, &'a Config),
+        ledger: &'a L,
         invocation: &'a Invocation,
     ) -> Self {
         let (summary, pursuits, restored) = (Vec::new(), Vec::new(), Vec::new());
         let (untold, errors) = (Vec::new(), Vec::new());
-        Self { ecs, outbox, ledger, config, clock, invocation, summary, pursuits, restored, untold, errors }
+        Self { ecs, outbox, ledger, clock, invocation, summary, pursuits, restored, untold, errors }
     }
 
     /// This invocation as the holder of a lease that it takes now.
     fn holder(&self) -> Holder {
         Holder { id: self.invocation.request_id.clone(), until: self.clock.now().plus(LEASE) }
+    }
+
+    fn voice(&self) -> Voice<'a, O, L> {
+        Voice { outbox: self.outbox, ledger: self.ledger, clock: self.clock, holder: self.holder() }
     }
 
     fn record(&mut self, alarmed: Alarmed<'_>, ruling: &Ruling, outcome: &str) {
@@ -123,7 +127,7 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
             restores: ruling.returns.as_ref().map(|back| revision(&back.previous)),
             rollback_deployment_id: rollback.cloned(),
             decision: ruling.decision,
-            reason: ruling.reason.clone(),
+            reason: alarmed.transition.said(&ruling.reason),
             next_step: ruling.next_step.clone(),
             page: ruling.page,
             resolves: false,
@@ -133,16 +137,12 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
 }
 
 impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
-    /// One transition, for every service on rolling deployments that names the alarm. What fails for one does not keep the others waiting.
-    pub(crate) async fn on(&mut self, transition: &Transition) {
-        let is_ok = transition.alarm.state == AlarmState::Ok;
-        if !is_ok && crate::decide::ignored(transition).is_some() {
-            return;
-        }
-        let config = self.config;
-        for (service, action) in config.services_with_alarm(&transition.alarm.name) {
-            let Some(name) = &service.ecs else { continue };
-            if is_ok {
+    /// One transition, for every service on rolling deployments that it is for. What fails for one does not keep the others waiting.
+    pub(crate) async fn on(&mut self, passed: &ForRolling<'_>) {
+        let transition = &passed.transition;
+        for (service, action) in &passed.services {
+            let (action, Some(name)) = (*action, &service.ecs) else { continue };
+            if transition.alarm.state == AlarmState::Ok {
                 // The service may have come back with it.
                 match self.look_again(name).await {
                     Ok(looked) => self.restored.extend(looked.into_iter().flat_map(|(restored, _)| restored)),
@@ -220,39 +220,23 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
 
     /// Something could not be read. Where trying again will not help, people are told now.
     async fn unreadable(&mut self, alarmed: Alarmed<'_>, error: PortError) {
-        if !error.is_transient() {
-            let ruling = decide::unreadable(alarmed.transition, alarmed.service, alarmed.name, &error.to_string());
-            self.tell(alarmed, &ruling).await;
+        if error.is_transient() {
+            return self.errors.push(error);
         }
-        self.errors.push(error);
+        let ruling = decide::unreadable(alarmed.transition, alarmed.service, alarmed.name, &error.to_string());
+        self.tell(alarmed, &ruling).await;
     }
 
     /// Publishes a decision that called for nothing else, unless that was done before.
     async fn tell(&mut self, alarmed: Alarmed<'_>, ruling: &Ruling) {
-        let now = self.clock.now();
-        let (key, notice) = (alarmed.key(), self.notice(alarmed, ruling, None));
+        let notice = self.notice(alarmed, ruling, None);
         if let Some(why) = resolve::old_news(self.ledger, self.clock, &notice).await {
             return self.record(alarmed, ruling, why);
         }
-        let publish = async || {
-            self.outbox.publish(&notice).await?;
-            Ok(json!({ "told": now }))
-        };
-        let outcome = match lease::once(self.ledger, &key, &self.holder(), now, now.plus(TOLD), publish).await {
-            Ok(Once::Did { forgotten }) => {
-                resolve::remember(self.ledger, self.clock, &notice).await;
-                if let Some(error) = forgotten {
-                    tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
-                }
-                "told"
-            }
-            Ok(Once::DoneBefore) => "told before, by another invocation",
-            Ok(Once::Busy) => "being told by another invocation",
-            Err(error) => {
-                self.errors.push(error);
-                "not told"
-            }
-        };
+        let outcome = self.voice().decision(&alarmed.key(), &notice).await.unwrap_or_else(|error| {
+            self.errors.push(error);
+            "not told"
+        });
         self.record(alarmed, ruling, outcome);
     }
 
@@ -260,7 +244,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
     pub(crate) async fn tell_again(&mut self) {
         for notice in std::mem::take(&mut self.untold) {
             match self.outbox.publish(&notice).await {
-                Ok(()) => resolve::remember(self.ledger, self.clock, &notice).await,
+                Ok(()) => resolve::open(&self.voice(), &notice).await,
                 Err(error) => self.errors.push(error),
             }
         }

@@ -56,6 +56,8 @@ pub(crate) fn alarm(name: &str) -> Transition {
         },
         is_news: true,
         since: Some(minutes(6)),
+        over_since: None,
+        remark: None,
     }
 }
 

@@ -27,8 +27,6 @@ use crate::follow::Pursuit;
 use crate::limit::Rollbacks;
 use crate::{Act, CodeDeploy, Subject, tell};
 
-/// How long a stop or a redeployment waits for the ledger each time.
-const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
 /// How long what is told waits for what the AppSpec says.
 const FOR_THE_WORDS: Duration = Duration::from_secs(4);
 /// No deployment lives longer (at most 120 h before the shift and 48 h after it, CodeDeploy quotas), and then some.
@@ -96,15 +94,15 @@ where
         };
         let read = self.ports.clock.timeout(FOR_THE_WORDS, codedeploy.deployment(id));
         let (outcome, read) = join(stopping, read).await;
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => return self.not_done(subject, lease, &decided, error, by_hand(id)).await,
-        };
         // It may have ended by now; what was decided stands.
         let revision = read.ok().and_then(Result::ok).map_or_else(|| deployment.revision.clone(), |read| read.revision);
         let known = Deployment { revision, ..deployment.clone() };
         let decided = words(&known);
         let subject = Subject { deployment: Some(&known), ..subject };
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return self.not_done(subject, lease, &decided, error, by_hand(id)).await,
+        };
         let (ended, word) = match outcome {
             Stopped::Accepted => (known.clone(), "stopped"),
             Stopped::AlreadyCompleted => match codedeploy.deployment(id).await {
@@ -182,7 +180,7 @@ where
                 let subject = Subject { deployment: Some(&deployment), ..subject };
                 self.stop(subject, concern, &deployment, None, |_| decided.clone()).await;
             }
-            Err(error) => self.failed(subject, &decided.reason, error, Some(by_hand(&stops))).await,
+            Err(error) => self.not_done(subject, None, &decided, error, by_hand(&stops)).await,
         }
     }
 
@@ -206,13 +204,12 @@ where
 
     /// The ledger's answer, unless it takes so long that a stop cannot wait for it.
     pub(crate) async fn in_time<T>(&self, asked: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
-        self.ports.clock.timeout(FOR_THE_LEDGER, asked).await.unwrap_or_else(|_| {
-            Err(PortError::Transient {
-                what: "asking the ledger".to_owned(),
-                detail: "it did not answer in time".to_owned(),
-                retry_after: None,
-            })
-        })
+        tell::in_time(&self.ports.clock, asked).await
+    }
+
+    /// Whether Greenlight has stopped the deployment, or is at it. Not known is no.
+    pub(crate) async fn is_ours(&self, id: &DeploymentId) -> bool {
+        self.in_time(self.settings.ledger.read(&key(id))).await.is_ok_and(|entry| entry.is_some())
     }
 
     pub(crate) async fn take(&self, key: &str) -> Result<Taken<'a, L>, PortError> {

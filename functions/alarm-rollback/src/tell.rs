@@ -1,10 +1,13 @@
 //! Tells what was decided, once per transition and service, however often the event arrives. Knows nothing of how it was decided.
+//!
+//! The table keeps it to once. Where it does not answer, it is told all the same: twice is better than not at all.
 
 use std::time::Duration;
 
+use clock::Clock;
 use domain::events::{Notice, RollbackDecision};
-use domain::lease::{self, Once};
-use domain::ports::{AlarmTags, Ledger, Outbox};
+use domain::lease::{self, Holder, Taken};
+use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -13,6 +16,87 @@ use crate::{Act, CodeDeploy, Subject, resolve};
 
 /// EventBridge delivers an event again for up to 24 h ("retry policy", EventBridge user guide).
 const REMEMBERED: Duration = Duration::from_hours(48);
+/// How long what is told waits for the ledger each time.
+const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
+/// How it came out where it had been told.
+const BEFORE: &str = "told before, by another invocation";
+
+/// The ledger's answer, unless it takes so long that nothing can wait for it.
+pub(crate) async fn in_time<T>(
+    clock: &Clock,
+    asked: impl Future<Output = Result<T, PortError>>,
+) -> Result<T, PortError> {
+    clock.timeout(FOR_THE_LEDGER, asked).await.unwrap_or_else(|_| {
+        Err(PortError::Transient {
+            what: "asking the ledger".to_owned(),
+            detail: "it did not answer in time".to_owned(),
+            retry_after: None,
+        })
+    })
+}
+
+/// Where an invocation tells what it has to tell, and what keeps that to once.
+pub(crate) struct Voice<'a, O, L> {
+    pub(crate) outbox: &'a O,
+    pub(crate) ledger: &'a L,
+    pub(crate) clock: &'a Clock,
+    pub(crate) holder: Holder,
+}
+
+impl<O: Outbox, L: Ledger> Voice<'_, O, L> {
+    /// Publishes it unless it was published under this key before; `then` is done when it has been published, before that is remembered. Gives
+    /// back how it came out, for the log.
+    ///
+    /// # Errors
+    /// When it cannot be published. A ledger that fails is none.
+    pub(crate) async fn once(
+        &self,
+        key: &str,
+        notice: &Notice,
+        remembered: Duration,
+        then: impl AsyncFnOnce(),
+    ) -> Result<&'static str, PortError> {
+        let now = self.clock.now();
+        let lease = match in_time(self.clock, lease::take(self.ledger, key, &self.holder, now)).await {
+            Ok(Taken::Mine(lease)) => Some(lease),
+            Ok(Taken::Done(_)) => return Ok(BEFORE),
+            Ok(Taken::Busy) => return Ok("being told by another invocation"),
+            Err(error) => {
+                tracing::warn!(key, %error, "it is told without the ledger, so it may be told twice");
+                None
+            }
+        };
+        if let Err(error) = self.outbox.publish(notice).await {
+            if let Some(lease) = lease {
+                // If this fails too, the lease runs out by itself; the first error is the one to tell.
+                let _ = in_time(self.clock, lease.release()).await;
+            }
+            return Err(error);
+        }
+        then().await;
+        if let Some(lease) = lease
+            && let Err(error) = in_time(self.clock, lease.complete(&told(now), now.plus(remembered))).await
+        {
+            tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
+        }
+        Ok("told")
+    }
+
+    /// Publishes a decision once, and remembers it for when the alarm is OK again.
+    ///
+    /// # Errors
+    /// When it cannot be published.
+    pub(crate) async fn decision(&self, key: &str, notice: &Notice) -> Result<&'static str, PortError> {
+        self.once(key, notice, REMEMBERED, async || resolve::open(self, notice).await).await
+    }
+}
+
+impl<'a, C, O, L, A> Act<'a, C, O, L, A> {
+    pub(crate) fn voice(&self) -> Voice<'a, O, L> {
+        let Self { ports, settings, .. } = self;
+        Voice { outbox: &ports.outbox, ledger: &settings.ledger, clock: &ports.clock, holder: self.holder() }
+    }
+}
 
 impl<C, O, L, A> Act<'_, C, O, L, A>
 where
@@ -23,33 +107,22 @@ where
 {
     /// Publishes a decision that called for nothing else, unless that was done before.
     pub(crate) async fn tell(&mut self, subject: Subject<'_>, decided: &Decided) {
-        let now = self.ports.clock.now();
-        let (key, notice) = (key(subject), self.notice(subject, decided));
+        self.tell_as(&key(subject), subject, decided).await;
+    }
+
+    /// The same under a key of its own, so that the transition stays what it is.
+    pub(crate) async fn tell_as(&mut self, key: &str, subject: Subject<'_>, decided: &Decided) {
+        let notice = self.notice(subject, decided);
         if let Some(why) = resolve::old_news(&self.settings.ledger, &self.ports.clock, &notice).await {
             return self.record(subject, decided, why);
         }
-        let publish = async || {
-            self.ports.outbox.publish(&notice).await?;
-            self.remember(&notice).await;
-            Ok(told(now))
-        };
-        let once = lease::once(&self.settings.ledger, &key, &self.holder(), now, now.plus(REMEMBERED), publish).await;
-        let outcome = match once {
-            Ok(Once::Did { forgotten: None }) => "told",
-            Ok(Once::Did { forgotten: Some(error) }) => {
-                tracing::warn!(key, %error, "if the same event arrives again, it may be told again");
-                "told"
-            }
-            Ok(Once::DoneBefore) => {
-                self.mark(subject);
-                "told before, by another invocation"
-            }
-            Ok(Once::Busy) => "being told by another invocation",
-            Err(error) => {
-                self.errors.push(error);
-                "not told"
-            }
-        };
+        let outcome = self.voice().decision(key, &notice).await.unwrap_or_else(|error| {
+            self.errors.push(error);
+            "not told"
+        });
+        if outcome == BEFORE {
+            self.mark(subject);
+        }
         self.record(subject, decided, outcome);
     }
 
@@ -92,7 +165,7 @@ where
             restores: restored.map(|(_, revision)| revision.clone()),
             rollback_deployment_id: restored.map(|(by, _)| by.clone()),
             decision: decided.decision,
-            reason: decided.reason.clone(),
+            reason: transition.said(&decided.reason),
             next_step: decided.next_step.clone(),
             page: decided.page,
             resolves: false,

@@ -8,15 +8,18 @@
 mod tags;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use domain::alarm::AlarmState;
 use domain::config::AlarmAction;
 use domain::deployment::{Deployment, GroupName};
-use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
+use domain::ports::{AlarmTags, Alarms, Ledger, Outbox, PortError};
+use domain::time::Timestamp;
 use futures_util::future::join_all;
 
-use crate::decide::{self, Concern};
+use crate::decide::{self, Concern, NamedBy};
 use crate::event::Transition;
-use crate::{Act, CodeDeploy, IN_FLIGHT, Subject};
+use crate::{Act, CodeDeploy, IN_FLIGHT, Subject, resolve};
 pub(crate) use tags::Tags;
 
 /// So many deployments in flight are looked at, one `BatchGetDeployments`. CodeDeploy grants an account a thousand at a time.
@@ -24,6 +27,16 @@ const MOST_DEPLOYMENTS: usize = 100;
 /// Of so many applications the groups' alarms are read, one `BatchGetDeploymentGroups` each. What is beyond is no loss: CodeDeploy itself
 /// stops a deployment for an alarm on its group.
 const MOST_APPLICATIONS: usize = 10;
+
+/// An event that is older than this may have been overtaken by the alarm's return to OK.
+const OLD: Duration = Duration::from_mins(2);
+/// One that is older than this is worth a question whether the alarm is still red.
+const VERY_OLD: Duration = Duration::from_mins(5);
+/// How long the question may take: a deployment that is bad waits for it.
+const FOR_THE_ALARM: Duration = Duration::from_secs(3);
+/// The last try comes three minutes after the first ("Error handling for asynchronous invocation", Lambda developer guide); an event of this age
+/// is taken to be at its last.
+const LAST_TRY: Duration = Duration::from_secs(150);
 
 /// Where the function runs, or an alarm is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,11 +102,56 @@ where
             Err(error) => Err(error),
         }
     }
+}
+
+impl<C, O, L, A> Act<'_, C, O, L, A>
+where
+    C: CodeDeploy,
+    O: Outbox,
+    L: Ledger,
+    A: AlarmTags + Alarms,
+{
+    /// The transition, with since when it is over where its event is old and that is known. What cannot be read is taken for red.
+    pub(crate) async fn dated(&self, transition: &Transition) -> Transition {
+        Transition { over_since: self.over_since(transition).await, ..transition.clone() }
+    }
+
+    async fn over_since(&self, transition: &Transition) -> Option<Timestamp> {
+        let (alarm, clock) = (&transition.alarm, &self.ports.clock);
+        let red = alarm.changed_at?;
+        let age = self.age(transition);
+        if age <= OLD {
+            return None;
+        }
+        let heard = resolve::ok_since(&self.settings.ledger, clock, &alarm.name).await.filter(|ok| *ok > red);
+        if heard.is_some() || age <= VERY_OLD {
+            return heard;
+        }
+        let names = [alarm.name.clone()];
+        let readings = match clock.timeout(FOR_THE_ALARM, self.ports.alarms.read(&names)).await {
+            Ok(Ok(readings)) => readings,
+            Ok(Err(error)) => {
+                tracing::warn!(alarm.name, %error, "whether the alarm is still red is not known, so it is taken for red");
+                return None;
+            }
+            Err(_) => {
+                tracing::warn!(
+                    alarm.name,
+                    "whether the alarm is still red was not told in time, so it is taken for red"
+                );
+                return None;
+            }
+        };
+        let reading =
+            readings.into_iter().find(|reading| reading.name == alarm.name && reading.state == AlarmState::Ok)?;
+        Some(reading.since.unwrap_or_else(|| clock.now()))
+    }
 
     /// An alarm that no service names.
     ///
     /// A look-up that is not allowed or does not work at all makes no noise here: whoever has tagged nothing must not hear of it. One that
-    /// may work later is an error, so that Lambda tries again: a tagged alarm must not be passed over.
+    /// may work later is an error, so that Lambda tries again: a tagged alarm must not be passed over. When the last try has failed as well, it is:
+    /// most of the account's alarms are nobody's, and a bad hour of CloudWatch's would bring each of them to the dead-letter queue.
     pub(crate) async fn unnamed(&mut self, transition: &Transition) {
         let mut missed = Missed::default();
         let tags = self.tags(transition).await.unwrap_or_else(|error| {
@@ -112,19 +170,23 @@ where
             service: settings.config.service_of(group),
             action: tags.action.unwrap_or(AlarmAction::Rollback),
             tagged_environment: tags.environment.clone(),
-            is_codedeploys: tags.group.is_none(),
+            named_by: if tags.group.is_some() { NamedBy::Tag } else { NamedBy::Group },
         };
         if let Some(group) = &tags.group {
-            return self.for_group(transition, concern(group), None).await;
+            let transition = self.dated(transition).await;
+            return self.for_group(&transition, concern(group), None).await;
         }
         let found = self.by_the_groups_own_alarms(&transition.alarm.name, &mut missed).await;
         if found.is_empty() {
-            self.errors.extend(missed.errors);
+            if self.age(transition) <= LAST_TRY {
+                self.errors.extend(missed.errors);
+            }
             let decided = decide::unconfigured(transition, &missed.remarks);
             return self.record(subject, &decided, "logged");
         }
+        let transition = self.dated(transition).await;
         for (group, deployments) in found {
-            self.for_group(transition, concern(&group), Some(deployments)).await;
+            self.for_group(&transition, concern(&group), Some(deployments)).await;
         }
     }
 

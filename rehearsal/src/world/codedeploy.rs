@@ -138,6 +138,10 @@ impl World {
             let detail = "Both applicationName and deploymentGroupName must be given, or neither";
             return Err(exception("DeploymentGroupNameRequiredException", detail));
         }
+        // "Errors" of `ListDeployments`, CodeDeploy API reference.
+        if !application.is_empty() && self.group_info(&self.group(input)?).is_none() {
+            return Err(groups::no_group(&self.group(input)?));
+        }
         let statuses = texts(input, "includeOnlyStatuses");
         let bound = |key: &str| input.pointer(&format!("/createTimeRange/{key}")).and_then(Value::as_f64);
         let (from, to) = (bound("start"), bound("end"));

@@ -39,7 +39,7 @@ fn concern(service: &Service) -> Concern<'_> {
         service: Some(service),
         action: AlarmAction::Rollback,
         tagged_environment: None,
-        is_codedeploys: false,
+        named_by: NamedBy::Configuration,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use domain::deployment::{DeploymentId, GroupName};
 use domain::events::Decision;
+use domain::ports::PortError;
 
 use super::Decided;
 use crate::event::Transition;
@@ -37,6 +38,43 @@ pub fn malformed(transition: &Transition, slips: &[String]) -> Decided {
     Decided::new(Decision::Alert, reason, next_step)
 }
 
+/// Row 7: the alarm's tag names another environment than the service has.
+pub fn another_environment(transition: &Transition, tagged: &str, (name, own): (&str, &str)) -> Decided {
+    let reason = format!(
+        "`{}` went to ALARM, but its tag `greenlight:environment` says `{tagged}`, and `{name}` is `{own}`; an alarm of another \
+         environment stops nothing",
+        transition.alarm.name
+    );
+    let next_step = "correct the alarm's tag, or take the alarm out of the service in `greenlight.yaml`";
+    Decided::new(Decision::Alert, reason, next_step)
+}
+
+/// The alarm's tag names a group that cannot be read, which is a slip of whoever wrote it.
+pub fn no_such_group(transition: &Transition, group: &GroupName, error: &PortError) -> Decided {
+    let alarm = &transition.alarm.name;
+    let why = match error {
+        PortError::NotFound { .. } => "does not exist",
+        _ => "this fleet may not read",
+    };
+    Decided::new(
+        Decision::Alert,
+        format!(
+            "`{alarm}` went to ALARM, and its tag `greenlight:deployment-group` names `{group}`, which {why}: {error}"
+        ),
+        "correct the alarm's tag: `application/group`, CodeDeploy's two names; until then nothing is stopped for it",
+    )
+}
+
+/// Row 9: the deployment ends because Greenlight has stopped it, for another alarm.
+pub fn ours(transition: &Transition, name: &str, id: &DeploymentId) -> Decided {
+    let alarm = &transition.alarm.name;
+    Decided::new(
+        Decision::Ignore,
+        format!("`{alarm}` went to ALARM, and Greenlight has stopped the deployment `{id}` of `{name}` already"),
+        "nothing; the rollback is followed, and its ending told",
+    )
+}
+
 /// The decision was to stop, and CodeDeploy says that the deployment had ended well in the meantime; and nothing takes it back.
 pub fn too_late(decided: &Decided, id: &DeploymentId, group: &GroupName) -> Decided {
     Decided::new(
@@ -55,6 +93,14 @@ pub fn could_not(reason: &str, error: &str, by_hand: Option<String>) -> Decided 
         Some(by_hand) => format!("now: {by_hand}; then mend the cause named above"),
         None => "look for a deployment in flight and stop it by hand; then mend the cause named above".to_owned(),
     };
+    Decided::new(Decision::Alert, format!("{reason}, but {error}"), next_step).paging()
+}
+
+/// What was decided could not be done so far, not by the next try either. It is tried again, and people hear of it now.
+pub fn held_up(reason: &str, error: &str, by_hand: Option<String>) -> Decided {
+    let by_hand = by_hand.unwrap_or_else(|| "look for a deployment in flight and stop it by hand".to_owned());
+    let next_step =
+        format!("now: {by_hand}; Greenlight goes on trying for a few minutes, and tells it when it gets through");
     Decided::new(Decision::Alert, format!("{reason}, but {error}"), next_step).paging()
 }
 

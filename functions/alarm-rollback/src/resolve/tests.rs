@@ -8,7 +8,10 @@ use crate::play::{Plan, Play};
 fn opened(play: &Play) -> usize {
     let table = play.table().table.0.borrow();
     let of_alarms = table.iter().filter(|(key, _)| key.starts_with("opened/"));
-    of_alarms.flat_map(|(_, entry)| entry.as_array().unwrap()).filter(|one| one["resolved"].is_null()).count()
+    of_alarms
+        .flat_map(|(_, entry)| entry.as_array().unwrap())
+        .filter(|one| one["ok"].is_null() && one["resolved"].is_null())
+        .count()
 }
 
 #[test]
@@ -62,11 +65,35 @@ fn ok_after_a_stop_says_so_too() {
 fn an_alarm_that_nobody_was_told_of_costs_one_read_and_is_silent() {
     let play = Play::of(Plan::back_after(5));
     play.run(async {
-        let summary = play.invoke("r-1", play.alarm("errors", "OK")).await.unwrap();
+        let summary = play.invoke("r-1", play.alarm("nobodys", "OK")).await.unwrap();
         assert_eq!(summary["decisions"][0]["outcome"], "logged");
     });
     assert_eq!((play.table().reads.get(), play.calls.get()), (1, 0));
-    assert!(play.published.borrow().is_empty());
+    assert!(play.published.borrow().is_empty() && play.table().table.0.borrow().is_empty());
+}
+
+#[test]
+fn an_ok_that_is_heard_before_the_alarm_ends_it_as_soon_as_it_is_told() {
+    let play = Play::of(Plan::back_after(5));
+    play.run(async {
+        play.wait(60).await;
+        let red = play.clock.now();
+        let after = |seconds| red.plus(std::time::Duration::from_secs(seconds));
+        play.wait(30).await;
+        // The newer one counts, whichever comes first.
+        for (request, seconds) in [("r-1", 20), ("r-2", 10)] {
+            play.invoke(request, play.alarm_at("slow", "OK", after(seconds))).await.unwrap();
+        }
+        let late = play.alarm_at("slow", "ALARM", red);
+        play.invoke("r-3", late.clone()).await.unwrap();
+        play.invoke("r-4", late).await.unwrap();
+        play.invoke("r-5", play.alarm_at("slow", "OK", after(20))).await.unwrap();
+    });
+    let told: Vec<_> = play.decisions().into_iter().map(|it| (it.service.unwrap(), it.resolves, it.reason)).collect();
+    assert_eq!(told.iter().filter(|(_, resolves, _)| *resolves).count(), 2, "{told:?}");
+    let ended = |service: &str| told.contains(&(service.to_owned(), true, "`slow` is OK again after 20 s".to_owned()));
+    assert!(ended("orchestrator") && ended("neighbour"), "{told:?}");
+    assert_eq!(opened(&play), 0);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! | R1 | the service does not exist, or is deleted | alert |
 //! | R2 | CodeDeploy or somebody else deploys it | alert |
 //! | R3 | ECS deploys it, but not task by task (`BLUE_GREEN`, `LINEAR`, `CANARY`) | alert |
+//! | R3a | the alarm's event comes late, and the alarm has been OK since | alert |
 //! | R4 | no deployment is in flight, and `late_rollback` is off | alert |
 //! | R5 | the last deployment ended longer ago than the window, or otherwise than well | alert |
 //! | R6 | the newest deployment is itself a rollback: it is never taken back | alert |
@@ -131,6 +132,13 @@ pub fn decide(transition: &Transition, service: &Service, action: AlarmAction, f
     }
     if let Some(ruling) = not_ours(transition, service, seen) {
         return ruling;
+    }
+    if let Some(over) = transition.over_since {
+        let over = over.time_of_day();
+        let reason = format!(
+            "`{alarm}` went to ALARM, which was told late, and has been OK since {over}; old news of `{name}` returns nothing"
+        );
+        return Ruling::alert(reason, "look at what the alarm saw; if it goes red again, it is decided anew");
     }
     let Some(deployment) = seen.in_flight() else { return after_the_end(transition, service, action, facts) };
     let of_history = || facts.history.into_iter().flatten().find(|past| past.is_successful);

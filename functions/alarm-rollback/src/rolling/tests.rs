@@ -43,7 +43,10 @@ async fn invoke(world: &World, cluster: &Cluster, more: &str, payload: Value) ->
     let settings: Result<Settings<&World>, SettingError> = Ok(Settings { config: config(more), ledger: world });
     let ports = Ports { codedeploy: world, outbox: world, alarms: world, clock: world.clock.clone() };
     let answer = handle(&ports, cluster, &settings, &invocation).await;
-    assert!(world.asked.borrow().is_empty(), "CodeDeploy has nothing to do with it: {:?}", world.asked.borrow());
+    // But for the alarm's tags, which may name another environment.
+    let mut asked = world.asked.borrow().clone();
+    asked.retain(|call| *call != "ListTagsForResource");
+    assert!(asked.is_empty(), "CodeDeploy has nothing to do with it: {asked:?}");
     answer
 }
 
@@ -337,7 +340,8 @@ fn a_service_that_does_not_exist_is_told_and_one_that_cannot_be_read_is_an_error
     let denied = PortError::Denied { what: "DescribeServices".to_owned(), detail: "AccessDeniedException".to_owned() };
     cluster.read_troubles.borrow_mut().extend([lost(), denied]);
     for told in [0, 1] {
-        assert!(run(&world, &cluster, "", event(ALARM)).is_err());
+        // What has been told and will never work needs no further try.
+        assert_eq!(run(&world, &cluster, "", event(ALARM)).is_ok(), told == 1);
         assert_eq!(decisions(&world).len(), told);
     }
     assert!(decisions(&world)[0].page);

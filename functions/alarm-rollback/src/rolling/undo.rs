@@ -146,7 +146,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         let is_told = told.is_ok();
         match told {
             Ok(()) => {
-                resolve::remember(self.ledger, self.clock, &notice).await;
+                resolve::open(&self.voice(), &notice).await;
                 self.mark_told(alarmed).await;
             }
             Err(error) => {

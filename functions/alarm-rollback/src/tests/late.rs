@@ -209,7 +209,7 @@ fn what_a_dead_process_has_begun_is_gone_on_with_and_not_done_twice() {
 fn a_refused_redeployment_pages_and_somebody_elses_deployment_is_left_to_them() {
     let world = world();
     world.account.create_troubles.borrow_mut().push_back(Trouble::Refused(denied()));
-    assert!(alarm_late(&world, "orchestrator-http-5xx").is_err());
+    alarm_late(&world, "orchestrator-http-5xx").unwrap();
     let [decision] = decisions(&world).try_into().unwrap();
     assert!(decision.page && decision.next_step.contains("aws deploy list-deployments"), "{decision:?}");
     let world = self::world();
@@ -267,4 +267,14 @@ fn of_lambda_the_version_that_serves_now_stands_in_the_appspec_wherever_the_old_
     let Source::AppSpec(text) = made.source else { panic!("{made:?}") };
     assert!(text.contains(r#""CurrentVersion":"7","TargetVersion":"6""#), "{text}");
     assert_eq!(decisions(&world)[0].restores.as_ref().unwrap().spoken(), "version 6 (000041)");
+}
+
+#[test]
+fn an_alarm_that_only_a_tag_names_stops_what_is_in_flight_and_deploys_nothing() {
+    let world = world();
+    world.tag("by-tag", &[("greenlight:deployment-group", "mangaassist/orchestrator")]);
+    alarm_late(&world, "by-tag").unwrap();
+    assert!(world.account.created.borrow().is_empty());
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!((decision.decision, decision.page), (Decision::Alert, false));
 }

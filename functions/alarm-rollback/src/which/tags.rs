@@ -2,7 +2,7 @@
 
 use domain::config::AlarmAction;
 use domain::deployment::GroupName;
-use domain::text::{bounded, nearest};
+use domain::text::{bounded, nearest, visible};
 
 /// The deployment group that the alarm is about, `application/group`.
 pub(crate) const GROUP: &str = "greenlight:deployment-group";
@@ -19,14 +19,30 @@ pub(crate) struct Tags {
     pub(crate) environment: Option<String>,
     /// What is wrong with them, each with what to write instead.
     pub(crate) slips: Vec<String>,
+    /// Why they are not known, where they could not be read.
+    pub(crate) unread: Option<&'static str>,
 }
 
 impl Tags {
+    /// Those of an alarm whose tags could not be read.
+    pub(crate) fn unread(why: &'static str) -> Self {
+        Self { unread: Some(why), ..Self::default() }
+    }
+
+    /// What is said of the tags of an alarm that the configuration names, with whatever it leads to: the configuration is the stronger word.
+    pub(crate) fn remark(&self) -> Option<String> {
+        if let Some(why) = self.unread {
+            return Some(format!("whether its tags name another environment is not known, as they {why}"));
+        }
+        let slips = self.slips.join("; ");
+        (!slips.is_empty()).then(|| format!("its tags cannot be understood, so the configuration counts: {slips}"))
+    }
+
     /// Reads an alarm's tags. Those that do not begin with `greenlight:` are somebody else's.
     pub(crate) fn read(tags: &[(String, String)]) -> Self {
         let mut read = Self::default();
         for (key, value) in tags {
-            let shown = bounded(value, 100);
+            let shown = bounded(&visible(value), 100);
             match key.as_str() {
                 GROUP => match group(value) {
                     Some(group) => read.group = Some(group),
@@ -43,11 +59,17 @@ impl Tags {
                     "" => read
                         .slips
                         .push(format!("`{ENVIRONMENT}` is empty; write the environment, or take the tag away")),
+                    environment if visible(environment) != environment => read.slips.push(format!(
+                        "`{ENVIRONMENT}` is `{shown}` with characters in it that cannot be seen; write it anew"
+                    )),
                     environment => read.environment = Some(environment.to_owned()),
                 },
                 other if other.starts_with("greenlight:") => {
                     let meant = nearest(other, [GROUP, ACTION, ENVIRONMENT]).unwrap_or(GROUP);
-                    read.slips.push(format!("`{}` means nothing here; did you mean `{meant}`?", bounded(other, 100)));
+                    read.slips.push(format!(
+                        "`{}` means nothing here; did you mean `{meant}`?",
+                        bounded(&visible(other), 100)
+                    ));
                 }
                 _ => {}
             }
@@ -56,10 +78,15 @@ impl Tags {
     }
 }
 
-/// Neither name has a slash in it (CodeDeploy API reference, "application name", "deployment group name").
+/// What a name at CodeDeploy may consist of ("CodeDeploy quotas", user guide: letters, numbers and `. _ + = , @ -`, up to 100). The names come out in
+/// commands that people run, so nothing else gets through.
+fn is_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._+=,@-".contains(&byte);
+    (1..=100).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
 fn group(value: &str) -> Option<GroupName> {
     let (application, deployment_group) = value.trim().split_once('/')?;
-    let is_name = |name: &str| !name.is_empty() && !name.contains('/') && !name.contains(char::is_whitespace);
     (is_name(application) && is_name(deployment_group))
         .then(|| GroupName { application: application.to_owned(), deployment_group: deployment_group.to_owned() })
 }
@@ -89,6 +116,10 @@ mod tests {
             ((GROUP, "shop/"), "write `application/group`"),
             ((GROUP, "a/b/c"), "write `application/group`"),
             ((GROUP, "shop/web jobs"), "write `application/group`"),
+            ((GROUP, "shop/$(reboot)"), "write `application/group`"),
+            ((GROUP, "shop/web\u{202e}"), "is `shop/web`; write `application/group`"),
+            ((ENVIRONMENT, "staging\u{200b}"), "characters in it that cannot be seen"),
+            (("greenlight:enviroment", "staging"), "did you mean `greenlight:environment`?"),
             ((ACTION, "rolback"), "`greenlight:action` is `rolback`; write `rollback` or `alert`"),
             ((ENVIRONMENT, " "), "`greenlight:environment` is empty"),
             (("greenlight:deployment_group", "shop/web"), "did you mean `greenlight:deployment-group`?"),

@@ -60,7 +60,7 @@ impl World {
         first.map_or_else(Vec::new, |plan| [plan.group_alarms.clone(), more_group_alarms(plan)].concat())
     }
 
-    fn group_info(&self, group: &GroupName) -> Option<Value> {
+    pub(super) fn group_info(&self, group: &GroupName) -> Option<Value> {
         let Some(service) = self.land.by_group(group) else { return self.neighbours.group_info(group) };
         let alarms: Vec<Value> = self.alarms_of_group(service).iter().map(|name| json!({ "name": name })).collect();
         Some(json!({
