@@ -50,6 +50,15 @@ impl Source {
     }
 }
 
+/// What a deployment changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What it brings, as far as its AppSpec tells.
+    pub brings: Revision,
+    /// What the last deployment of the group that succeeded before it had brought, likewise.
+    pub replaces: Revision,
+}
+
 /// A deployment that Greenlight creates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redeployment {

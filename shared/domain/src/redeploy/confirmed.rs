@@ -23,6 +23,14 @@ pub enum Known<'a, T> {
     Found(&'a T),
 }
 
+impl<T> Clone for Known<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Known<'_, T> {}
+
 impl<'a, T> From<&'a Result<Option<T>, PortError>> for Known<'a, T> {
     fn from(answer: &'a Result<Option<T>, PortError>) -> Self {
         match answer {
@@ -37,7 +45,8 @@ impl<'a, T> From<&'a Result<T, PortError>> for Known<'a, T> {
     fn from(answer: &'a Result<T, PortError>) -> Self {
         match answer {
             Ok(found) => Known::Found(found),
-            Err(PortError::NotFound { .. }) => Known::Absent,
+            // CodeDeploy refuses for good what is no deployment's id at all (`InvalidDeploymentIdException`).
+            Err(PortError::NotFound { .. } | PortError::Permanent { .. }) => Known::Absent,
             Err(_) => Known::Unread,
         }
     }
@@ -175,6 +184,9 @@ mod tests {
         let (what, detail) = (|| "x".to_owned(), || "y".to_owned());
         let gone: Result<Deployment, _> = Err(PortError::NotFound { what: what(), detail: detail() });
         let known: Known<'_, Deployment> = Known::from(&gone);
+        assert!(matches!(known, Known::Absent));
+        let refused: Result<Deployment, _> = Err(PortError::Permanent { what: what(), detail: detail() });
+        let known: Known<'_, Deployment> = Known::from(&refused);
         assert!(matches!(known, Known::Absent));
         let denied: Result<Option<Value>, _> = Err(PortError::Denied { what: what(), detail: detail() });
         let known: Known<'_, Value> = Known::from(&denied);
