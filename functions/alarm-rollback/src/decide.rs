@@ -17,24 +17,32 @@
 //! | 9 | it is being stopped already, or has just ended without Greenlight | alert; ignore where that was Greenlight |
 //! | 10 | the alarm's action is `alert` | alert |
 //! | 11 | the alarm was red before the deployment began, which therefore is not its cause | alert |
-//! | 12 | the group was rolled back as often as its limit allows | alert, and page |
-//! | 13 | else | stop and roll back |
+//! | 12 | it is a person's cure: it brings an older version than the one that it replaces | alert |
+//! | 13 | the group was rolled back as often as its limit allows | alert, and page |
+//! | 14 | else | stop and roll back |
 //! | | *no deployment of the group is in flight* | |
-//! | 14 | the alarm's action is `alert`, the service has no `late_rollback`, or does not name the alarm | alert |
-//! | 15 | the group's last deployment did not succeed, is a rollback, ended before the window, or began when the alarm was red | alert |
-//! | 16 | the group was rolled back as often as its limit allows | alert, and page |
-//! | 17 | no version is known that was good before | alert, and page |
-//! | 18 | else | deploy that version again |
+//! | 15 | the alarm's action is `alert`, the service has no `late_rollback`, or does not name the alarm | alert |
+//! | 16 | the group's last deployment did not succeed, is a rollback, ended before the window, or began when the alarm was red; or the alarm's event comes after the window | alert |
+//! | 17 | it is a person's cure: it brings an older version, or one that was there before the one that it replaces, or asks for the emergency lane | alert, and page |
+//! | 18 | the group was rolled back as often as its limit allows | alert, and page |
+//! | 19 | no other version is known that was good before | alert, and page |
+//! | 20 | else | deploy that version again |
 
+mod cure;
+mod ended;
 mod words;
 
 use domain::alarm::AlarmState;
 use domain::config::{AlarmAction, LateRollback, RollbackLimit, Service};
-use domain::deployment::{Deployment, GroupName, Revision, Status};
+use domain::deployment::{Deployment, GroupName, ROLLS_BACK, Revision, Status};
 use domain::events::Decision;
+use domain::redeploy;
 use domain::time::{Timestamp, spoken};
 
 use crate::event::Transition;
+pub use cure::{Cure, NoGood};
+use ended::nothing_in_flight;
+pub use ended::{Spared, is_suspect, late};
 pub use words::{
     another_environment, busy, could_not, foreign, held_up, malformed, no_such_group, ours, too_late, unconfigured,
 };
@@ -139,14 +147,14 @@ pub struct Good {
 /// What was found of the group's deployments.
 #[derive(Clone, Copy, Debug)]
 pub enum Found<'a> {
-    /// One that was in flight when it was looked for.
-    InFlight(&'a Deployment),
+    /// One that was in flight when it was looked for; and why it is taken for a cure, looked for where it would be stopped.
+    InFlight(&'a Deployment, Option<&'a Cure>),
     /// None.
     Nothing {
         /// The group's last deployment; looked for where the service has `late_rollback`.
         last: Option<&'a Deployment>,
-        /// The version that was good before it, or why there is none; looked for where rows 14 and 15 leave it to that.
-        good: Result<&'a Good, &'a str>,
+        /// The version that was good before it, or why there is none; looked for where rows 15 and 16 leave it to that.
+        good: Result<&'a Good, &'a NoGood>,
     },
 }
 
@@ -181,7 +189,7 @@ pub fn ignored(transition: &Transition) -> Option<Decided> {
     )
 }
 
-/// Rows 7 to 18: what the alarm means for a deployment group that it concerns.
+/// Rows 7 to 20: what the alarm means for a deployment group that it concerns.
 pub fn decide(transition: &Transition, concern: &Concern<'_>, found: Found<'_>, before: Before) -> Decided {
     let (alarm, name) = (&transition.alarm.name, concern.name());
     if let Some((tagged, own)) = concern.other_environment() {
@@ -200,19 +208,27 @@ pub fn decide(transition: &Transition, concern: &Concern<'_>, found: Found<'_>, 
         );
     }
     match found {
-        Found::InFlight(deployment) => in_flight(transition, concern, deployment, before),
+        Found::InFlight(deployment, cure) => in_flight(transition, concern, (deployment, cure), before),
         Found::Nothing { last, good } => nothing_in_flight(transition, concern, (last, good), before),
     }
 }
 
-/// Rows 8 to 13.
-fn in_flight(transition: &Transition, concern: &Concern<'_>, deployment: &Deployment, before: Before) -> Decided {
+/// Rows 8 to 14.
+fn in_flight(
+    transition: &Transition,
+    concern: &Concern<'_>,
+    (deployment, cure): (&Deployment, Option<&Cure>),
+    before: Before,
+) -> Decided {
     let (alarm, name, id) = (&transition.alarm.name, concern.name(), &deployment.id);
     let alert = |reason, next_step: String| Decided::new(Decision::Alert, reason, next_step);
     if deployment.is_rollback() {
         let of = deployment.rolls_back.as_ref().map(|of| format!(" of `{of}`")).unwrap_or_default();
         return alert(
-            format!("`{alarm}` went to ALARM while the rollback `{id}`{of} is under way; a rollback is never stopped"),
+            format!(
+                "`{alarm}` went to ALARM while the rollback `{id}`{of} is under way{}; a rollback is never stopped",
+                by_description(deployment)
+            ),
             "wait for the rollback; if the alarm stays red after it, the version that was deployed last is not the cause"
                 .to_owned(),
         );
@@ -240,6 +256,16 @@ fn in_flight(transition: &Transition, concern: &Concern<'_>, deployment: &Deploy
             format!("look at what was wrong before; {}", by_hand(id)),
         );
     }
+    if let Some(cure) = cure {
+        let reason = format!(
+            "`{alarm}` went to ALARM during the deployment `{id}` of `{name}`{}, which {cure}: it is taken for a cure and not stopped",
+            to(&deployment.revision)
+        );
+        return alert(
+            reason,
+            format!("wait for it; if the alarm stays red after it, look at what else has changed; {}", by_hand(id)),
+        );
+    }
     let after = transition.since.zip(began).map(|(red, began)| format!("{} after", spoken(red.since(began))));
     let reason = format!(
         "`{alarm}` went to ALARM {} the deployment `{id}` of `{name}`{} began",
@@ -254,102 +280,20 @@ fn in_flight(transition: &Transition, concern: &Concern<'_>, deployment: &Deploy
     Decided::new(Decision::StopAndRollBack, uncounted(reason, before), next_step)
 }
 
-/// Rows 14 to 18.
-fn nothing_in_flight(
-    transition: &Transition,
-    concern: &Concern<'_>,
-    (last, good): (Option<&Deployment>, Result<&Good, &str>),
-    before: Before,
-) -> Decided {
-    let (alarm, name) = (&transition.alarm.name, concern.name());
-    let reason = format!("`{alarm}` went to ALARM and no deployment of `{name}` is in flight");
-    let bad = match late(transition, concern, last, before.now) {
-        Ok(bad) => bad,
-        Err(why) => {
-            let next_step = format!(
-                "look at what else has changed; if the last deployment of `{name}` is the cause, deploy the version before it ({})",
-                candidates(&concern.group)
-            );
-            return Decided::new(Decision::Alert, format!("{reason}, {why}"), next_step);
-        }
-    };
-    let id = &bad.id;
-    let ended = bad.completed.map(|at| spoken(transition.alarm.changed_at.unwrap_or(before.now).since(at)));
-    let reason = format!(
-        "`{alarm}` went to ALARM {} after the deployment `{id}` of `{name}`{} had ended",
-        ended.unwrap_or_default(),
-        to(&bad.revision)
-    );
-    let deploy = format!("deploy the version before `{id}` now: {}", candidates(&concern.group));
-    if let Some(limited) = limited(&reason, concern, before, &deploy) {
-        return limited;
-    }
-    match good {
-        Err(why) => Decided::new(Decision::Alert, format!("{reason}, but {why}"), deploy).paging(),
-        Ok(good) => {
-            let from = &good.deployment.id;
-            let what = to(&good.revision);
-            let reason =
-                format!("{reason}; {what} is deployed again, as by `{from}`", what = what.trim_start_matches(" to "));
-            let next_step = "see that all traffic is on that version again, which is told as soon as it is; find the cause before the same \
-                             version is deployed again";
-            Decided::new(Decision::RedeployPrevious, uncounted(reason, before), next_step)
-        }
-    }
-}
-
-/// Rows 14 and 15: the ended deployment that the alarm is held against, or why there is none, as it reads after a comma.
-///
-/// # Errors
-/// Why there is none.
-pub fn late<'d>(
-    transition: &Transition,
-    concern: &Concern<'_>,
-    last: Option<&'d Deployment>,
-    now: Timestamp,
-) -> Result<&'d Deployment, String> {
-    let Some(late) = concern.late() else { return Err("so there is nothing to stop".to_owned()) };
-    let window = spoken(late.window.0);
-    let none = || format!("and none has ended in the {window} before, so there is nothing to roll back");
-    let last = last.ok_or_else(none)?;
-    let (id, word) = (&last.id, last.status.as_str());
-    if last.is_rollback() {
-        return Err(format!(
-            "and the last one, `{id}`, was itself a rollback, so the version before it is back already"
-        ));
-    }
-    if last.status != Status::Succeeded {
-        return Err(format!("and the last one, `{id}`, is `{word}`, so the version before it serves"));
-    }
-    let red = transition.alarm.changed_at.unwrap_or(now);
-    if last.completed.is_none_or(|at| red.since(at) > late.window.0) {
-        return Err(format!(
-            "and the last one, `{id}`, ended more than {window} before, so it is not held to be the cause"
-        ));
-    }
-    if let Some((red, began)) = red_before(transition, last.started.or(last.created)) {
-        let earlier = spoken(began.since(red));
-        return Err(format!(
-            "and the alarm was red {earlier} before the last one, `{id}`, began, which is therefore not its cause"
-        ));
-    }
-    Ok(last)
-}
-
 /// Since when the alarm was red, where that is before the deployment began.
 fn red_before(transition: &Transition, began: Option<Timestamp>) -> Option<(Timestamp, Timestamp)> {
     transition.since.zip(began).filter(|(red, began)| red < began)
 }
 
-/// Rows 12 and 16.
+/// Rows 13 and 18.
 fn limited(reason: &str, concern: &Concern<'_>, before: Before, by_hand: &str) -> Option<Decided> {
     let limit = concern.limit();
     let made = before.rollbacks.filter(|made| *made >= limit.rollbacks as usize)?;
     let (name, window) = (concern.name(), spoken(limit.window.0));
     let times = domain::text::count(made, "time");
     let reason = format!(
-        "{reason}, but `{name}` was rolled back {times} within {window}, which is its limit; one more rollback would not cure it, so it is left \
-         to a person"
+        "{reason}, but `{name}` was rolled back {times} within {window}, which is its limit (by Greenlight; what CodeDeploy or a person stopped does \
+         not count); one more rollback would not cure it, so it is left to a person"
     );
     let next_step =
         format!("now: find out what brings it back to ALARM each time, and hold further deployments; {by_hand}");
@@ -377,6 +321,12 @@ pub(crate) fn ends_without_us(deployment: &Deployment) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// How a rollback is known, where that is by its description alone.
+fn by_description(deployment: &Deployment) -> String {
+    let named = redeploy::to_confirm(deployment).map(|of| format!(" (its description says `{ROLLS_BACK}={of}`)"));
+    named.unwrap_or_default()
 }
 
 fn to(revision: &Revision) -> String {

@@ -12,7 +12,7 @@ use domain::events::Decision;
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use futures_util::future::join4;
 
-use crate::decide::{self, Before, Concern, Decided, Found, NamedBy};
+use crate::decide::{self, Before, Concern, Cure, Decided, Found, NamedBy};
 use crate::event::Transition;
 use crate::limit::Rollbacks;
 use crate::which::Tags;
@@ -75,7 +75,8 @@ where
         let mut has_succeeded = true;
         for deployment in in_flight.iter().filter(|deployment| deployment.status != Status::Succeeded) {
             has_succeeded = false;
-            self.for_deployment(subject, &concern, deployment, made.as_ref()).await;
+            let deployment = self.settled(deployment).await;
+            self.for_deployment(subject, &concern, &deployment, made.as_ref()).await;
         }
         // One that has succeeded since it was listed is in flight no more.
         if has_succeeded {
@@ -100,11 +101,14 @@ where
             let ours = decide::ours(transition, &concern.name(), &deployment.id);
             return self.record(subject, &ours, "stopped before, by another invocation");
         }
-        let words = |known: &Deployment| decide::decide(transition, concern, Found::InFlight(known), before);
-        let decided = words(deployment);
+        let words = |known: &Deployment, cure: Option<&Cure>| {
+            decide::decide(transition, concern, Found::InFlight(known, cure), before)
+        };
+        let decided = words(deployment, None);
         match decided.decision {
             Decision::StopAndRollBack => self.stop(subject, concern, deployment, made, words).await,
             Decision::RedeployPrevious | Decision::Alert | Decision::Ignore => {
+                self.doubt(transition, concern, deployment).await;
                 // What is deployed is told, too.
                 let known = self.ports.codedeploy.deployment(&deployment.id).await;
                 let known = known.as_ref().unwrap_or(deployment);
@@ -122,7 +126,9 @@ where
         decided: &Decided,
     ) {
         let subject = Subject { deployment: Some(ended), ..subject };
+        self.uncount(&ended.group, &ended.id).await;
         if concern.late().is_none() {
+            self.doubt(subject.transition, concern, ended).await;
             return self.tell(subject, &decide::too_late(decided, &ended.id, &ended.group)).await;
         }
         let made = self.rollbacks(&concern.group).await;

@@ -6,6 +6,7 @@
 //! with what a dead process had begun, the group's deployments are looked through for the one whose description names the bad one,
 //! before another is asked for. While that one runs CodeDeploy refuses a second.
 
+mod doubt;
 mod past;
 
 use std::time::Duration;
@@ -14,11 +15,11 @@ use domain::deployment::{Deployment, DeploymentId, GroupName};
 use domain::events::Decision;
 use domain::lease::Taken;
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError, Redeployed};
-use domain::redeploy::{self, Redeployment};
+use domain::redeploy::{self, Redeployment, Source, late_key};
 use futures_util::future::join;
 use serde_json::json;
 
-use crate::decide::{self, Before, Concern, Decided, Found, candidates};
+use crate::decide::{self, Before, Concern, Cure, Decided, Found, Good, NoGood, candidates};
 use crate::follow::Pursuit;
 use crate::limit::Rollbacks;
 use crate::{Act, CodeDeploy, IN_FLIGHT, Subject};
@@ -30,11 +31,6 @@ const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(2);
 /// A version that was rolled back late is not deployed again for so long.
 const REMEMBERED: Duration = Duration::from_hours(90 * 24);
-
-/// The ledger's entry for a deployment that was rolled back late.
-fn key(bad: &DeploymentId) -> String {
-    format!("late/{bad}")
-}
 
 impl<C, O, L, A> Act<'_, C, O, L, A>
 where
@@ -50,41 +46,64 @@ where
         let mut past = Past::default();
         if is_wanted && let Err(error) = self.look_back(&mut past, &concern.group).await {
             let reason = format!("`{}` went to ALARM after a deployment had ended", transition.alarm.name);
-            return self.failed(subject, &reason, error, Some(candidates(&concern.group))).await;
+            return self.failed(subject, &reason, error, Some(candidates(&concern.group, None))).await;
         }
-        let last = past.newest().cloned();
+        let last = match past.newest() {
+            Some(newest) => {
+                let settled = self.settled(newest).await;
+                past.put(settled.clone());
+                Some(settled)
+            }
+            None => None,
+        };
         let before = |id| self.before(concern, id, made.as_ref());
         let unasked = Before { now, rollbacks: None };
         let before = last.as_ref().map_or(unasked, before);
-        let mut good = Err("it was not looked for".to_owned());
-        let mut predecessor = None;
-        let bad = decide::late(transition, concern, last.as_ref(), now).ok().cloned();
-        if let Some(bad) = bad.as_ref().filter(|_| is_wanted) {
-            match self.predecessor(&mut past, bad).await {
-                Ok(Ok(found)) => {
-                    good = Ok(found.good.clone());
-                    predecessor = Some(found);
-                }
-                Ok(Err(why)) => good = Err(why),
+        let mut good = Err(NoGood::Unknown("it was not looked for".to_owned()));
+        let mut bad = decide::late(transition, concern, last.as_ref(), now).ok().cloned();
+        if let Some(found) = bad.as_mut().filter(|_| is_wanted) {
+            match self.good(&mut past, found).await {
+                Ok(found) => good = found,
                 Err(error) => {
                     let reason = format!(
                         "`{}` went to ALARM after the deployment `{}` had ended",
-                        transition.alarm.name, bad.id
+                        transition.alarm.name, found.id
                     );
-                    return self.failed(subject, &reason, error, Some(candidates(&concern.group))).await;
+                    let by_hand = candidates(&concern.group, Some(&found.id));
+                    return self.failed(subject, &reason, error, Some(by_hand)).await;
                 }
             }
         }
-        // With what its AppSpec names, where that was read.
-        let bad = predecessor.as_ref().map(|found| found.bad.clone()).or(bad);
-        let found =
-            Found::Nothing { last: bad.as_ref().or(last.as_ref()), good: good.as_ref().map_err(String::as_str) };
+        let known = good.as_ref().map(|(good, _)| good);
+        let found = Found::Nothing { last: bad.as_ref().or(last.as_ref()), good: known };
         let decided = decide::decide(transition, concern, found, before);
         let subject = Subject { deployment: bad.as_ref(), ..subject };
-        match (decided.decision, predecessor) {
-            (Decision::RedeployPrevious, Some(found)) => self.redeploy(subject, found, decided, false).await,
-            _ => self.tell(subject, &decided).await,
+        match (decided.decision, good, &bad) {
+            (Decision::RedeployPrevious, Ok((good, source)), Some(bad)) => {
+                self.redeploy(subject, (bad, &good, source), decided, false).await;
+            }
+            (_, good, _) => {
+                // What goes back to a good version is not made a bad one by an alarm.
+                let goes_back = matches!(good, Err(NoGood::IsCure(Cure::Older { .. } | Cure::Again(_))));
+                if let Some(last) = last.as_ref().filter(|_| !goes_back) {
+                    self.doubt(transition, concern, last).await;
+                }
+                self.tell(subject, &decided).await;
+            }
         }
+    }
+
+    /// What was good before the deployment, to which what it brought itself is added.
+    async fn good(&self, past: &mut Past, bad: &mut Deployment) -> Result<Result<(Good, Source), NoGood>, PortError> {
+        if let Some(cure) = Cure::marked(bad) {
+            if let Ok(read) = self.ports.codedeploy.deployment(&bad.id).await {
+                bad.revision = read.revision;
+            }
+            return Ok(Err(NoGood::IsCure(cure)));
+        }
+        let Predecessor { bad: known, good } = self.predecessor(past, bad).await?;
+        *bad = known;
+        Ok(good)
     }
 
     /// Goes on with what an earlier delivery of the same event has begun.
@@ -97,25 +116,29 @@ where
     ) {
         let decided = Decided { decision: Decision::RedeployPrevious, ..decided };
         let mut past = Past::default();
+        let by_hand = Some(candidates(&concern.group, Some(&bad.id)));
         match self.predecessor(&mut past, bad).await {
-            Ok(Ok(found)) => {
-                let bad = found.bad.clone();
+            Ok(Predecessor { bad, good: Ok((good, source)) }) => {
                 let subject = Subject { deployment: Some(&bad), ..subject };
-                self.redeploy(subject, found, decided, true).await;
+                self.redeploy(subject, (&bad, &good, source), decided, true).await;
             }
-            Ok(Err(why)) => {
-                let by_hand = Some(candidates(&concern.group));
-                self.tell(subject, &decide::could_not(&decided.reason, &why, by_hand)).await;
+            Ok(Predecessor { good: Err(why), .. }) => {
+                self.tell(subject, &decide::could_not(&decided.reason, &why.to_string(), by_hand)).await;
             }
-            Err(error) => self.failed(subject, &decided.reason, error, Some(candidates(&concern.group))).await,
+            Err(error) => self.failed(subject, &decided.reason, error, by_hand).await,
         }
     }
 
     /// Deploys the good version again, tells it and puts the bad one among those to be followed.
-    async fn redeploy(&mut self, subject: Subject<'_>, found: Predecessor, decided: Decided, may_be_done: bool) {
-        let Predecessor { bad, good, source } = found;
+    async fn redeploy(
+        &mut self,
+        subject: Subject<'_>,
+        (bad, good, source): (&Deployment, &Good, Source),
+        decided: Decided,
+        may_be_done: bool,
+    ) {
         let id = &bad.id;
-        let lease = match self.take(&key(id)).await {
+        let lease = match self.take(&late_key(id)).await {
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Done(_)) => {
                 self.mark_told(subject).await;
@@ -128,10 +151,10 @@ where
                 None
             }
         };
-        let by_hand = candidates(&bad.group);
+        let by_hand = candidates(&bad.group, Some(id));
         let alarm = &subject.transition.alarm.name;
         let sha = good.revision.git_sha.as_deref();
-        let Some(what) = Redeployment::new(&bad, source, sha, alarm) else {
+        let Some(what) = Redeployment::new(bad, source, sha, alarm) else {
             let error = PortError::Permanent {
                 what: format!("rolling back `{id}`"),
                 detail: "its platform is neither ECS nor Lambda".to_owned(),
@@ -140,10 +163,12 @@ where
         };
         join(self.write_down(subject, id, &decided, true), self.count(&bad.group, id, None)).await;
         let may_be_done = may_be_done || lease.is_none();
-        let created = match self.create(&bad, &what, may_be_done).await {
+        let created = match self.create(bad, &what, may_be_done).await {
             Ok(Ok(created)) => created,
             Ok(Err(detail)) => {
                 self.unmark(subject).await;
+                self.uncount(&bad.group, id).await;
+                self.suspect(id, alarm).await;
                 if let Some(lease) = lease {
                     self.give_back(lease).await;
                 }
@@ -152,7 +177,7 @@ where
             Err(error) => return self.not_done(subject, lease, &decided, error, by_hand).await,
         };
         let subject = Subject { restored: Some((&created, &good.revision)), ..subject };
-        self.pursue(Pursuit::of_redeployed(&bad, created.clone(), subject, self.arrived)).await;
+        self.pursue(Pursuit::of_redeployed(bad, created.clone(), subject, self.arrived)).await;
         let notice = self.notice(subject, &decided);
         match self.ports.outbox.publish(&notice).await {
             Ok(()) => {

@@ -3,10 +3,11 @@
 //!
 //! Events arrive twice, late and in several shapes, and processes die. Entries in the ledger keep what follows from them single
 //! and whole: one per deployment that is stopped (`stop/…`, see `stop.rs`), one per deployment that is rolled back after its end (`late/…`,
-//! see `late.rs`), one per transition (`alarm/…`, see `tell.rs`), one per deployment group with its rollbacks (`rollbacks/…`, see
+//! see `late.rs`), one per deployment of which an alarm was told and nothing done (`suspect/…`, see `late/doubt.rs`), one per transition (`alarm/…`, see `tell.rs`), one per deployment group with its rollbacks (`rollbacks/…`, see
 //! `limit.rs`), one per group with what is followed there (`pursuit/…`, see `follow.rs`), and one per alarm with what was told of it
 //! (`opened/…`, see `resolve.rs`).
 
+mod claim;
 pub mod decide;
 pub mod event;
 mod follow;

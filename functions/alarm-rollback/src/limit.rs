@@ -1,8 +1,10 @@
 //! How often a deployment group, or a service that ECS itself deploys, was rolled back lately: what stops Greenlight from rolling back again
 //! and again what a rollback does not cure. Knows nothing of the limit itself.
 //!
-//! The ledger's entry `rollbacks/<application>/<group>` (`rollbacks/ecs:<cluster>/<service>`) holds the deployments that were rolled back in the last seven days. A rollback is
-//! counted before it is made, and by the deployment's id, so that neither a second try nor a second alarm counts twice.
+//! The ledger's entry `rollbacks/<application>/<group>` (`rollbacks/ecs:<cluster>/<service>`) holds the deployments that Greenlight rolled back in the last
+//! seven days. A rollback is counted before it is made, and by the deployment's id, so that neither a second try nor a second alarm counts
+//! twice. Where nothing comes of it (it is refused for good, the deployment had succeeded first or was stopped by its group's own alarms, another
+//! one is in flight) the count is taken back; while the next try may still make it, it stands.
 
 use std::time::Duration;
 
@@ -59,6 +61,15 @@ impl Rollbacks {
     }
 }
 
+impl Rollbacks {
+    /// Without one; `None` when it is not in there.
+    fn without(&self, deployment: &DeploymentId) -> Option<Self> {
+        let mut rollbacks = self.rollbacks.clone();
+        rollbacks.retain(|made| made.deployment != *deployment);
+        (rollbacks.len() < self.rollbacks.len()).then_some(Self { rollbacks, entry: None })
+    }
+}
+
 fn key(group: &GroupName) -> String {
     format!("rollbacks/{group}")
 }
@@ -79,16 +90,36 @@ pub(crate) async fn count(
     key: &str,
     deployment: &DeploymentId,
     now: Timestamp,
+    made: Option<Rollbacks>,
+) -> Result<(), PortError> {
+    amend(ledger, key, now, made, |known| known.with(deployment, now)).await
+}
+
+/// Takes the count of a rollback back, of which nothing has come.
+pub(crate) async fn take_back(
+    ledger: &impl Ledger,
+    key: &str,
+    deployment: &DeploymentId,
+    now: Timestamp,
+) -> Result<(), PortError> {
+    amend(ledger, key, now, None, |known| known.without(deployment)).await
+}
+
+async fn amend(
+    ledger: &impl Ledger,
+    key: &str,
+    now: Timestamp,
     mut made: Option<Rollbacks>,
+    change: impl Fn(&Rollbacks) -> Option<Rollbacks>,
 ) -> Result<(), PortError> {
     for _ in 0..TRIES {
         let known = match made.take() {
             Some(known) => known,
             None => read(ledger, key).await?,
         };
-        let Some(more) = known.with(deployment, now) else { return Ok(()) };
-        let more = serde_json::to_value(&more).unwrap_or_default();
-        if ledger.replace(key, known.entry.as_ref(), &more, now.plus(REMEMBERED)).await? {
+        let Some(changed) = change(&known) else { return Ok(()) };
+        let changed = serde_json::to_value(&changed).unwrap_or_default();
+        if ledger.replace(key, known.entry.as_ref(), &changed, now.plus(REMEMBERED)).await? {
             return Ok(());
         }
     }
@@ -122,6 +153,14 @@ where
             tracing::warn!(%group, deployment.id = %deployment, %error, "the rollback is not counted towards the group's limit");
         }
     }
+
+    /// Takes the count of a rollback back, of which nothing has come.
+    pub(crate) async fn uncount(&self, group: &GroupName, deployment: &DeploymentId) {
+        let (key, now) = (key(group), self.ports.clock.now());
+        if let Err(error) = self.in_time(take_back(&self.settings.ledger, &key, deployment, now)).await {
+            tracing::warn!(%group, deployment.id = %deployment, %error, "a rollback that was not made stays counted towards the group's limit");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +182,8 @@ mod tests {
             2,
             "the window's end belongs to it; a clock that lags counts too"
         );
+        assert_eq!(made.without(&id("d-2")).map(|left| left.rollbacks.len()), Some(2));
+        assert_eq!(made.without(&id("d-4")), None);
         let later = made.with(&id("d-5"), at(8 * 24 * 60)).unwrap();
         assert_eq!(later.rollbacks.len(), 1);
     }

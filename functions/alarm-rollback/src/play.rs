@@ -14,7 +14,7 @@ use domain::ports::{
     AlarmTags, Alarms, DeploymentRecords, DeploymentStopper, Deployments, Ledger, Outbox, PortError, Redeployed,
     Redeployer, Stopped,
 };
-use domain::redeploy::{Redeployment, Source};
+use domain::redeploy::{Change, Redeployment, Source};
 use domain::time::Timestamp;
 use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
@@ -311,6 +311,10 @@ impl DeploymentRecords for &Play {
             records.push(self.deployment(id).await?);
         }
         Ok(records)
+    }
+
+    async fn change(&self, _: &DeploymentId) -> Result<Change, PortError> {
+        Ok(Change::default())
     }
 
     async fn alarms_of(&self, _: &str, _: &[String]) -> Result<Vec<(GroupName, GroupAlarms)>, PortError> {

@@ -172,7 +172,9 @@ impl Deployments for &World {
     async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
         self.count("GetDeployment");
         self.turn().await;
-        let mut found = self.deployments.borrow().get(id).cloned().expect("a deployment that exists");
+        let found = self.deployments.borrow().get(id).cloned();
+        let (what, detail) = (format!("the deployment `{id}`"), "DeploymentDoesNotExistException".to_owned());
+        let mut found = found.ok_or(PortError::NotFound { what, detail })?;
         if found.is_rollback() && self.is_back() {
             found.status = self.rollback_ends.borrow().clone();
             found.error = (found.status == Status::Failed)

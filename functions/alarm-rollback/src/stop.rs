@@ -22,7 +22,7 @@ use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decide::{Concern, Decided, by_hand};
+use crate::decide::{Concern, Cure, Decided, by_hand};
 use crate::follow::Pursuit;
 use crate::limit::Rollbacks;
 use crate::{Act, CodeDeploy, Subject, tell};
@@ -31,6 +31,11 @@ use crate::{Act, CodeDeploy, Subject, tell};
 const FOR_THE_WORDS: Duration = Duration::from_secs(4);
 /// No deployment lives longer (at most 120 h before the shift and 48 h after it, CodeDeploy quotas), and then some.
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+
+/// How CodeDeploy calls a stop by the alarms on the deployment group (`ErrorInformation`, CodeDeploy API reference).
+const BY_ITS_OWN_ALARMS: &str = "ALARM_ACTIVE";
+/// How long a stop waits to hear whether the deployment goes back to an older version. It is asked beside the lease.
+const FOR_THE_VERSIONS: Duration = Duration::from_secs(1);
 
 fn key(id: &DeploymentId) -> String {
     format!("stop/{id}")
@@ -67,10 +72,12 @@ where
         concern: &Concern<'_>,
         deployment: &Deployment,
         made: Option<&Rollbacks>,
-        words: impl Fn(&Deployment) -> Decided,
+        words: impl Fn(&Deployment, Option<&Cure>) -> Decided,
     ) {
-        let (id, decided) = (&deployment.id, words(deployment));
-        let lease = match self.take(&key(id)).await {
+        let id = &deployment.id;
+        let (taken, cure) = join(self.take(&key(id)), self.cure(deployment)).await;
+        let decided = words(deployment, cure.as_ref());
+        let lease = match taken {
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Done(_)) => {
                 self.mark_told(subject).await;
@@ -84,6 +91,15 @@ where
             }
         };
         let codedeploy = &self.ports.codedeploy;
+        if decided.decision != Decision::StopAndRollBack {
+            if let Some(lease) = lease {
+                self.give_back(lease).await;
+            }
+            let known = codedeploy.deployment(id).await;
+            let known = known.as_ref().unwrap_or(deployment);
+            let decided = words(known, cure.as_ref());
+            return self.tell(Subject { deployment: Some(known), ..subject }, &decided).await;
+        }
         let stopping = async {
             if lease.is_some() {
                 let (begun, counted) =
@@ -97,7 +113,7 @@ where
         // It may have ended by now; what was decided stands.
         let revision = read.ok().and_then(Result::ok).map_or_else(|| deployment.revision.clone(), |read| read.revision);
         let known = Deployment { revision, ..deployment.clone() };
-        let decided = words(&known);
+        let decided = words(&known, None);
         let subject = Subject { deployment: Some(&known), ..subject };
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -115,7 +131,12 @@ where
                 }
                 // CodeDeploy watches alarms too, or a person was faster, or our own request got through without its answer: what counts is
                 // that the old version comes back.
-                Ok(ended) => (ended, "it had already been stopped"),
+                Ok(ended) => {
+                    if ended.error.as_ref().is_some_and(|error| error.code == BY_ITS_OWN_ALARMS) {
+                        self.uncount(&ended.group, id).await;
+                    }
+                    (ended, "it had already been stopped")
+                }
                 Err(_) => (known.clone(), "it had already ended"),
             },
         };
@@ -138,6 +159,23 @@ where
         self.record(subject, &decided, word);
     }
 
+    /// Whether the deployment goes back to an older version, which nobody does but on purpose. What is not known in time stops nothing from
+    /// being stopped.
+    async fn cure(&self, deployment: &Deployment) -> Option<Cure> {
+        let change = self.ports.codedeploy.change(&deployment.id);
+        match self.ports.clock.timeout(FOR_THE_VERSIONS, change).await {
+            Ok(Ok(change)) => Cure::older(&change.brings, &change.replaces),
+            Ok(Err(error)) => {
+                tracing::warn!(deployment.id = %deployment.id, %error, "whether it goes back to an older version is not known");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(deployment.id = %deployment.id, "whether it goes back to an older version was not told in time");
+                None
+            }
+        }
+    }
+
     /// What was decided was not done. Where it may work later, what was begun stays written down: the request may have taken effect without
     /// its answer, and then nothing else would tell the next try whose doing it was.
     pub(crate) async fn not_done(
@@ -150,6 +188,10 @@ where
     ) {
         if !error.is_transient() {
             self.unmark(subject).await;
+            if let Some(deployment) = subject.deployment {
+                self.uncount(&deployment.group, &deployment.id).await;
+                self.suspect(&deployment.id, &subject.transition.alarm.name).await;
+            }
         }
         if let Some(lease) = lease {
             self.give_back(lease).await;
@@ -178,7 +220,7 @@ where
             Ok(deployment) if has_ended => self.redeploy_begun(subject, concern, &deployment, decided).await,
             Ok(deployment) => {
                 let subject = Subject { deployment: Some(&deployment), ..subject };
-                self.stop(subject, concern, &deployment, None, |_| decided.clone()).await;
+                self.stop(subject, concern, &deployment, None, |_, _| decided.clone()).await;
             }
             Err(error) => self.not_done(subject, None, &decided, error, by_hand(&stops)).await,
         }

@@ -1,5 +1,6 @@
 //! Whole invocations against a world that behaves as CodeDeploy does.
 
+mod cure;
 mod guards;
 mod late;
 mod repeated;
@@ -326,7 +327,14 @@ fn an_alarm_costs_a_constant_number_of_calls_before_the_stop() {
     invoke(&world, event("orchestrator-http-5xx", "ALARM")).unwrap();
     let asked = world.asked.borrow();
     // What is told is read beside the stop.
-    let expected = ["ListDeployments", "ListTagsForResource", "BatchGetDeployments", "GetDeployment", "StopDeployment"];
+    let expected = [
+        "ListDeployments",
+        "ListTagsForResource",
+        "BatchGetDeployments",
+        "GetRevisions",
+        "GetDeployment",
+        "StopDeployment",
+    ];
     let before: Vec<&str> = asked.iter().take(expected.len()).copied().collect();
     assert!(expected.iter().all(|call| before.contains(call)), "{before:?}");
 }

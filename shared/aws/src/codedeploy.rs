@@ -12,7 +12,7 @@ use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
 use aws_sdk_codedeploy::primitives::DateTime;
-use aws_sdk_codedeploy::types::{DeploymentStatus, LifecycleEventStatus, RevisionLocation, TimeRange};
+use aws_sdk_codedeploy::types::{DeploymentInfo, DeploymentStatus, LifecycleEventStatus, RevisionLocation, TimeRange};
 use aws_smithy_types::retry::RetryConfig;
 use domain::alarm::GroupAlarms;
 use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Revision, Status, Target};
@@ -46,6 +46,27 @@ pub struct CodeDeploy {
     client: Lazy<Client>,
     /// What a deployment deploys never changes, so a deployment that is polled costs one call each time.
     revisions: Arc<Mutex<BTreeMap<DeploymentId, Spoken>>>,
+    /// Where the AppSpecs of deployments in flight lie, and those of what they replace: what a batch of records tells need not be asked for
+    /// again.
+    places: Arc<Mutex<BTreeMap<DeploymentId, Places>>>,
+}
+
+/// Where a deployment's AppSpec lies, and that of what it replaces.
+#[derive(Clone, Debug)]
+struct Places {
+    application: String,
+    brings: Option<RevisionLocation>,
+    replaces: Option<RevisionLocation>,
+}
+
+impl Places {
+    fn of(info: &DeploymentInfo) -> Self {
+        Self {
+            application: info.application_name().unwrap_or_default().to_owned(),
+            brings: info.revision().cloned(),
+            replaces: info.previous_revision().cloned(),
+        }
+    }
 }
 
 /// What an AppSpec says is deployed, and what became of reading it.
@@ -57,7 +78,11 @@ fn about<'a>(operation: &'static str, id: &'a DeploymentId) -> Attempt<'a> {
 
 impl CodeDeploy {
     pub(crate) fn new(settings: &Arc<Settings>) -> Self {
-        Self { client: Lazy::new(settings, "CODEDEPLOY", Client::new), revisions: Arc::default() }
+        Self {
+            client: Lazy::new(settings, "CODEDEPLOY", Client::new),
+            revisions: Arc::default(),
+            places: Arc::default(),
+        }
     }
 
     /// What the AppSpec says is deployed. `GetDeployment` leaves its text out ("`appSpecContent.content` is always null", API

@@ -1,9 +1,14 @@
 //! Deploying again what was good before: what a deployment was made from, and what the deployment that brings it back is made of. Knows
 //! nothing of when that is called for.
 
+mod confirmed;
+
 use crate::appspec;
 use crate::deployment::{Deployment, DeploymentId, GroupName, LambdaTarget, Platform, ROLLS_BACK, Revision};
+use crate::rolling;
 use crate::text::{bounded, visible};
+
+pub use confirmed::{Known, Standing, confirmed, late_key, to_confirm};
 
 /// The longest description, in characters; CodeDeploy documents no limit, and refuses what it finds too long.
 const DESCRIPTION: usize = 250;
@@ -43,6 +48,15 @@ impl Source {
             Source::S3 { .. } | Source::GitHub { .. } => Revision::default(),
         }
     }
+}
+
+/// What a deployment changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What it brings, as far as its AppSpec tells.
+    pub brings: Revision,
+    /// What the last deployment of the group that succeeded before it had brought, likewise.
+    pub replaces: Revision,
 }
 
 /// A deployment that Greenlight creates.
@@ -114,6 +128,16 @@ pub fn is_same(one: (&Revision, &Source), other: (&Revision, &Source)) -> bool {
     }
 }
 
+/// Whether it is an older version than the other one: a lower number of the same task definition family, or a lower Lambda version. What cannot
+/// be compared is not older.
+pub fn is_older(one: &Revision, than: &Revision) -> bool {
+    if let (Some(one), Some(than)) = (&one.task_definition, &than.task_definition) {
+        return rolling::is_older(one, than);
+    }
+    let number = |revision: &Revision| revision.lambda_version.as_ref()?.parse::<u64>().ok();
+    matches!((number(one), number(than)), (Some(one), Some(than)) if one < than)
+}
+
 /// The deployment that rolls back `bad`, among these.
 pub fn found<'a>(bad: &DeploymentId, among: &'a [Deployment]) -> Option<&'a Deployment> {
     among.iter().find(|deployment| deployment.rolls_back.as_ref() == Some(bad))
@@ -162,6 +186,22 @@ mod tests {
         assert!(is_same((&known, &inline), (&known, &with_other_hooks)));
         assert!(!is_same((&known, &inline), (&unknown, &s3())));
         assert!(is_same((&unknown, &s3()), (&unknown, &s3())));
+    }
+
+    #[test]
+    fn older_is_a_lower_number_of_the_same_family_or_function() {
+        let ecs = |name: &str| {
+            let arn = format!("arn:aws:ecs:us-east-1:1:task-definition/{name}");
+            Revision { task_definition: Some(arn), ..Revision::default() }
+        };
+        let lambda = |version: &str| Revision { lambda_version: Some(version.to_owned()), ..Revision::default() };
+        assert!(is_older(&ecs("web:9"), &ecs("web:10")) && is_older(&lambda("9"), &lambda("10")));
+        assert!(!is_older(&ecs("web:10"), &ecs("web:9")) && !is_older(&lambda("9"), &lambda("9")));
+        for (one, than) in
+            [(ecs("web:9"), ecs("api:10")), (lambda("9"), lambda("$LATEST")), (lambda("9"), ecs("web:10"))]
+        {
+            assert!(!is_older(&one, &than), "{one:?} {than:?}");
+        }
     }
 
     #[test]

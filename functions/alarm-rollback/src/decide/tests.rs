@@ -89,17 +89,18 @@ fn row_7_an_alarm_of_another_environment_stops_nothing() {
     let service = service();
     let staging = Concern { tagged_environment: Some("staging".to_owned()), ..concern(&service) };
     let running = deployment("d-1");
-    let found = [Found::InFlight(&running), Found::Nothing { last: None, good: Err("it was not looked for") }];
+    let unknown = NoGood::Unknown("it was not looked for".to_owned());
+    let found = [Found::InFlight(&running, None), Found::Nothing { last: None, good: Err(&unknown) }];
     for found in found {
         let decided = decide(&red(), &staging, found, NEVER);
         check(&decided, Decision::Alert, false, "says `staging`, and `orchestrator` is `production`");
     }
     let same = Concern { tagged_environment: Some("production".to_owned()), ..concern(&service) };
-    assert_eq!(decide(&red(), &same, Found::InFlight(&running), NEVER).decision, Decision::StopAndRollBack);
+    assert_eq!(decide(&red(), &same, Found::InFlight(&running, None), NEVER).decision, Decision::StopAndRollBack);
 }
 
 #[test]
-fn rows_8_to_13_a_deployment_in_flight() {
+fn rows_8_to_14_a_deployment_in_flight() {
     let service = service();
     let concern = concern(&service);
     let alert_only = Concern { action: AlarmAction::Alert, ..concern.clone() };
@@ -151,7 +152,7 @@ fn rows_8_to_13_a_deployment_in_flight() {
             deployment("d-1"),
             twice,
             page,
-            "`orchestrator` was rolled back 2 times within 1 h, which is its limit",
+            "`orchestrator` was rolled back 2 times within 1 h, which is its limit (by Greenlight;",
         ),
         (
             &after,
@@ -166,12 +167,12 @@ fn rows_8_to_13_a_deployment_in_flight() {
         (&after, &concern, unknown, NEVER, stop, "went to ALARM after the deployment `d-1`"),
     ];
     for (transition, concern, deployment, before, (decision, pages), words) in cases {
-        check(&decide(transition, concern, Found::InFlight(&deployment), before), decision, pages, words);
+        check(&decide(transition, concern, Found::InFlight(&deployment, None), before), decision, pages, words);
     }
 }
 
 #[test]
-fn rows_14_to_18_nothing_in_flight() {
+fn rows_15_to_20_nothing_in_flight() {
     let service = service();
     let concern = concern(&service);
     let off = Service { late_rollback: None, ..service.clone() };
@@ -179,6 +180,7 @@ fn rows_14_to_18_nothing_in_flight() {
     let alert_only = Concern { action: AlarmAction::Alert, ..concern.clone() };
     let good = good();
     let known = Ok(&good);
+    let unknown = NoGood::Unknown("no earlier version is known".to_owned());
     let with = |change: fn(&mut Deployment)| {
         let mut changed = ended();
         change(&mut changed);
@@ -214,15 +216,7 @@ fn rows_14_to_18_nothing_in_flight() {
         (&red, &concern, with(|it| it.completed = None), known, NEVER, alert, "ended more than 30 min before"),
         (&before_it, &concern, Some(ended()), known, NEVER, alert, "red 3 min before the last one, `d-1`, began"),
         (&red, &concern, Some(ended()), known, twice, page, "which is its limit"),
-        (
-            &red,
-            &concern,
-            Some(ended()),
-            Err("no earlier version is known"),
-            NEVER,
-            page,
-            "but no earlier version is known",
-        ),
+        (&red, &concern, Some(ended()), Err(&unknown), NEVER, page, "but no earlier version is known"),
         (
             &red,
             &concern,
@@ -245,9 +239,9 @@ fn an_alert_says_what_a_person_can_do() {
     let service = service();
     let concern = Concern { action: AlarmAction::Alert, ..concern(&service) };
     let running = deployment("d-1");
-    let decided = decide(&red(), &concern, Found::InFlight(&running), NEVER);
+    let decided = decide(&red(), &concern, Found::InFlight(&running, None), NEVER);
     assert!(decided.next_step.contains("`aws deploy stop-deployment --deployment-id d-1 --auto-rollback-enabled`"));
-    let decided = decide(&red(), &concern, Found::Nothing { last: None, good: Err("") }, NEVER);
+    let decided = decide(&red(), &concern, Found::Nothing { last: None, good: Err(&NoGood::IsSame) }, NEVER);
     let command = "`aws deploy list-deployments --application-name mangaassist --deployment-group-name orchestrator --include-only-statuses Succeeded`";
     assert!(decided.next_step.contains(command), "{}", decided.next_step);
 }
@@ -257,8 +251,9 @@ fn a_group_that_no_service_names_is_acted_on_with_the_defaults() {
     let service = service();
     let concern = Concern { service: None, ..concern(&service) };
     let running = deployment("d-1");
-    let decided =
-        |rollbacks| decide(&red(), &concern, Found::InFlight(&running), Before { rollbacks: Some(rollbacks), ..NEVER });
+    let decided = |rollbacks| {
+        decide(&red(), &concern, Found::InFlight(&running, None), Before { rollbacks: Some(rollbacks), ..NEVER })
+    };
     check(&decided(2), Decision::StopAndRollBack, false, "of `mangaassist/orchestrator`");
     check(&decided(3), Decision::Alert, true, "3 times within 1 h");
     assert_eq!(concern.late(), None);

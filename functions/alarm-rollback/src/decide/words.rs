@@ -1,6 +1,6 @@
 //! The decisions that need no table: each is called for by one fact. Knows nothing of when that is the case.
 
-use domain::deployment::{DeploymentId, GroupName};
+use domain::deployment::{DeploymentId, GroupName, ROLLS_BACK};
 use domain::events::Decision;
 use domain::ports::PortError;
 
@@ -81,8 +81,8 @@ pub fn too_late(decided: &Decided, id: &DeploymentId, group: &GroupName) -> Deci
         Decision::Alert,
         format!("{}; it had succeeded before it could be stopped", decided.reason),
         format!(
-            "deploy the version before `{id}` ({}): what has ended well is not rolled back by itself",
-            candidates(group)
+            "what has ended well is not rolled back by itself; if it is the cause, deploy the version before `{id}`: {}",
+            candidates(group, Some(id))
         ),
     )
 }
@@ -121,11 +121,15 @@ pub(crate) fn by_hand(id: &DeploymentId) -> String {
     format!("to roll back by hand: `aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled`")
 }
 
-/// How a person finds what to deploy again.
-pub(crate) fn candidates(group: &GroupName) -> String {
+/// How a person finds what to deploy again in place of the bad one, and deploys it so that it is taken for the rollback that it is.
+pub(crate) fn candidates(group: &GroupName, bad: Option<&DeploymentId>) -> String {
     let GroupName { application, deployment_group } = group;
+    let not = bad.map(|bad| {
+        format!("; `{bad}` is among them and is not to be chosen. With `{ROLLS_BACK}={bad}` in its description no alarm stops what you deploy")
+    });
     format!(
         "`aws deploy list-deployments --application-name {application} --deployment-group-name {deployment_group} --include-only-statuses Succeeded` \
-         names the deployments that ended well"
+         names the deployments that ended well{}",
+        not.unwrap_or_default()
     )
 }

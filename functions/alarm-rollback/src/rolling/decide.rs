@@ -216,7 +216,7 @@ fn after_the_end(transition: &Transition, service: &Service, action: AlarmAction
     }
     let is_this = last.task_definition.as_deref() == Some(primary.task_definition.as_str());
     let previous = before.iter().find(|past| past.is_successful).and_then(|past| past.task_definition.as_deref());
-    let what = format!("the last deployment of `{name}`, to {}", named(&primary.task_definition));
+    let what = format!("the last deployment of `{name}` to {}", named(&primary.task_definition));
     let began = last.created.or(primary.created);
     let course = Course { deployment: primary, began, previous: previous.filter(|_| is_this), what };
     let spared = course.spared(transition, action, facts).or_else(|| {

@@ -6,9 +6,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use domain::alarm::{AlarmReading, GroupAlarms};
-use domain::deployment::{Deployment, DeploymentId, GroupName, ROLLS_BACK, Target};
+use domain::deployment::{Deployment, DeploymentId, GroupName, ROLLS_BACK, Revision, Target};
 use domain::ports::{AlarmTags, Alarms, DeploymentRecords, PortError, Redeployed, Redeployer};
-use domain::redeploy::{Redeployment, Source};
+use domain::redeploy::{Change, Redeployment, Source};
 
 use super::{World, deployment};
 
@@ -33,6 +33,9 @@ pub(crate) struct Account {
     pub(crate) tag_troubles: RefCell<VecDeque<PortError>>,
     pub(crate) tags_hang: Cell<bool>,
     pub(crate) group_alarms: RefCell<BTreeMap<GroupName, GroupAlarms>>,
+    /// What the deployment in flight replaces.
+    pub(crate) replaced: RefCell<Revision>,
+    pub(crate) changes_hang: Cell<bool>,
     pub(crate) sources: RefCell<BTreeMap<DeploymentId, Source>>,
     pub(crate) targets: RefCell<BTreeMap<DeploymentId, Target>>,
     pub(crate) create_troubles: RefCell<VecDeque<Trouble>>,
@@ -100,6 +103,16 @@ impl DeploymentRecords for &World {
             deployment.revision.task_definition = None;
         }
         Ok(found)
+    }
+
+    async fn change(&self, id: &DeploymentId) -> Result<Change, PortError> {
+        self.count("GetRevisions");
+        self.turn().await;
+        if self.account.changes_hang.get() {
+            std::future::pending::<()>().await;
+        }
+        let brings = self.deployments.borrow().get(id).cloned().expect("a deployment that exists").revision;
+        Ok(Change { brings, replaces: self.account.replaced.borrow().clone() })
     }
 
     async fn alarms_of(

@@ -1,5 +1,7 @@
 //! A version that is found bad after its deployment has ended.
 
+mod cure;
+
 use domain::config::load;
 use domain::deployment::{LambdaTarget, Platform, Target};
 use domain::redeploy::Source;
@@ -130,8 +132,10 @@ fn a_last_deployment_that_is_not_the_cause_is_left_alone() {
 #[test]
 fn the_good_version_is_another_one_that_was_not_rolled_back_itself() {
     let world = world();
-    // The same version with other hooks; one that was rolled back by CodeDeploy's own; one that Greenlight rolled back; one that failed.
-    succeeded(&world, "d-same", -10, 42);
+    // One that was rolled back by CodeDeploy's own; one that Greenlight rolled back; one that failed; one that had an alarm.
+    succeeded(&world, "d-alarmed", -10, 38);
+    let entry = json!({"alarm": "orchestrator-http-5xx"});
+    world.entries.borrow_mut().insert("suspect/d-alarmed".to_owned(), (entry, minutes(60)));
     succeeded(&world, "d-bad", -30, 40);
     world.put(Deployment { status: Status::Succeeded, created: Some(minutes(-29)), ..rollback("d-back", "d-bad") });
     succeeded(&world, "d-late", -20, 39);
@@ -152,7 +156,7 @@ fn a_version_from_months_ago_is_found_and_without_any_a_person_is_paged() {
     assert_eq!(world.account.created.borrow().len(), 1);
     let world = self::world();
     world.deployments.borrow_mut().remove(&id("d-0"));
-    check_alert(&world, true, "no earlier deployment of another version is known that ended well");
+    check_alert(&world, true, "no earlier deployment is known that ended well");
     let [decision] = decisions(&world).try_into().unwrap();
     assert!(decision.next_step.contains("aws deploy list-deployments"), "{}", decision.next_step);
     assert_eq!(decision.deployment_id, Some(id("d-1")));

@@ -1,17 +1,20 @@
 //! CodeDeploy's records many at a time, and deployments of Greenlight's own. Knows nothing of why.
 
+use std::sync::PoisonError;
+
 use aws_sdk_codedeploy::Config;
 use aws_sdk_codedeploy::config::retry::RetryConfig;
 use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use aws_sdk_codedeploy::types::{
-    AlarmConfiguration, AppSpecContent, BundleType, GitHubLocation, RevisionLocation, RevisionLocationType, S3Location,
+    AlarmConfiguration, AppSpecContent, BundleType, DeploymentInfo, GitHubLocation, RevisionLocation,
+    RevisionLocationType, S3Location,
 };
 use domain::alarm::GroupAlarms;
-use domain::deployment::{Deployment, DeploymentId, GroupName};
+use domain::deployment::{Deployment, DeploymentId, GroupName, Revision};
 use domain::ports::{DeploymentRecords, PortError, Redeployed, Redeployer};
-use domain::redeploy::{Redeployment, Source};
+use domain::redeploy::{Change, Redeployment, Source};
 
-use super::{CodeDeploy, about, record};
+use super::{CodeDeploy, Places, REMEMBERED_REVISIONS, about, record};
 use crate::error::Attempt;
 
 /// So many ids or names `BatchGetDeployments` and `BatchGetDeploymentGroups` take ("Limits", CodeDeploy user guide).
@@ -29,11 +32,44 @@ impl DeploymentRecords for CodeDeploy {
             records.extend(output.deployments_info().iter().filter_map(|info| {
                 let id = DeploymentId(info.deployment_id()?.to_owned());
                 let mut deployment = record::deployment(&id, info);
+                if !deployment.status.is_terminal() {
+                    self.note_places(&id, info);
+                }
                 deployment.revision.git_sha = deployment.described("git_sha").map(str::to_owned);
                 Some(deployment)
             }));
         }
         Ok(records)
+    }
+
+    async fn change(&self, id: &DeploymentId) -> Result<Change, PortError> {
+        let noted = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        let places = if let Some(noted) = noted {
+            noted
+        } else {
+            let attempt = about("GetDeployment", id);
+            let call = self.client.get(attempt)?.get_deployment().deployment_id(&id.0);
+            let output = call.send().await.map_err(|error| attempt.failed(&error))?;
+            Places::of(output.deployment_info().ok_or_else(|| attempt.not_found("no `deploymentInfo`"))?)
+        };
+        let brings = async {
+            match &places.brings {
+                Some(location) => self.revision(id, &places.application, location).await.0,
+                None => Revision::default(),
+            }
+        };
+        let replaces = async {
+            let Some(location) = places.replaces.as_ref().filter(|place| record::elsewhere(place).is_none()) else {
+                return Ok(Revision::default());
+            };
+            let text = match record::app_spec(location) {
+                Some(text) => text.to_owned(),
+                None => self.app_spec_text(&places.application, location).await?,
+            };
+            Ok::<_, PortError>(Source::AppSpec(text).revision())
+        };
+        let (brings, replaces) = tokio::join!(brings, replaces);
+        Ok(Change { brings, replaces: replaces? })
     }
 
     async fn alarms_of(
@@ -54,6 +90,16 @@ impl DeploymentRecords for CodeDeploy {
             }));
         }
         Ok(found)
+    }
+}
+
+impl CodeDeploy {
+    fn note_places(&self, id: &DeploymentId, info: &DeploymentInfo) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= REMEMBERED_REVISIONS {
+            places.clear();
+        }
+        places.insert(id.clone(), Places::of(info));
     }
 }
 

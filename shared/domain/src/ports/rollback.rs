@@ -3,13 +3,15 @@
 use super::PortError;
 use crate::alarm::GroupAlarms;
 use crate::deployment::{Deployment, DeploymentId, GroupName};
-use crate::redeploy::{Redeployment, Source};
+use crate::redeploy::{Change, Redeployment, Source};
 
 /// CodeDeploy's records, many at a time: what is in flight costs the same few calls however many deployment groups there are.
 pub trait DeploymentRecords {
     /// The deployments of these ids that exist, in no particular order. What takes a call of its own for each is left out: `revision` has the
     /// commit alone, `app_spec` is `None`.
     async fn records(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, PortError>;
+    /// What a deployment brings and what it replaces, which takes a call of its own for each.
+    async fn change(&self, id: &DeploymentId) -> Result<Change, PortError>;
     /// The alarms on these deployment groups of one application; groups that do not exist are left out.
     async fn alarms_of(&self, application: &str, groups: &[String])
     -> Result<Vec<(GroupName, GroupAlarms)>, PortError>;

@@ -192,7 +192,7 @@ fn r12_within_the_window_the_last_deployment_is_taken_back() {
         &late,
         Decision::RedeployPrevious,
         false,
-        "2 min after the last deployment of `orchestrator`, to orchestrator:42 had ended",
+        "2 min after the last deployment of `orchestrator` to orchestrator:42 had ended",
     );
     let back = late.returns.unwrap();
     assert_eq!((back.deployment.0.as_str(), back.bad, back.previous), ("ecs-svc/2", arn(42), arn(41)));
