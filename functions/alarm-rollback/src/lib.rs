@@ -101,13 +101,6 @@ where
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
     let (voice, memory) = ((&ports.outbox, &ports.clock), (&settings.ledger, &settings.config));
     let mut roll = Roll::new(ecs, voice, memory, invocation);
-    if let Some(answer) = rolling::woken(&mut roll).await {
-        roll.tell_again().await;
-        return match (answer, roll.errors.pop()) {
-            (Ok(summary), None) => Ok(summary),
-            (Err(error), _) | (Ok(_), Some(error)) => Err(error.into()),
-        };
-    }
     let mut act = Act::new(ports, settings, invocation);
     match WakeUp::read(&invocation.payload)? {
         WakeUp::Alarms(transitions) => {
@@ -120,18 +113,15 @@ where
             }
         }
         WakeUp::Deployment(change) => act.hear(&change).await,
+        WakeUp::Rolling(name) => act.hear_of_service(&name).await,
     }
+    act.take_up(std::mem::take(&mut roll.pursuits));
+    act.marked.append(&mut roll.marked);
     act.go_on_with_marked().await;
     act.summary.append(&mut roll.summary);
     act.errors.append(&mut roll.errors);
     // A deployment that could not be stopped comes first: following the others would keep the next try waiting, which goes on with them.
-    let restored = if act.errors.is_empty() {
-        let (mut restored, of_rolling) = tokio::join!(act.follow(), roll.follow());
-        restored.extend(of_rolling);
-        restored
-    } else {
-        Vec::new()
-    };
+    let restored = if act.errors.is_empty() { act.follow(ecs).await } else { Vec::new() };
     act.tell_again().await;
     roll.tell_again().await;
     act.errors.append(&mut roll.errors);
