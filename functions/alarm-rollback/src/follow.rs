@@ -1,27 +1,29 @@
 //! Follows what was stopped or deployed again until all traffic is on the old version, and tells how it ended. Never stops anything.
 //!
 //! The promise is two minutes, so one invocation follows for two minutes, and tells when the traffic is not back by then. What is open then
-//! stays in the table (`pursuit/<application>/<group>`), and whatever wakes the function next goes on with it: CodeDeploy's change of
-//! state, the alarm's return to OK, or Lambda's second try when this process dies.
+//! stays in the table (`pursuit/<application>/<group>`, `pursuit/ecs:<cluster>/<service>`), and whatever wakes the function next goes on with
+//! it: CodeDeploy's or ECS's change of state, the alarm's return to OK, or Lambda's second try when this process dies.
 //!
 //! One invocation follows a pursuit at a time: it says so in the entry each time before it looks. The others look once at most. Each ending
 //! is told under a lease of its own (`ending/<deployment>/…`), so it is told once, whoever sees it first.
 
+mod note;
 mod pace;
 mod pursuit;
 
 use std::time::Duration;
 
-use domain::deployment::DeploymentId;
+use domain::deployment::{DeploymentId, EcsServiceName};
 use domain::events::{ChangedState, Notice, StateChange, TrafficRestored};
 use domain::lease::{self, Taken};
-use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
+use domain::ports::{AlarmTags, Ledger, Outbox, PortError, RollingServices};
 use domain::time::{Timestamp, spoken};
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{Act, CodeDeploy, LEASE, list};
-pub(crate) use pursuit::{Follower, Pursuit, Seen, key};
+pub(crate) use note::note;
+pub(crate) use pursuit::{Course, Follower, Pursuit, Seen, key};
 
 /// What is promised: back within 2 minutes, counted from the event's arrival.
 const AT_MOST: Duration = Duration::from_mins(2);
@@ -77,6 +79,8 @@ enum Kind {
     Failed,
     /// It is not back in time.
     Late,
+    /// Somebody has deployed something else, and nobody waits for it any more: this is not told.
+    Moot,
 }
 
 impl Kind {
@@ -85,6 +89,7 @@ impl Kind {
             Kind::Restored => "restored",
             Kind::Failed => "failed",
             Kind::Late => "late",
+            Kind::Moot => "moot",
         }
     }
 }
@@ -126,6 +131,11 @@ where
         self.chases.push(chase);
     }
 
+    /// Takes up what was noted by whoever returned a service.
+    pub(crate) fn take_up(&mut self, noted: Vec<(Pursuit, bool)>) {
+        self.chases.extend(noted.into_iter().map(|(pursuit, noted)| Chase::new(pursuit, true, noted)));
+    }
+
     /// A deployment changed its state: its group's open pursuits are looked at. Without any, that costs one read of the table.
     pub(crate) async fn hear(&mut self, change: &StateChange) {
         if let Some(key) = key(Some(&change.group()), None) {
@@ -144,6 +154,13 @@ where
             if is_later && !other.is_rollback() {
                 chase.superseded_by = Some(other.id.clone());
             }
+        }
+    }
+
+    /// ECS has told that a deployment of that service has ended.
+    pub(crate) async fn hear_of_service(&mut self, name: &EcsServiceName) {
+        if let Some(key) = key(None, Some(name)) {
+            self.revisit(&key, Visit::Always).await;
         }
     }
 
@@ -170,11 +187,11 @@ where
     }
 
     /// Follows all of them at once; gives back what was told.
-    pub(crate) async fn follow(&mut self) -> Vec<TrafficRestored> {
+    pub(crate) async fn follow(&mut self, ecs: &impl RollingServices) -> Vec<TrafficRestored> {
         let mut open = std::mem::take(&mut self.chases);
         let mut told = Vec::new();
         while !open.is_empty() {
-            let turns = join_all(open.into_iter().map(|chase| self.turn(chase))).await;
+            let turns = join_all(open.into_iter().map(|chase| self.turn(chase, ecs))).await;
             open = Vec::new();
             for turn in turns {
                 match turn {
@@ -198,7 +215,9 @@ where
     fn pause(&self, open: &[Chase]) -> Duration {
         let now = self.ports.clock.now();
         let paces = open.iter().map(|chase| {
-            let age = now.since(chase.pursuit.arrived);
+            // ECS takes more calls than CodeDeploy, and what it shows has no time of its own.
+            let is_ecs = matches!(chase.pursuit.course, Course::Returned { .. });
+            let age = if is_ecs { Duration::ZERO } else { now.since(chase.pursuit.arrived) };
             pace::pause(age, &chase.pursuit.deployment, chase.looks, chase.failures, open.len())
         });
         let left = open.iter().map(|chase| self.last(&chase.pursuit).since(now));
@@ -206,14 +225,14 @@ where
     }
 
     /// One look, and what follows from it.
-    async fn turn(&self, mut chase: Chase) -> Turn {
+    async fn turn(&self, mut chase: Chase, ecs: &impl RollingServices) -> Turn {
         let last = self.last(&chase.pursuit);
         let has_time = || self.ports.clock.now() < last;
         if chase.due.is_none() {
             if chase.stays && has_time() && !self.attend(&mut chase).await {
                 return Turn::Over(None);
             }
-            chase.due = self.look(&mut chase, last).await;
+            chase.due = self.look(&mut chase, last, ecs).await;
         }
         let Some(ending) = chase.due.clone() else {
             return if chase.stays { Turn::Again(Box::new(chase)) } else { Turn::Over(None) };
@@ -225,13 +244,18 @@ where
             self.close(&chase.pursuit).await;
             return Turn::Over(None);
         }
+        if ending.kind == Kind::Moot {
+            tracing::info!(deployment.id = %chase.pursuit.deployment, "{}, so it is not followed any more", ending.observed);
+            self.close(&chase.pursuit).await;
+            return Turn::Over(None);
+        }
         match self.tell_ending(&chase.pursuit, &ending).await {
             Ok(Telling::Busy) | Err(_) if chase.stays && has_time() => Turn::Again(Box::new(chase)),
             Ok(Telling::Busy) => Turn::Over(None),
             Err(error) => Turn::Untold(error),
             Ok(telling) => {
                 match ending.kind {
-                    Kind::Restored => self.close(&chase.pursuit).await,
+                    Kind::Restored | Kind::Moot => self.close(&chase.pursuit).await,
                     Kind::Failed | Kind::Late => self.leave(&chase.pursuit).await,
                 }
                 Turn::Over(if let Telling::Now(told) = telling { Some(told) } else { None })
@@ -239,13 +263,13 @@ where
         }
     }
 
-    async fn look(&self, chase: &mut Chase, last: Timestamp) -> Option<Ending> {
+    async fn look(&self, chase: &mut Chase, last: Timestamp, ecs: &impl RollingServices) -> Option<Ending> {
         let clock = &self.ports.clock;
         // The first look of an invocation that comes later than two minutes takes what it needs.
         let until = if chase.looks == 0 { self.deadline.minus(RESERVE) } else { last };
         let limit = until.since(clock.now()).clamp(LAST_LOOK, LOOK);
         chase.looks += 1;
-        let looked = clock.timeout(limit, chase.pursuit.look(&self.ports.codedeploy)).await;
+        let looked = clock.timeout(limit, chase.pursuit.look(&self.ports.codedeploy, ecs)).await;
         let now = clock.now();
         let seen = match looked {
             Ok(Ok(seen)) => {
@@ -267,6 +291,7 @@ where
                 return Some(Ending { kind: Kind::Restored, observed, at });
             }
             Some(Seen::Failed(observed)) => return Some(Ending { kind: Kind::Failed, observed, at: now }),
+            Some(Seen::Superseded(observed)) => return Some(Ending { kind: Kind::Moot, observed, at: now }),
             Some(Seen::NotYet(observed)) => chase.pursuit.observed = observed,
             None => {}
         }

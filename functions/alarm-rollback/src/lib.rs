@@ -105,13 +105,6 @@ where
 {
     let settings = settings.as_ref().map_err(|error| anyhow::Error::new(error.clone()))?;
     let mut roll = Roll::new(ecs, (&ports.outbox, &ports.clock), &settings.ledger, invocation);
-    if let Some(answer) = rolling::woken(&mut roll).await {
-        roll.tell_again().await;
-        return match (answer, roll.errors.pop()) {
-            (Ok(summary), None) => Ok(summary),
-            (Err(error), _) | (Ok(_), Some(error)) => Err(error.into()),
-        };
-    }
     let mut act = Act::new(ports, settings, invocation);
     match WakeUp::read(&invocation.payload)? {
         WakeUp::Alarms(transitions) => {
@@ -122,20 +115,17 @@ where
             }
         }
         WakeUp::Deployment(change) => act.hear(&change).await,
+        WakeUp::Rolling(name) => act.hear_of_service(&name).await,
     }
+    act.take_up(std::mem::take(&mut roll.pursuits));
+    act.marked.append(&mut roll.marked);
     act.go_on_with_marked().await;
     act.summary.append(&mut roll.summary);
     act.errors.append(&mut roll.errors);
     // A deployment that could not be stopped comes first: following the others would keep the next try waiting, which goes on with them, and with what
     // it could not do either. What will never work has been told, and keeps nobody waiting.
     let is_to_come_again = act.errors.iter().any(PortError::is_transient);
-    let restored = if act.is_again || !is_to_come_again {
-        let (mut restored, of_rolling) = tokio::join!(act.follow(), roll.follow());
-        restored.extend(of_rolling);
-        restored
-    } else {
-        Vec::new()
-    };
+    let restored = if act.is_again || !is_to_come_again { act.follow(ecs).await } else { Vec::new() };
     act.tell_again().await;
     roll.tell_again().await;
     act.errors.append(&mut roll.errors);

@@ -1,22 +1,22 @@
-//! The part for services that ECS itself deploys, task by task: an alarm returns the service to its previous task definition, once, and the
-//! service is followed until it is steady. Knows nothing of CodeDeploy.
+//! The part for services that ECS itself deploys, task by task: an alarm returns the service to its previous task definition, once. Knows nothing of
+//! CodeDeploy, nor of how the service is followed until its traffic is back (see `follow.rs`).
 //!
 //! What keeps it single and whole in the ledger: `stop/<ecs-svc/…>` for each deployment that is taken back (see `undo.rs`), `alarm/…` for each
 //! transition (as everywhere), `rollback/<ecs-svc/…>` for each deployment that is Greenlight's own rollback, `rollbacks/ecs:…` for the limit
-//! (see `limit.rs`) and `pursuit/ecs/…` for a service on its way back (see `follow.rs`).
+//! (see `limit.rs`) and `pursuit/ecs:…` for a service on its way back (see `follow.rs`).
 
 pub mod decide;
-mod follow;
 mod undo;
-mod wake;
+pub(crate) mod wake;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clock::Clock;
 use domain::alarm::AlarmState;
 use domain::config::{AlarmAction, Service};
 use domain::deployment::{DeploymentId, EcsServiceName, Revision};
-use domain::events::{Decision, Notice, RollbackDecision, TrafficRestored};
+use domain::events::{Decision, Notice, RollbackDecision};
 use domain::lease::Holder;
 use domain::ports::{Ledger, Outbox, PortError, RollingServices};
 use domain::rolling::{Past, RollingService};
@@ -25,10 +25,10 @@ use runtime::Invocation;
 use serde_json::{Value, json};
 
 use crate::event::Transition;
+use crate::follow::{self, Pursuit};
 use crate::tell::Voice;
 use crate::{ForRolling, LEASE, Subject, limit, resolve, tell};
 use decide::{Facts, Ruling};
-use follow::Pursuit;
 
 /// How long a return waits for the ledger each time.
 const FOR_THE_LEDGER: Duration = Duration::from_secs(3);
@@ -45,10 +45,12 @@ pub(crate) struct Roll<'a, E, O, L> {
     clock: &'a Clock,
     invocation: &'a Invocation,
     pub(crate) summary: Vec<Value>,
-    /// Services on their way back.
-    pursuits: Vec<Pursuit>,
-    /// What has ended while something else was done.
-    restored: Vec<TrafficRestored>,
+    /// When the event arrived first.
+    arrived: Timestamp,
+    /// Services on their way back, each with whether the table knows of it.
+    pub(crate) pursuits: Vec<(Pursuit, bool)>,
+    /// Under these keys a pursuit may stand with which nobody goes on: the event was handled before, and that process may have died.
+    pub(crate) marked: BTreeSet<String>,
     /// What could not be published when it was due.
     untold: Vec<Notice>,
     pub(crate) errors: Vec<PortError>,
@@ -77,9 +79,14 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
         ledger: &'a L,
         invocation: &'a Invocation,
     ) -> Self {
-        let (summary, pursuits, restored) = (Vec::new(), Vec::new(), Vec::new());
-        let (untold, errors) = (Vec::new(), Vec::new());
-        Self { ecs, outbox, ledger, clock, invocation, summary, pursuits, restored, untold, errors }
+        let (arrived, marked) = (invocation.arrived, BTreeSet::new());
+        let (summary, pursuits, untold, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { ecs, outbox, ledger, clock, invocation, arrived, summary, pursuits, marked, untold, errors }
+    }
+
+    /// What is open of that service is gone on with when everything else is done.
+    fn mark(&mut self, name: &EcsServiceName) {
+        self.marked.extend(follow::key(None, Some(name)));
     }
 
     /// This invocation as the holder of a lease that it takes now.
@@ -144,10 +151,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             let (action, Some(name)) = (*action, &service.ecs) else { continue };
             if transition.alarm.state == AlarmState::Ok {
                 // The service may have come back with it.
-                match self.look_again(name).await {
-                    Ok(looked) => self.restored.extend(looked.into_iter().flat_map(|(restored, _)| restored)),
-                    Err(error) => self.errors.push(error),
-                }
+                self.mark(name);
             } else {
                 self.alarmed(Alarmed { transition, service, action, name }).await;
             }
@@ -237,6 +241,9 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             self.errors.push(error);
             "not told"
         });
+        if outcome.starts_with("told before") {
+            self.mark(alarmed.name);
+        }
         self.record(alarmed, ruling, outcome);
     }
 
@@ -270,14 +277,6 @@ fn rollback_key(rollback: &DeploymentId) -> String {
 /// When a claim on a deployment may be forgotten.
 fn remembered(now: Timestamp) -> Timestamp {
     now.plus(REMEMBERED)
-}
-
-/// Answers an invocation that is ECS's event about a deployment, where it is one: a service on its way back is looked at.
-pub(crate) async fn woken<E: RollingServices, O: Outbox, L: Ledger>(
-    roll: &mut Roll<'_, E, O, L>,
-) -> Option<Result<Value, PortError>> {
-    let woken = wake::parse(&roll.invocation.payload)?;
-    Some(roll.woken(&woken).await)
 }
 
 #[cfg(test)]

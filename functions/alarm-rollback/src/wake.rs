@@ -2,11 +2,13 @@
 //! nothing of what follows from either.
 
 use anyhow::Context;
+use domain::deployment::EcsServiceName;
 use domain::events::StateChange;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::event::{self, Transition};
+use crate::rolling;
 
 /// `detail-type` of CodeDeploy's event about a deployment.
 const STATE_CHANGE: &str = "CodeDeploy Deployment State-change Notification";
@@ -18,6 +20,8 @@ pub(crate) enum WakeUp {
     Alarms(Vec<Transition>),
     /// A deployment of CodeDeploy's changed its state. Only a pursuit makes that interesting.
     Deployment(StateChange),
+    /// A deployment of this service, which ECS itself deploys, has ended. Only a pursuit makes that interesting.
+    Rolling(EcsServiceName),
 }
 
 impl WakeUp {
@@ -31,6 +35,7 @@ impl WakeUp {
             (Some(STATE_CHANGE), Some(detail)) => StateChange::deserialize(detail)
                 .with_context(|| format!("the detail of the event `{STATE_CHANGE}` could not be read"))
                 .map(Self::Deployment),
+            (Some(rolling::wake::STATE_CHANGE), _) => rolling::wake::service(payload).map(Self::Rolling),
             _ => event::parse(payload).map(Self::Alarms),
         }
     }

@@ -17,8 +17,9 @@ use crate::timeline::{Tone, Who};
 
 /// How long a task needs until it is healthy.
 const START: Duration = Duration::from_secs(45);
-/// How long a task is drained before it is stopped: a deregistration delay that is shorter than the load balancer's usual 5 minutes.
-const DRAIN: Duration = Duration::from_secs(15);
+/// How long a task is drained before it is stopped: a target group's deregistration delay when nobody has set it ("Edit target group attributes",
+/// Elastic Load Balancing user guide).
+const DRAIN: Duration = Duration::from_secs(300);
 /// How long ECS takes to find that a service is steady.
 const STEADY: Duration = Duration::from_secs(10);
 /// When the rehearsal stops waiting for a return that never becomes steady. ECS itself would try for ever.
@@ -50,7 +51,8 @@ struct Deploying {
     is_completed: bool,
     running: u32,
     pending: u32,
-    /// Of those that run: how many get no new requests any more.
+    /// How many of these are drained: they get no new requests, and ECS has them as `DEACTIVATING`, not as running ("Amazon ECS task
+    /// lifecycle", ECS developer guide).
     draining: u32,
     failed: u32,
 }

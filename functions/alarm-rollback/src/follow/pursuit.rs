@@ -1,13 +1,16 @@
 //! A deployment on its way back to the old version, as it stands in the table and as one look shows it. Knows nothing of waiting and of
 //! telling.
 
+use domain::config::Service;
 use domain::deployment::{Deployment, DeploymentId, EcsServiceName, GroupName, Status, Target};
 use domain::events::TrafficRestored;
-use domain::ports::{Deployments, PortError};
+use domain::ports::{Deployments, PortError, RollingServices};
+use domain::rolling;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Subject;
+use crate::event::Transition;
 
 /// The table's key for the open pursuits of a deployment group, or of a service that ECS itself deploys. No application's name has a colon
 /// ("CodeDeploy quotas", user guide), so the two never meet.
@@ -56,6 +59,14 @@ pub(crate) enum Course {
         /// That other one.
         by: DeploymentId,
     },
+    /// ECS itself deploys the service, and was told to return it to its previous task definition.
+    Returned {
+        /// The task definition that comes back, and the one that is to go; ARNs.
+        previous: String,
+        bad: String,
+        /// The deployment that brings the previous one back, where ECS has named it.
+        by: Option<DeploymentId>,
+    },
 }
 
 /// The invocation that follows a pursuit.
@@ -80,6 +91,8 @@ pub(crate) enum Seen {
     Failed(String),
     /// It is not known to be.
     NotYet(String),
+    /// Somebody has deployed something else since; nobody waits for the old version any more.
+    Superseded(String),
 }
 
 impl Pursuit {
@@ -100,6 +113,29 @@ impl Pursuit {
     ) -> Self {
         let observed = format!("`{by}` was created and has not been looked at since");
         Self::new(deployment, Course::Redeployed { by }, observed, subject, arrived)
+    }
+
+    /// Of a service that ECS itself deploys, and was told to return. Until ECS has been seen doing so, nothing is known of its tasks.
+    pub(crate) fn of_returned(
+        (service, name): (&Service, &EcsServiceName),
+        deployment: DeploymentId,
+        course: Course,
+        transition: &Transition,
+        (arrived, follower): (Timestamp, Follower),
+    ) -> Self {
+        Self {
+            observed: format!("`{name}` was told to return and has not been looked at since"),
+            deployment,
+            course,
+            group: None,
+            ecs: Some(name.clone()),
+            service: Some(service.name.clone()),
+            environment: Some(service.environment.clone()),
+            alarm: transition.alarm.name.clone(),
+            alarmed: transition.alarm.changed_at,
+            arrived,
+            follower: Some(follower),
+        }
     }
 
     fn new(
@@ -133,6 +169,7 @@ impl Pursuit {
         match &self.course {
             Course::Stopped { rollback, .. } => rollback.as_ref(),
             Course::Redeployed { by } => Some(by),
+            Course::Returned { by, .. } => by.as_ref(),
         }
     }
 
@@ -142,10 +179,18 @@ impl Pursuit {
     }
 
     /// Looks once.
-    pub(crate) async fn look(&mut self, codedeploy: &impl Deployments) -> Result<Seen, PortError> {
+    pub(crate) async fn look(
+        &mut self,
+        codedeploy: &impl Deployments,
+        ecs: &impl RollingServices,
+    ) -> Result<Seen, PortError> {
         match &mut self.course {
             Course::Stopped { ended, rollback } => stopped(codedeploy, &self.deployment, ended, rollback).await,
             Course::Redeployed { by } => redeployed(codedeploy, by).await,
+            Course::Returned { previous, bad, .. } => match &self.ecs {
+                Some(name) => returned(ecs, name, previous, (&self.deployment, bad)).await,
+                None => Ok(Seen::Failed("the table does not tell which ECS service was to return".to_owned())),
+            },
         }
     }
 
@@ -234,6 +279,21 @@ async fn redeployed(codedeploy: &impl Deployments, by: &DeploymentId) -> Result<
     }
     let share = target.as_ref().and_then(|target| share(target, "the version that is deployed again"));
     Ok(under_way(&back, "redeployment", &share.unwrap_or_default()))
+}
+
+/// The traffic is back when no task of another task definition gets any; see [`rolling::look`].
+async fn returned(
+    ecs: &impl RollingServices,
+    name: &EcsServiceName,
+    previous: &str,
+    bad: (&DeploymentId, &str),
+) -> Result<Seen, PortError> {
+    Ok(match rolling::look(&ecs.service(name).await?, previous, bad) {
+        rolling::Seen::Restored(observed) => Seen::Restored { observed, recorded: None },
+        rolling::Seen::NotYet(observed) => Seen::NotYet(observed),
+        rolling::Seen::NotRestored(observed) => Seen::Failed(observed),
+        rolling::Seen::Superseded(observed) => Seen::Superseded(observed),
+    })
 }
 
 /// How it stands with the deployment that is to restore the old version, and has not yet.

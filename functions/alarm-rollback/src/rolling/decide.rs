@@ -30,6 +30,7 @@ use domain::config::{AlarmAction, RollbackLimit, Service};
 use domain::deployment::{DeploymentId, EcsServiceName, Revision};
 use domain::events::Decision;
 use domain::rolling::{Controller, Past, RollbackSign, Rolling, RollingService, is_older};
+use domain::text::count;
 use domain::time::{Timestamp, spoken};
 
 use crate::event::Transition;
@@ -250,7 +251,7 @@ impl Course<'_> {
         let (alarm, id) = (&transition.alarm.name, &self.deployment.id);
         Ruling::alert(
             format!("`{alarm}` went to ALARM, and `{id}` is a rollback ({sign}), which is never taken back"),
-            "wait until the service is steady; if the alarm stays red after that, the version that was deployed last is not the cause",
+            "wait until the traffic is back; if the alarm stays red after that, the version that was deployed last is not the cause",
         )
     }
 
@@ -308,10 +309,11 @@ impl Course<'_> {
             );
         }
         if facts.rollbacks >= limit.rollbacks as usize {
+            let (times, window) = (count(facts.rollbacks, "time"), spoken(limit.window.0));
             return page(
                 format!(
-                    "`{alarm}` went to ALARM after {what} began, but `{name}` was rolled back {} times within {}, which is the limit",
-                    facts.rollbacks, limit.window
+                    "`{alarm}` went to ALARM after {what} began, but `{name}` was rolled back {times} within {window}, which is its limit; one more \
+                     rollback would not cure it, so it is left to a person"
                 ),
                 format!("find out why every version fails; {}", by_hand(name, Some(previous))),
             );
@@ -327,7 +329,7 @@ impl Course<'_> {
 
     fn returned(&self, decision: Decision, reason: String, previous: String) -> Ruling {
         let next_step = format!(
-            "see that all tasks run {} again, which is told as soon as the service is steady; find the cause before {} is deployed again",
+            "see that all tasks run {} again, which is told as soon as they do; find the cause before {} is deployed again",
             named(&previous),
             named(&self.deployment.task_definition),
         );
@@ -346,6 +348,22 @@ pub fn refused(ruling: &Ruling, name: &EcsServiceName, error: &str) -> Ruling {
         reason: format!("{}, but {error}", ruling.reason),
         next_step: format!(
             "now: {}; where that is refused too, deploy another good version; then mend the cause named above",
+            by_hand(name, previous)
+        ),
+        page: true,
+        concerns: ruling.concerns.clone(),
+        returns: None,
+    }
+}
+
+/// The return was decided, and ECS has not done it yet. Nobody knows whether the next try gets through, so a person has to look now.
+pub fn overdue(ruling: &Ruling, name: &EcsServiceName, error: &str) -> Ruling {
+    let previous = ruling.returns.as_ref().map(|back| back.previous.as_str());
+    Ruling {
+        decision: Decision::Alert,
+        reason: format!("{}, but the service could not be returned so far: {error}", ruling.reason),
+        next_step: format!(
+            "it is tried again, and told when it is done; do not wait for that, {}",
             by_hand(name, previous)
         ),
         page: true,

@@ -95,6 +95,8 @@ pub(crate) struct Cluster {
     pub(crate) history: RefCell<Vec<Past>>,
     /// What happens to reading.
     pub(crate) read_troubles: RefCell<VecDeque<PortError>>,
+    /// After the next call to deploy, so many reads fail.
+    pub(crate) read_troubles_after_a_deploy: Cell<usize>,
     /// What happens to deploying.
     pub(crate) deploy_troubles: RefCell<VecDeque<Trouble>>,
     /// The task definitions that it was asked to deploy.
@@ -102,6 +104,8 @@ pub(crate) struct Cluster {
     /// How long a return takes, and how it ends.
     pub(crate) back_after: Cell<Duration>,
     pub(crate) return_fails: Cell<bool>,
+    /// How long its bad tasks are drained after that.
+    pub(crate) drains_for: Cell<Duration>,
     pub(crate) returned_at: Cell<Option<Timestamp>>,
     pub(crate) reads: Cell<usize>,
     pub(crate) histories: Cell<usize>,
@@ -117,7 +121,7 @@ impl Cluster {
         self.clock.as_ref().unwrap().now()
     }
 
-    fn bring(&self, task_definition: &str) {
+    pub(crate) fn bring(&self, task_definition: &str) {
         let mut service = self.service.borrow_mut();
         let deployments = &mut service.as_mut().unwrap().deployments;
         if deployments[0].task_definition == task_definition {
@@ -134,15 +138,22 @@ impl Cluster {
     }
 
     fn settle(&self) {
-        let is_over = self.returned_at.get().is_some_and(|at| self.now() >= at.plus(self.back_after.get()));
-        if let (true, Some(service)) = (is_over, self.service.borrow_mut().as_mut()) {
+        let over = self.returned_at.get().filter(|at| self.now() >= at.plus(self.back_after.get()));
+        if let (Some(at), Some(service)) = (over, self.service.borrow_mut().as_mut()) {
             let primary = &mut service.deployments[0];
             if self.return_fails.get() {
                 primary.rollout = Rollout::Failed;
                 primary.reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
-            } else {
-                (primary.rollout, primary.running) = (Rollout::Completed, 2);
+                return;
+            }
+            primary.running = 2;
+            for drained in service.deployments.iter_mut().skip(1) {
+                drained.running = 0;
+            }
+            let steady = at.plus(self.back_after.get()).plus(self.drains_for.get());
+            if self.now() >= steady {
                 service.deployments.truncate(1);
+                service.deployments[0].rollout = Rollout::Completed;
             }
         }
     }
@@ -173,6 +184,14 @@ impl RollingServices for Cluster {
         }
         self.deploys.borrow_mut().push(task_definition.to_owned());
         self.bring(task_definition);
+        for _ in 0..self.read_troubles_after_a_deploy.take() {
+            let error = PortError::Transient {
+                what: "DescribeServices".to_owned(),
+                detail: "timed out".to_owned(),
+                retry_after: None,
+            };
+            self.read_troubles.borrow_mut().push_back(error);
+        }
         if let Some(Trouble::Lost(error)) = trouble {
             return Err(error);
         }

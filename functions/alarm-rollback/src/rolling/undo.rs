@@ -1,25 +1,32 @@
 //! Returns a service to its previous task definition, exactly once. Knows nothing of why.
 //!
 //! As with a stop: the ledger's entry `stop/<ecs-svc/…>` is a short lease while one invocation is at it and a record afterwards, and what was
-//! decided is written down under the transition's own key before, so that the next delivery of the event tells it when the process dies. The
+//! decided is written down under the transition's own key before, so that the next delivery of the event tells it when the process dies, or when
+//! the answer was lost. Where ECS only does not answer, as when it throttles, Lambda tries again; from the second try on, people are told. The
 //! return itself depends on neither: ECS changes nothing where the service has the task definition already, and a table that is down must
 //! not keep a bad version in production.
 //!
 //! `UpdateService` takes no condition. Who deploys yet another version in the few milliseconds between the look and the call is overruled;
 //! ECS has no call that would prevent it.
 
+use std::time::Duration;
+
 use domain::deployment::DeploymentId;
 use domain::events::Decision;
-use domain::lease::{self, Taken};
+use domain::lease::{self, Lease, Once, Taken};
 use domain::ports::{Ledger, Outbox, PortError, RollingServices};
 use domain::rolling::RollingService;
+use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::decide::{self, Return, Ruling};
-use super::follow::Pursuit;
 use super::{Alarmed, Roll, remembered, rollback_key};
+use crate::follow::{Course, Follower, Pursuit, note};
 use crate::{limit, resolve};
+
+/// A return that is tried for longer than this is told although it may still come: Lambda's second try comes after a minute.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn key(id: &DeploymentId) -> String {
     format!("stop/{id}")
@@ -34,10 +41,13 @@ pub(super) struct Begun {
     decision: Decision,
     reason: String,
     next_step: String,
+    /// When the event arrived first.
+    #[serde(default)]
+    arrived: Option<Timestamp>,
 }
 
 impl Begun {
-    fn new(ruling: &Ruling, back: &Return) -> Self {
+    fn new(ruling: &Ruling, back: &Return, arrived: Timestamp) -> Self {
         Self {
             returns: back.deployment.clone(),
             bad: back.bad.clone(),
@@ -45,6 +55,7 @@ impl Begun {
             decision: ruling.decision,
             reason: ruling.reason.clone(),
             next_step: ruling.next_step.clone(),
+            arrived: Some(arrived),
         }
     }
 
@@ -71,6 +82,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Done(_)) => {
                 self.mark_told(alarmed).await;
+                self.mark(alarmed.name);
                 return self.record(alarmed, &ruling, "returned before, by another invocation");
             }
             Ok(Taken::Busy) => return self.record(alarmed, &ruling, "being returned by another invocation"),
@@ -80,7 +92,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             }
         };
         if lease.is_some() {
-            self.write_down(alarmed, &Begun::new(&ruling, &back)).await;
+            self.write_down(alarmed, &Begun::new(&ruling, &back, self.arrived)).await;
         }
         let (asked, word) = match done {
             Some(seen) => (Ok(seen.clone()), "it had already been returned"),
@@ -88,19 +100,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         };
         let after = match asked {
             Ok(after) => after,
-            Err(error) => {
-                self.unmark(alarmed).await;
-                if let Some(lease) = lease
-                    && let Err(error) = lease.release().await
-                {
-                    tracing::warn!(deployment.id = %id, %error, "the lease to take it back was not given back; it ends by itself");
-                }
-                if !error.is_transient() {
-                    let ruling = decide::refused(&ruling, alarmed.name, &error.to_string());
-                    self.tell(alarmed, &ruling).await;
-                }
-                return self.errors.push(error);
-            }
+            Err(error) => return self.not_done(alarmed, lease, &ruling, error).await,
         };
         let primary = after.primary().filter(|primary| primary.task_definition == back.previous);
         let rollback = primary.map(|primary| primary.id.clone());
@@ -114,6 +114,54 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
                 tracing::warn!(deployment.id = %id, %error, "the return was not marked as done; a later alarm finds the service returned");
             }
         }
+    }
+
+    /// The service was not returned. Where it may work later, what was begun stays written down: the request may have taken effect without
+    /// its answer, and then nothing else would tell the next try whose doing it was.
+    async fn not_done(&mut self, alarmed: Alarmed<'_>, lease: Option<Lease<'_, L>>, ruling: &Ruling, error: PortError) {
+        if let Some(lease) = lease
+            && let Err(error) = lease.release().await
+        {
+            tracing::warn!(%error, "the lease to take it back was not given back; it ends by itself");
+        }
+        if !error.is_transient() {
+            self.unmark(alarmed).await;
+            self.tell(alarmed, &decide::refused(ruling, alarmed.name, &error.to_string())).await;
+        } else if self.is_overdue(alarmed) {
+            self.tell_overdue(alarmed, &decide::overdue(ruling, alarmed.name, &error.to_string())).await;
+        }
+        self.errors.push(error);
+    }
+
+    /// Whether the return has been tried before, or should have been by now.
+    fn is_overdue(&self, alarmed: Alarmed<'_>) -> bool {
+        let since = |from: Timestamp| self.clock.now().since(from) >= PATIENCE;
+        self.arrived < self.invocation.arrived
+            || since(self.arrived)
+            || alarmed.transition.alarm.changed_at.is_some_and(since)
+    }
+
+    /// Pages for a return that does not come, once for each transition. Its own key stays as it is, so that the next try goes on with it.
+    async fn tell_overdue(&mut self, alarmed: Alarmed<'_>, ruling: &Ruling) {
+        let (key, now) = (format!("overdue/{}", alarmed.key()), self.clock.now());
+        let notice = self.notice(alarmed, ruling, None);
+        let publish = async || {
+            self.outbox.publish(&notice).await?;
+            Ok(json!({ "told": now }))
+        };
+        let outcome = match lease::once(self.ledger, &key, &self.holder(), now, now.plus(super::TOLD), publish).await {
+            Ok(Once::Did { .. }) => {
+                resolve::remember(self.ledger, self.clock, &notice).await;
+                "told; it is tried again"
+            }
+            Ok(Once::DoneBefore | Once::Busy) => "told before; it is tried again",
+            Err(error) => {
+                tracing::warn!(key, %error, "that the return does not come is told later");
+                self.untold.push(notice);
+                "not told"
+            }
+        };
+        self.record(alarmed, ruling, outcome);
     }
 
     /// Tells of a service that is on its way back, and remembers what later events need; whether it could be told.
@@ -138,9 +186,14 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         if let Err(error) = self.in_time(counted).await {
             tracing::warn!(deployment.id = %back.deployment, %error, "the rollback is not counted");
         }
-        let pursuit =
-            Pursuit::new(alarmed.transition, alarmed.service, name, back, rollback.cloned(), self.invocation.arrived);
-        self.pursue(pursuit).await;
+        let course = Course::Returned { previous: back.previous.clone(), bad: back.bad.clone(), by: rollback.cloned() };
+        let holder = self.holder();
+        let follower = Follower { id: holder.id, until: holder.until };
+        let whose = (alarmed.service, name);
+        let when = (self.arrived, follower);
+        let pursuit = Pursuit::of_returned(whose, back.deployment.clone(), course, alarmed.transition, when);
+        let noted = note(self.ledger, self.clock, &pursuit).await;
+        self.pursuits.push((pursuit, noted));
         let notice = self.notice(alarmed, ruling, rollback);
         let told = self.outbox.publish(&notice).await;
         let is_told = told.is_ok();
@@ -196,6 +249,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             self.unmark(alarmed).await;
             return false;
         }
+        self.arrived = begun.arrived.map_or(self.arrived, |first| first.min(self.arrived));
         // Whoever has begun it may still be at it: the lease tells.
         self.undo(alarmed, begun.ruling(), is_done.then_some(seen)).await;
         true

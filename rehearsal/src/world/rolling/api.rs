@@ -41,7 +41,7 @@ impl World {
             "serviceName": rolling.ecs.service, "serviceArn": service.service_arn(), "status": "ACTIVE",
             "clusterArn": arn("ecs", &format!("cluster/{}", rolling.ecs.cluster)),
             "desiredCount": DESIRED, "launchType": "FARGATE",
-            "runningCount": rolling.deployments.iter().map(|one| one.running).sum::<u32>(),
+            "runningCount": rolling.deployments.iter().map(|one| one.running - one.draining).sum::<u32>(),
             "pendingCount": rolling.deployments.iter().map(|one| one.pending).sum::<u32>(),
             "taskDefinition": primary.map(|version| service.task_definition(version)),
             "deploymentConfiguration": {
@@ -111,7 +111,7 @@ fn deployment(service: &Guarded, one: &Deploying, is_primary: bool) -> Value {
         "id": one.id, "status": if is_primary { "PRIMARY" } else { "ACTIVE" },
         "taskDefinition": service.versions.get(one.version).map(|version| service.task_definition(version)),
         "desiredCount": if is_primary { DESIRED } else { one.running - one.draining },
-        "runningCount": one.running, "pendingCount": one.pending, "failedTasks": one.failed,
+        "runningCount": one.running - one.draining, "pendingCount": one.pending, "failedTasks": one.failed,
         "createdAt": one.created.seconds(), "updatedAt": one.updated.seconds(), "launchType": "FARGATE",
         "rolloutState": state, "rolloutStateReason": format!("ECS deployment {} {word}.", one.id),
     })

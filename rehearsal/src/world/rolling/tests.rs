@@ -58,18 +58,19 @@ fn tasks_are_replaced_one_by_one_and_the_traffic_with_them() {
     assert_eq!(shown(&world), ["PRIMARY 42 0+2 IN_PROGRESS", "ACTIVE 41 2+0 COMPLETED"]);
     run_to(&mut world, 46);
     assert_eq!((shown(&world)[0].as_str(), share(&world)), ("PRIMARY 42 1+1 IN_PROGRESS", vec![50.0, 50.0]));
-    assert_eq!(shown(&world)[1], "ACTIVE 41 2+0 COMPLETED", "one of the two is drained");
-    run_to(&mut world, 61);
-    assert_eq!(shown(&world)[1], "ACTIVE 41 1+0 COMPLETED");
+    assert_eq!(shown(&world)[1], "ACTIVE 41 1+0 COMPLETED", "one of the two is drained");
     run_to(&mut world, 226);
-    assert_eq!(share(&world), [0.0, 100.0]);
-    run_to(&mut world, 251);
+    assert_eq!((shown(&world)[1].as_str(), share(&world)), ("ACTIVE 41 0+0 COMPLETED", vec![0.0, 100.0]));
+    // The second task was healthy after 45 s and 3 min; five minutes later the last of the old ones is gone.
+    run_to(&mut world, 524);
+    assert_eq!(shown(&world), ["PRIMARY 42 2+0 IN_PROGRESS", "ACTIVE 41 0+0 COMPLETED"]);
+    run_to(&mut world, 536);
     assert_eq!(shown(&world), ["PRIMARY 42 2+0 COMPLETED"]);
     assert!(world.record().deployments().all(|one| one.status == Status::Succeeded));
 }
 
 #[test]
-fn a_return_replaces_what_was_under_way_and_is_steady_in_a_minute() {
+fn a_return_replaces_what_was_under_way_and_is_steady_when_the_bad_tasks_are_drained() {
     let mut world = world(", green: { tasks: { late: { tasks: 1, after: 3m } } }");
     run_to(&mut world, 100);
     go_back(&mut world);
@@ -79,9 +80,12 @@ fn a_return_replaces_what_was_under_way_and_is_steady_in_a_minute() {
     assert_eq!(shown(&world).len(), 3, "the same task definition again changes nothing");
     run_to(&mut world, 146);
     assert_eq!(share(&world), [100.0, 0.0]);
-    run_to(&mut world, 171);
+    assert!(shown(&world)[1..].iter().all(|one| one.contains(" 0+0 ")), "{:?}", shown(&world));
+    run_to(&mut world, 444);
+    assert_eq!(shown(&world)[0], "PRIMARY 41 2+0 IN_PROGRESS");
+    run_to(&mut world, 456);
     assert_eq!(shown(&world), ["PRIMARY 41 2+0 COMPLETED"]);
-    run_to(&mut world, 400);
+    run_to(&mut world, 700);
     assert_eq!(shown(&world), ["PRIMARY 41 2+0 COMPLETED"], "nothing comes of what was starting before");
     let ended: Vec<&str> = world.record().deployments().map(|one| one.status.as_str()).collect();
     assert_eq!(ended, ["Stopped", "Succeeded"]);
@@ -104,7 +108,7 @@ fn a_return_whose_tasks_do_not_start_is_waited_for_no_longer_than_the_rehearsals
 #[test]
 fn the_history_tells_what_each_deployment_brought() {
     let mut world = world("");
-    run_to(&mut world, 200);
+    run_to(&mut world, 400);
     let input = json!({ "cluster": "main", "service": "web", "status": ["SUCCESSFUL"] });
     let told = world.list_service_deployments(&input).unwrap();
     let arns: Vec<&str> = told["serviceDeployments"]

@@ -93,25 +93,56 @@ fn a_look_tells_how_far_the_return_has_come() {
     let back = |rollout, running, others: Vec<Rolling>| {
         let mut deployments = vec![one(3, Primary, rollout, 41, running)];
         deployments.extend(others);
-        look(&service(deployments), &arn(41))
+        look(&service(deployments), &arn(41), (&DeploymentId("ecs-svc/2".to_owned()), &arn(42)))
     };
     let bad = |running| one(2, Active, InProgress, 42, running);
     assert_eq!(
         back(InProgress, 1, vec![bad(1)]),
         Seen::NotYet("`ecs-svc/3` is under way; 1 of 2 tasks run shop:41, 1 run another version".to_owned())
     );
-    assert!(matches!(back(InProgress, 2, vec![]), Seen::NotYet(_)), "not steady yet");
-    assert!(matches!(back(Completed, 2, vec![bad(1)]), Seen::NotYet(_)), "a task of the bad version still runs");
+    assert!(
+        matches!(back(InProgress, 2, vec![bad(1)]), Seen::NotYet(_)),
+        "a task of the bad version still gets requests"
+    );
+    assert!(
+        matches!(back(Completed, 2, vec![bad(1)]), Seen::NotYet(_)),
+        "a task of the bad version still gets requests"
+    );
     assert!(matches!(back(Completed, 1, vec![]), Seen::NotYet(_)), "a task is missing");
+    // The last bad task is being drained: ECS has it among the deployments, and not among the tasks that run.
+    assert_eq!(
+        back(InProgress, 2, vec![bad(0)]),
+        Seen::Restored(
+            "all 2 tasks run shop:41 and no other gets new requests; the service is not steady yet".to_owned()
+        )
+    );
     assert_eq!(
         back(Completed, 2, vec![]),
         Seen::Restored("all 2 tasks run shop:41 and the service is steady".to_owned())
     );
     let Seen::NotRestored(words) = back(Failed, 0, vec![bad(2)]) else { panic!("it has failed") };
     assert!(words.contains("given up `ecs-svc/3`") && words.contains("2 run another version"), "{words}");
-    let overtaken = service(vec![one(4, Primary, InProgress, 43, 0), one(3, Active, InProgress, 41, 1)]);
-    let Seen::NotRestored(words) = look(&overtaken, &arn(41)) else { panic!("somebody else has deployed") };
-    assert_eq!(words, "somebody has deployed shop:43 by `ecs-svc/4` since, in place of shop:41");
+}
+
+#[test]
+fn who_deploys_something_else_ends_the_way_back_but_for_the_bad_version_itself() {
+    let overtaken = |number| {
+        let deployments = vec![one(4, Primary, InProgress, number, 0), one(3, Active, InProgress, 41, 1)];
+        look(&service(deployments), &arn(41), (&DeploymentId("ecs-svc/2".to_owned()), &arn(42)))
+    };
+    let somebody = |number| format!("somebody has deployed shop:{number} by `ecs-svc/4` since, in place of shop:41");
+    assert_eq!(overtaken(43), Seen::Superseded(somebody(43)));
+    assert_eq!(overtaken(42), Seen::NotRestored(somebody(42)));
+    let reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".to_owned();
+    let (id, task_definition) = (DeploymentId("ecs-svc/2".to_owned()), arn(42));
+    let bad = (&id, task_definition.as_str());
+    let breaker = Rolling { reason, ..one(4, Primary, InProgress, 40, 0) };
+    let Seen::NotRestored(words) = look(&service(vec![breaker]), &arn(41), bad) else { panic!("nobody meant it") };
+    // What ECS shows may be a moment behind what it was told.
+    let before = service(vec![one(2, Primary, InProgress, 42, 1), one(1, Active, Completed, 41, 1)]);
+    let still = "`ecs-svc/2`, which brings shop:42, is still the newest deployment".to_owned();
+    assert_eq!(look(&before, &arn(41), bad), Seen::NotYet(still));
+    assert_eq!(words, "ECS's circuit breaker brings shop:40 by `ecs-svc/4`, in place of shop:41");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn look(status: Status, target: Option<Target>) -> Seen {
     let back = domain::deployment::Deployment { id: by, status, completed: Some(Timestamp(9)), ..deployment() };
     let targets = target.map_or_else(Script::default, Script::always);
     let codedeploy = CodeDeploy { deployments: Script::always(back), targets, ..CodeDeploy::default() };
-    testkit::run(pursuit.look(&codedeploy)).unwrap()
+    testkit::run(pursuit.look(&codedeploy, &crate::rolling::fakes::Cluster::default())).unwrap()
 }
 
 fn weights(old: f64, new: f64) -> Target {

@@ -176,11 +176,11 @@ fn r10_a_deployment_of_the_same_task_definition_leaves_nothing_to_return_to() {
 fn r11_after_so_many_rollbacks_a_person_is_paged_in_place_of_the_next() {
     let seen = under_way();
     let after = |rollbacks: usize| ruling("", ROLLBACK, &Facts { rollbacks, ..facts(&seen, None) });
-    check(&after(3), Decision::Alert, true, "was rolled back 3 times within 1h, which is the limit");
+    check(&after(3), Decision::Alert, true, "was rolled back 3 times within 1 h, which is its limit");
     check(&after(2), Decision::StopAndRollBack, false, "went to ALARM");
     let strict = "    rollback_limit: { rollbacks: 1, window: 2h }\n";
     let told = ruling(strict, ROLLBACK, &Facts { rollbacks: 1, ..facts(&seen, None) });
-    check(&told, Decision::Alert, true, "1 times within 2h");
+    check(&told, Decision::Alert, true, "1 time within 2 h");
 }
 
 #[test]
