@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use clock::Clock;
 use domain::deployment::Platform;
@@ -100,12 +100,27 @@ fn list(project: &Project) -> anyhow::Result<ExitCode> {
     for scenario in &project.scenarios {
         print(&format!("{:width$}  {}", scenario.name, scenario.title))?;
     }
-    Ok(ExitCode::SUCCESS)
+    for (_, why) in &project.broken {
+        crate::terminal::complain(why);
+    }
+    Ok(if project.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 fn choose(project: &Project, names: &[String]) -> anyhow::Result<Vec<Scenario>> {
     let mut chosen = Vec::new();
     for name in names {
+        // Of a broken file its name is all that is known of the scenario in it.
+        let own = |path: &Path| path.file_stem().is_some_and(|stem| stem == name.as_str());
+        let is_known = project.scenarios.iter().any(|scenario| scenario.name == *name);
+        let broken: Vec<&str> = project
+            .broken
+            .iter()
+            .filter(|(path, _)| name == "all" || !is_known && own(path))
+            .map(|(_, why)| why.as_str())
+            .collect();
+        if !broken.is_empty() && !Path::new(name).is_file() {
+            bail!("{}", broken.join("\n"));
+        }
         if name == "all" {
             chosen.extend(project.scenarios.iter().cloned());
         } else if Path::new(name).is_file() {

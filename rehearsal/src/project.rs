@@ -93,6 +93,8 @@ pub struct Project {
     pub config_text: String,
     /// The scenarios, by name.
     pub scenarios: Vec<Scenario>,
+    /// The files among them that cannot be used: the path, and why.
+    pub broken: Vec<(PathBuf, String)>,
 }
 
 fn read(path: &Path) -> Result<String, ProjectError> {
@@ -126,13 +128,8 @@ impl Project {
         let name = config_path.display().to_string();
         let config = load_reviewed(&name, &config_text, checks::review).map_err(ProjectError::Config)?;
         let folder = places.scenarios.clone().unwrap_or_else(|| root.join("tests/scenarios"));
-        Ok(Self {
-            root: root.to_owned(),
-            template: Arc::new(template),
-            config,
-            config_text,
-            scenarios: read_scenarios(&folder)?,
-        })
+        let (scenarios, broken) = read_scenarios(&folder)?;
+        Ok(Self { root: root.to_owned(), template: Arc::new(template), config, config_text, scenarios, broken })
     }
 
     /// Whether a scenario fits this project: every name in it means something here.
@@ -188,18 +185,25 @@ pub fn read_scenario(path: &Path) -> Result<Scenario, ProjectError> {
     Scenario::parse(&path.display().to_string(), &read(path)?).map_err(ProjectError::Scenario)
 }
 
-fn read_scenarios(folder: &Path) -> Result<Vec<Scenario>, ProjectError> {
+/// What is broken does not keep the others from being run.
+fn read_scenarios(folder: &Path) -> Result<(Vec<Scenario>, Vec<(PathBuf, String)>), ProjectError> {
     let unreadable = |error| ProjectError::Unreadable { path: folder.to_owned(), error };
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
+    let mut broken = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
-            let scenario = read_scenario(&path)?;
-            let name = scenario.name.clone();
-            if scenarios.insert(name.clone(), scenario).is_some() {
-                return Err(ProjectError::Twice(name));
+            match read_scenario(&path) {
+                Ok(scenario) => {
+                    let name = scenario.name.clone();
+                    if scenarios.insert(name.clone(), scenario).is_some() {
+                        return Err(ProjectError::Twice(name));
+                    }
+                }
+                Err(error) => broken.push((path, error.to_string())),
             }
         }
     }
-    Ok(scenarios.into_values().collect())
+    broken.sort();
+    Ok((scenarios.into_values().collect(), broken))
 }

@@ -372,5 +372,8 @@ mod tests {
             Scenario::parse("x.yaml", "name: x\ntitle: t\ndeployments:\n  - service: a\n    color: red\nexpect: []\n");
         let text = error.unwrap_err().to_string();
         assert!(text.starts_with("x.yaml:5:") && text.contains("color"), "{text}");
+        let error = Scenario::parse("x.yaml", "name: x\ntitle: t\ndeployments: []\nexpect: [pages: 0]\n");
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("`[trigger, resolve]`, or `[]` for nothing"), "{text}");
     }
 }

@@ -10,6 +10,7 @@ use crate::project::{project, root, run, scenario, setting, setting_for, setting
 
 #[test]
 fn every_scenario_goes_as_it_says() {
+    assert_eq!(project().broken, [], "every file can be read");
     let failed: Vec<String> = project()
         .scenarios
         .iter()
@@ -21,6 +22,21 @@ fn every_scenario_goes_as_it_says() {
         })
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+#[test]
+fn a_scenario_that_cannot_be_read_does_not_keep_the_others_from_being_run() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken-scenarios");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let good = std::fs::read_to_string(root().join("tests/scenarios/healthy.yaml")).expect("it is there");
+    for (file, text) in [("healthy.yaml", good.as_str()), ("worse.yaml", "name: worse\n")] {
+        std::fs::write(folder.join(file), text).expect("the file can be written");
+    }
+    let places = rehearsal::project::Places { scenarios: Some(folder.clone()), ..Default::default() };
+    let project = rehearsal::project::Project::open(root(), &places).expect("the rest is well");
+    assert!(rehearsal::scenario::find(&project.scenarios, "healthy").is_ok());
+    let [(path, why)] = project.broken.as_slice() else { panic!("{:?}", project.broken) };
+    assert!(*path == folder.join("worse.yaml") && why.contains("missing field"), "{why}");
 }
 
 #[test]

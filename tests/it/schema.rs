@@ -51,7 +51,11 @@ fn shown() -> Vec<(String, String)> {
 }
 
 /// Each is a mistake of its own kind, below a service.
-const BROKEN: [&str; 37] = [
+const BROKEN: [&str; 41] = [
+    "alarms: [{ name: \"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x\", action: alert }]",
+    "alarms: [{ name: \"x \", action: alert }]",
+    "rollback_limit: { rollbacks: 0 }",
+    "rollback_limit: { rollbacks: -1 }",
     "endpoint: { test: https://a }",
     "endpoints: { test: a.example }",
     "endpoints: [https://a]",

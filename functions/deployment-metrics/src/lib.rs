@@ -181,7 +181,7 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
         let clock = &self.ports.clock;
         let give_up = clock.now().plus(patience);
         loop {
-            let record = self.ports.deployments.deployment(id).await?;
+            let record = self.believed(self.ports.deployments.deployment(id).await?).await?;
             let decided = self.ports.ledger.read(&decided_key(id)).await?.is_some();
             let is_explained = record.status == Status::Succeeded || record.rolled_back_by.is_some() || decided;
             let is_settled = record.is_rollback() || record.status.is_terminal() && is_explained;
@@ -190,6 +190,26 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
             }
             clock.sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// The deployment as it may be believed. CodeDeploy itself links the rollbacks that it creates; of any other deployment the link stands in
+    /// its description, which whoever creates it may write. So it counts only where `alarm-rollback` has noted that this deployment takes that
+    /// one back, or is about to.
+    async fn believed(&self, deployment: Deployment) -> Result<Deployment, PortError> {
+        let unlinked = Deployment { rolls_back: None, ..deployment.clone() };
+        let Some(original) = deployment.rolls_back.as_ref().filter(|_| !unlinked.is_rollback()) else {
+            return Ok(deployment);
+        };
+        let noted = self.ports.ledger.read(&format!("late/{original}")).await?;
+        let is_noted = noted.is_some_and(|entry| {
+            entry.get("lease").is_some()
+                || entry.get("redeployed_by").and_then(Value::as_str) == Some(deployment.id.0.as_str())
+        });
+        if is_noted {
+            return Ok(deployment);
+        }
+        tracing::warn!(deployment.id = %deployment.id, %original, "its description says that it rolls this one back, and Greenlight knows nothing of that: it counts as a deployment like any other");
+        Ok(unlinked)
     }
 
     async fn verdict(&self, verdict: &HookVerdict) -> anyhow::Result<Value> {
@@ -256,7 +276,10 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
         if lease::record(&self.ports.ledger, &taken_back_key(original)).await?.is_some() {
             return Ok(());
         }
-        let of = self.ports.deployments.deployment(original).await?;
+        let of = match self.ports.deployments.deployment(original).await {
+            Err(PortError::NotFound { .. }) => return Ok(()),
+            read => read?,
+        };
         // What was stopped is counted with its own ending.
         if of.status == Status::Succeeded {
             let labels = Labels::of(Some(&of.group), self.config, None);

@@ -74,6 +74,11 @@ impl World {
             patience: Duration::ZERO,
         });
         for deployment in deployments {
+            // What Greenlight itself takes back, it has noted.
+            if let Some(original) = deployment.rolls_back.as_ref().filter(|_| deployment.creator == "user") {
+                let noted = json!({"redeployed_by": deployment.id});
+                world.0.ledger.0.borrow_mut().insert(format!("late/{original}"), noted);
+            }
             world.0.deployments.0.borrow_mut().entry(deployment.id.clone()).or_default().push_back(deployment);
         }
         world
@@ -260,6 +265,22 @@ fn without_its_decision_a_redeployment_shows_what_it_takes_back() {
     let world = World::new([stopped(), redeploy()]);
     world.hear(&changed("d-3", "SUCCESS")).unwrap();
     assert!(world.0.metrics.published.borrow().is_empty());
+}
+
+#[test]
+fn a_description_that_claims_a_rollback_greenlight_knows_nothing_of_is_a_deployment_like_any_other() {
+    // Of a good deployment, which gets no change failure for it; of one that another deployment takes back; and of none.
+    for (of, noted) in [("d-1", None), ("d-1", Some("d-9")), ("d-X", None)] {
+        let forged = Deployment { rolls_back: Some(DeploymentId(of.into())), ..redeploy() };
+        let world = World::new([ended(Status::Succeeded), forged]);
+        world.0.ledger.0.borrow_mut().remove(&format!("late/{of}"));
+        if let Some(noted) = noted {
+            world.0.ledger.0.borrow_mut().insert(format!("late/{of}"), json!({"redeployed_by": noted}));
+        }
+        world.hear(&changed("d-1", "SUCCESS")).unwrap();
+        assert_eq!(world.hear(&changed("d-3", "SUCCESS")).unwrap()["outcome"], "published", "{of}");
+        assert_eq!((world.values("Deployments").len(), world.values("ChangeFailure")), (2, vec![0.0, 0.0]), "{of}");
+    }
 }
 
 #[test]

@@ -2,13 +2,14 @@
 //! itself; and that an alarm is OK again, where it was told. Knows nothing of how Slack and PagerDuty are spoken to.
 
 use domain::deployment::{DeploymentId, EcsServiceName};
-use domain::events::{Decision, Envelope, Heard, RollbackDecision, TrafficRestored};
+use domain::events::{Decision, Envelope, Heard, Notice, RollbackDecision, TrafficRestored};
 use domain::ports::{Deployments, Ledger, PortError, PostedMessage};
 use domain::text::bounded;
 
+use crate::glance::{OVERDUE, glance};
 use crate::memory::{Known, recall, remember};
 use crate::page::{not_restored, pages_of_rolling};
-use crate::rolling::Rolling;
+use crate::rolling::{BY_HAND, Rolling};
 use crate::sinks::Sinks;
 use crate::tale::Tale;
 use crate::telling::{Addressed, Telling};
@@ -56,7 +57,11 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         };
         let mut paged = Told::default();
         if !restored.restored {
-            let page = not_restored(restored, region, configured);
+            let to_do = match restored.ecs {
+                Some(_) => Some(BY_HAND.to_owned()),
+                None => self.urgent_action(envelope, heard, restored).await,
+            };
+            let page = not_restored(restored, region, configured, to_do.as_deref().unwrap_or(OVERDUE));
             paged = self.with_pager(async |paging| paging.not_restored(restored, page).await).await;
         }
         let told = match &restored.ecs {
@@ -65,7 +70,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
                 let fresh = Rolling::restored(ecs, restored, self.ports.clock.now());
                 match remember(&self.ports.ledger, &fresh, self.ports.clock.now()).await {
                     Ok(known) => {
-                        let reply = replies::way_back(restored, known.story.restored.as_ref());
+                        let reply = replies::way_back(restored, known.story.restored.as_ref(), known.story.to_do());
                         self.tell_rolling(&known, reply, None, region).await
                     }
                     Err(error) => Told::failed(error),
@@ -204,6 +209,16 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
     async fn tell_over_in_thread(&self, envelope: &Envelope, heard: &Heard, id: &DeploymentId, reply: Reply) -> Told {
         match self.gather(envelope, heard, id).await {
             Ok((known, _)) => {
+                let is_open = |alarm: &str| known.story.asks().any(|(name, ..)| name == alarm);
+                let reply = match heard {
+                    Heard::Notice(notice) => match &**notice {
+                        Notice::RollbackDecision(over) if is_open(&over.alarm.name) => {
+                            replies::not_over(reply, &glance(&known.story).action)
+                        }
+                        _ => reply,
+                    },
+                    _ => reply,
+                };
                 let replies = bounded_keys(vec![(known.story.deployment.clone(), reply)]);
                 self.tell_story(&known, &replies).await
             }

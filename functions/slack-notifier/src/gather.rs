@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use domain::deployment::{Deployment, DeploymentId};
-use domain::events::{Envelope, Heard, Notice};
+use domain::events::{Envelope, Heard, Notice, TrafficRestored};
 use domain::ports::{Deployments, Ledger, PortError};
+use serde_json::Value;
 
 use crate::Shift;
+use crate::glance::glance;
 use crate::memory::{Known, remember};
 use crate::sinks::Sinks;
 use crate::story::{Facts, Stage, Story, Traffic};
@@ -48,14 +50,75 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         }
     }
 
+    /// The deployment as it may be believed. CodeDeploy itself links the rollbacks that it creates; of any other deployment the link stands in
+    /// its description, which whoever creates it may write. So it counts only where `alarm-rollback` has noted that this deployment takes that
+    /// one back, or is about to.
+    async fn believed(&self, deployment: Deployment) -> Result<Deployment, PortError> {
+        let unlinked = Deployment { rolls_back: None, ..deployment.clone() };
+        let Some(original) = deployment.rolls_back.as_ref().filter(|_| !unlinked.is_rollback()) else {
+            return Ok(deployment);
+        };
+        let noted = self.ports.ledger.read(&format!("late/{original}")).await?;
+        let is_noted = noted.is_some_and(|entry| {
+            entry.get("lease").is_some()
+                || entry.get("redeployed_by").and_then(Value::as_str) == Some(deployment.id.0.as_str())
+        });
+        if is_noted {
+            return Ok(deployment);
+        }
+        tracing::warn!(deployment.id = %deployment.id, %original, "its description says that it rolls this one back, and Greenlight knows nothing of that: it is told as a deployment like any other");
+        Ok(unlinked)
+    }
+
+    /// The rollback of which an event says that it has not brought the traffic back: it runs, or it has failed. What cannot be read is
+    /// not known, and no reason to tell nothing.
+    async fn rollback_of(&self, deployment: &Deployment, restored: &TrafficRestored) -> Option<Deployment> {
+        let id = deployment.rolled_back_by.as_ref().or(restored.rollback_deployment_id.as_ref())?;
+        match self.ports.deployments.deployment(id).await {
+            Ok(rollback) => Some(rollback),
+            Err(error) => {
+                tracing::info!(deployment.id = %id, "how the rollback stands cannot be told: {error}");
+                None
+            }
+        }
+    }
+
+    /// What is to be done about traffic that is not back, as the headline will say it; `None` where CodeDeploy does not tell how it stands
+    /// within a second, since a page waits for nobody.
+    pub(crate) async fn urgent_action(
+        &self,
+        envelope: &Envelope,
+        heard: &Heard,
+        restored: &TrafficRestored,
+    ) -> Option<String> {
+        let facts = self.ports.clock.timeout(LOOK_AGAIN, self.facts(envelope, heard, &restored.deployment_id)).await;
+        let mut story = Story::of(&facts.ok()?.ok()?);
+        story.hear_restored(restored);
+        let glance = glance(&story);
+        glance.urgent.then_some(glance.action)
+    }
+
     async fn facts(&self, envelope: &Envelope, heard: &Heard, id: &DeploymentId) -> Result<Facts<'_>, PortError> {
-        let read = self.ports.deployments.deployment(id).await?;
+        let read = self.believed(self.ports.deployments.deployment(id).await?).await?;
         // A rollback has no message of its own: it is part of the story of what it rolls back. One that is itself rolled back has failed.
         let (mut deployment, mut rollback) = (read, None);
         for _ in 0..CHAIN {
             let Some(original) = &deployment.rolls_back else { break };
-            let original = self.ports.deployments.deployment(original).await?;
+            let original = match self.ports.deployments.deployment(original).await {
+                Ok(original) => self.believed(original).await?,
+                Err(PortError::NotFound { detail, .. }) => {
+                    tracing::warn!(deployment.id = %deployment.id, %original, "what it rolls back is not known, so it is told by itself: {detail}");
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             rollback = Some(std::mem::replace(&mut deployment, original));
+        }
+        if let (None, Heard::Notice(notice)) = (&rollback, heard)
+            && let Notice::TrafficRestored(restored) = &**notice
+            && !restored.restored
+        {
+            rollback = self.rollback_of(&deployment, restored).await;
         }
         let told_of = rollback.as_ref().map_or(&deployment.id, |rollback| &rollback.id);
         let ended = match heard {

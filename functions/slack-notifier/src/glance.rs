@@ -19,6 +19,12 @@ pub struct Glance {
     pub urgent: bool,
 }
 
+/// What to do about a rollback that runs for longer than it should.
+pub(crate) const OVERDUE: &str =
+    "Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.";
+/// What to do about a deployment that ended well before it could be stopped.
+const TOO_LATE: &str = "Act now: it can no longer be stopped. Deploy the previous revision.";
+
 /// The version that a rollback brings back.
 pub(crate) fn old_version(story: &Story) -> String {
     match &story.brings_back {
@@ -126,14 +132,8 @@ fn way_back(story: &Story) -> Back {
     }
     if story.is_overdue() {
         return match story.ending() {
-            Some(Ending::Succeeded) if !late => Back::Stuck(
-                ", before an alarm could stop it",
-                "Act now: it can no longer be stopped. Deploy the previous revision.",
-            ),
-            _ => Back::Stuck(
-                ", and is not rolled back yet",
-                "Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.",
-            ),
+            Some(Ending::Succeeded) if !late => Back::Stuck(", before an alarm could stop it", TOO_LATE),
+            _ => Back::Stuck(", and is not rolled back yet", OVERDUE),
         };
     }
     if late {
@@ -186,14 +186,19 @@ pub fn glance(story: &Story) -> Glance {
         }
     }
     // While the new version has traffic, or all of it, an alarm that Greenlight does not act on is what matters most.
-    if let Some((_, asked)) = story.asks().next()
+    if let Some((_, asked, is_red)) = story.asks().next()
         && !urgent
-        && !story.ended_badly()
         && !story.is_taken_back()
     {
-        what.push_str(", and a red alarm needs a person");
+        what.push_str(if is_red { ", and a red alarm needs a person" } else { ", and still needs a person" });
         emoji = ":rotating_light:";
-        action = format!("Act now: {}", at_once(&asked.next_step));
+        action = match (story.was_not_stopped(asked), is_red) {
+            (true, true) => TOO_LATE.to_owned(),
+            (true, false) => "Act now: see whether production is well. The deployment can no longer be stopped: if it is not, deploy the \
+                              previous revision."
+                .to_owned(),
+            (false, _) => format!("Act now: {}", at_once(&asked.next_step)),
+        };
         urgent = true;
     }
     Glance { emoji, what, production: production(story), action, urgent }

@@ -29,7 +29,7 @@ use clock::Clock;
 use domain::config::Config;
 use domain::deployment::DeploymentId;
 use domain::events::{ChangedState, Envelope, Heard, Notice};
-use domain::lease::Holder;
+use domain::lease::{self, Holder};
 use domain::ports::{Deployments, Ledger, PortError};
 use domain::text::bounded;
 use domain::time::Timestamp;
@@ -145,7 +145,22 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         };
         // The page goes first, since it wakes somebody.
         let paged = self.with_pager(async |paging| paging.story(&known.story).await).await;
-        paged.and(self.tell_story(&known, &replies_to(envelope, heard, &known, of_rollback)).await)
+        let is_back_told = match self.is_back_told(heard, &known.story).await {
+            Ok(is_told) => is_told,
+            Err(error) => return paged.and(Told::failed(error)),
+        };
+        paged.and(self.tell_story(&known, &replies_to(envelope, heard, &known, of_rollback, is_back_told)).await)
+    }
+
+    /// Whether it stands in the thread already that the rollback is through, when an event tells that the traffic is back.
+    async fn is_back_told(&self, heard: &Heard, story: &Story) -> Result<bool, PortError> {
+        let tells =
+            matches!(heard, Heard::Notice(notice) if matches!(&**notice, Notice::TrafficRestored(it) if it.restored));
+        let Some(rollback) = story.rollback.as_ref().filter(|_| tells && story.rollback_succeeded()) else {
+            return Ok(false);
+        };
+        let key = format!("slack/{}/{}", rollback.id, thread::ROLLED_BACK);
+        Ok(lease::record(&self.ports.ledger, &key).await?.is_some())
     }
 
     /// Tells a story and its replies in Slack.
@@ -195,7 +210,13 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
 }
 
 /// The replies that an event asks for, in the order in which things happened.
-fn replies_to(envelope: &Envelope, heard: &Heard, known: &Known<Story>, of_rollback: bool) -> Vec<Addressed> {
+fn replies_to(
+    envelope: &Envelope,
+    heard: &Heard,
+    known: &Known<Story>,
+    of_rollback: bool,
+    is_back_told: bool,
+) -> Vec<Addressed> {
     let story = &known.story;
     // Told with whatever event first finds it: the ending's own event may be lost.
     let ending = thread::ending(story).map(|reply| (story.deployment.clone(), reply));
@@ -215,10 +236,19 @@ fn replies_to(envelope: &Envelope, heard: &Heard, known: &Known<Story>, of_rollb
                 // What has succeeded had ended before it was taken back.
                 if story.stage == story::Stage::Succeeded { (None, reply) } else { (reply, None) }
             }
-            Notice::TrafficRestored(restored) => (
-                None,
-                replies::way_back(restored, story.restored.as_ref()).map(|reply| (story.deployment.clone(), reply)),
-            ),
+            // That the rollback has failed, or is through, is told by its own reply.
+            Notice::TrafficRestored(restored)
+                if !restored.restored && (story.rollback_failed() || story.is_rolled_back()) =>
+            {
+                (None, None)
+            }
+            Notice::TrafficRestored(restored) if is_back_told => {
+                (None, Some((story.deployment.clone(), replies::took(restored))))
+            }
+            Notice::TrafficRestored(restored) => {
+                let reply = replies::way_back(restored, story.restored.as_ref(), &glance::glance(story).action);
+                (None, reply.map(|reply| (story.deployment.clone(), reply)))
+            }
         },
     };
     bounded_keys([before, ending, rollback, after].into_iter().flatten().collect())

@@ -7,6 +7,7 @@
 //! | a deployment ended badly, or was taken back after it had succeeded | `greenlight/<group>` | its rollback is through, or the group's next deployment succeeds |
 //! | the way back failed, or was not done in two minutes | `greenlight/<group>/rollback` | the traffic is back after all, or the group's next deployment succeeds |
 //! | an alarm that Greenlight leaves to a person | `greenlight/<group>/alarm/<alarm>` | the alarm is OK again |
+//! | the same, and a deployment of the group goes on, or serves, that should not | the same | that deployment fails, is stopped or rolled back, or the group's next deployment succeeds; not the alarm's OK |
 //!
 //! In place of `<group>` an ECS service that ECS itself deploys has `ecs/<cluster>/<service>`.
 
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use crate::glance::glance;
 use crate::observed::observed;
 use crate::replies::at_once;
-use crate::rolling::{BY_HAND, Rolling};
+use crate::rolling::Rolling;
 use crate::story::{Ending, Story};
 use crate::thread::{cause_in_short, console_url, named};
 use crate::watch::subject;
@@ -238,19 +239,18 @@ pub fn place_of(restored: &TrafficRestored) -> Option<String> {
 }
 
 /// What "Traffic Restored" with `restored: false` asks of the pager, from the event alone: CodeDeploy, which may be why the traffic does not come
-/// back, need not answer for it. `configured` is the service in the configuration.
-pub fn not_restored(restored: &TrafficRestored, region: &str, configured: Option<&Service>) -> Option<Page> {
+/// back, need not answer for it. `configured` is the service in the configuration, `to_do` what somebody must do.
+pub fn not_restored(
+    restored: &TrafficRestored,
+    region: &str,
+    configured: Option<&Service>,
+    to_do: &str,
+) -> Option<Page> {
     let place = place_of(restored)?;
     let environment = restored.environment.as_deref().or(configured.map(|service| service.environment.as_str()));
     let service = restored.service.as_ref().or(configured.map(|service| &service.name)).unwrap_or(&place).clone();
     let named = environment.map_or_else(|| service.clone(), |environment| format!("{service} ({environment})"));
-    let (source, to_do) = match restored.ecs {
-        Some(_) => ("ecs", BY_HAND),
-        None => (
-            "codedeploy",
-            "Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.",
-        ),
-    };
+    let source = if restored.ecs.is_some() { "ecs" } else { "codedeploy" };
     let key = rollback_key(&place);
     let event = Event {
         key: &key,

@@ -6,9 +6,10 @@ use domain::events::{RollbackDecision, TrafficRestored};
 use domain::lease::{self, Holder, Once};
 use domain::ports::{Ledger, Pager, PortError};
 use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::memory::KEPT;
+use crate::memory::{KEPT, RACES};
 use crate::page::{self, About, Page};
 use crate::story::{Ending, Story};
 use crate::watch;
@@ -24,6 +25,31 @@ pub(crate) struct Paging<'a, L, P> {
     pub(crate) holder: &'a Holder,
 }
 
+/// A page that stays open until something becomes of a deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct LeftOpen {
+    /// The deployment that goes on, or serves.
+    deployment: DeploymentId,
+    /// PagerDuty's key of the page.
+    dedup_key: String,
+    /// Where it is remembered that its end was sent.
+    entry: String,
+    /// When it was asked for.
+    since: Timestamp,
+}
+
+fn left_key(group: &str) -> String {
+    format!("pager/left/{group}")
+}
+
+fn of_entry(group: &str, entry: &Value) -> Result<Vec<LeftOpen>, PortError> {
+    let pages = entry.get("pages").map(Vec::deserialize).transpose();
+    pages.map(Option::unwrap_or_default).map_err(|error| PortError::Permanent {
+        what: format!("reading the ledger's entry `{}`", left_key(group)),
+        detail: format!("{error}; delete the entry, and resolve the group's pages by hand"),
+    })
+}
+
 /// Where it is remembered that a group has an open page about a rollback.
 fn open_key(group: &str) -> String {
     format!("pager/open/{group}")
@@ -34,8 +60,17 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
     pub(crate) async fn story(&self, story: &Story) -> Sent {
         let pages = page::pages(story);
         let (mut sent, mut errors) = (Vec::new(), Vec::new());
-        if story.ending() == Some(Ending::Succeeded) && !story.is_taken_back() && !story.restores {
-            match self.end_former(&story.group.to_string(), story.ended.unwrap_or(story.read_at)).await {
+        let is_good = story.ending() == Some(Ending::Succeeded) && !story.is_taken_back() && !story.restores;
+        let succeeded = is_good.then(|| story.ended.unwrap_or(story.read_at));
+        let mut former = Vec::new();
+        if let Some(succeeded) = succeeded {
+            former.push(self.end_former(&story.group.to_string(), succeeded).await);
+        }
+        if succeeded.is_some() || story.ended_badly() || story.is_rolled_back() {
+            former.push(self.end_left(story, succeeded).await);
+        }
+        for outcome in former {
+            match outcome {
                 Ok(words) => sent.extend(words),
                 Err(error) => errors.push(error),
             }
@@ -141,9 +176,13 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
     /// The page for an alarm that is left to a person.
     pub(crate) async fn alarm(&self, decision: &RollbackDecision, region: &str) -> Result<Vec<String>, PortError> {
         let red = watch::changed(decision);
-        // Written down before it is sent, so that the alarm's end finds it.
-        let note = |watch: &mut watch::Watch| watch.paged = watch.paged.max(Some(red));
-        if watch::change(self.ledger, decision, self.clock.now(), note).await?.is_over(red) {
+        let holds = watch::holds(decision);
+        // Written down before it is sent, so that its end finds it: the alarm's, or that of the deployment.
+        let note = |watch: &mut watch::Watch| watch.paged = if holds { None } else { watch.paged.max(Some(red)) };
+        let watch = watch::change(self.ledger, decision, self.clock.now(), note).await?;
+        if holds {
+            self.note_left(decision).await?;
+        } else if watch.is_over(red) {
             tracing::info!(
                 alarm.name = decision.alarm.name,
                 "not paging: the alarm was OK again before this was heard of"
@@ -155,12 +194,67 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
         if self.once(&key, &page::alarm(decision, region)).await? {
             sent.push("alarm/trigger".to_owned());
             // The end may have come while the page was being sent.
-            if watch::change(self.ledger, decision, self.clock.now(), |_| {}).await?.is_over(red) {
+            if !holds && watch::change(self.ledger, decision, self.clock.now(), |_| {}).await?.is_over(red) {
                 self.pager.send(&page::resolve(&page::alarm_key(decision))).await?;
                 sent.push("alarm/resolve".to_owned());
             }
         }
         Ok(sent)
+    }
+
+    /// Remembers a page that ends with what becomes of its deployment.
+    async fn note_left(&self, decision: &RollbackDecision) -> Result<(), PortError> {
+        let (Some(group), Some(deployment)) = (&decision.group, &decision.deployment_id) else { return Ok(()) };
+        let (dedup_key, entry) = (page::alarm_key(decision), alarm_entry(decision, "resolve"));
+        let page = LeftOpen { deployment: deployment.clone(), dedup_key, entry, since: decision.at };
+        self.amend(&group.to_string(), |open| {
+            if !open.iter().any(|other| other.entry == page.entry) {
+                open.push(page.clone());
+            }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// The ends of such pages: of this deployment when it has not stayed, and of those before it when it has succeeded.
+    async fn end_left(&self, story: &Story, succeeded: Option<Timestamp>) -> Result<Vec<String>, PortError> {
+        let group = story.group.to_string();
+        let is_over = |page: &LeftOpen| match succeeded {
+            Some(at) if page.deployment != story.deployment => page.since < at,
+            _ => page.deployment == story.deployment && (story.ended_badly() || story.is_rolled_back()),
+        };
+        let Some(entry) = self.ledger.read(&left_key(&group)).await? else { return Ok(Vec::new()) };
+        let over: Vec<LeftOpen> = of_entry(&group, &entry)?.into_iter().filter(is_over).collect();
+        let mut sent = Vec::new();
+        for page in &over {
+            if self.once(&page.entry, &page::resolve(&page.dedup_key)).await? {
+                sent.push("alarm/resolve".to_owned());
+            }
+        }
+        if !over.is_empty() {
+            self.amend(&group, |open| open.retain(|page| !over.contains(page))).await?;
+        }
+        Ok(sent)
+    }
+
+    /// Changes what is remembered of a group's open pages.
+    async fn amend(&self, group: &str, change: impl Fn(&mut Vec<LeftOpen>)) -> Result<Vec<LeftOpen>, PortError> {
+        let key = left_key(group);
+        for _ in 0..RACES {
+            let entry = self.ledger.read(&key).await?;
+            let old = entry.as_ref().map(|entry| of_entry(group, entry)).transpose()?.unwrap_or_default();
+            let mut next = old.clone();
+            change(&mut next);
+            let expires = self.clock.now().plus(KEPT);
+            if next == old || self.ledger.replace(&key, entry.as_ref(), &json!({"pages": next}), expires).await? {
+                return Ok(next);
+            }
+        }
+        Err(PortError::Transient {
+            what: format!("changing the ledger's entry `{key}`"),
+            detail: format!("others changed it {RACES} times in between"),
+            retry_after: None,
+        })
     }
 
     /// The end of such a page.

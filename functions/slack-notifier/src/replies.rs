@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::blocks::{Message, Mrkdwn};
 use crate::observed::observed;
-use crate::rolling::BY_HAND;
 use crate::said;
 use crate::story::Restored;
 use crate::thread::{Reply, linked};
@@ -200,17 +199,39 @@ pub fn over(decision: &RollbackDecision, red: Option<Timestamp>) -> Reply {
     Reply { key: format!("over/{}/{over}", decision.alarm.name), message, important: true, in_headline: false }
 }
 
+/// The same where the alarm's end ends nothing: what is still to be done.
+pub fn not_over(reply: Reply, to_do: &str) -> Reply {
+    let mut message = reply.message;
+    message.lines.push(said!("*Still open:* {}", to_do));
+    Reply { message, ..reply }
+}
+
 /// The reply that a "Traffic Restored" asks for, given what is known by now: that the traffic is not back is not told any more when it is.
-pub fn way_back(event: &TrafficRestored, known: Option<&Restored>) -> Option<Reply> {
+/// `to_do` is what somebody must do when it is not.
+pub fn way_back(event: &TrafficRestored, known: Option<&Restored>, to_do: &str) -> Option<Reply> {
     if !event.restored && known.is_some_and(|known| known.complete) {
         tracing::info!(deployment.id = %event.deployment_id, "it is not told that the traffic was not back: it is by now");
         return None;
     }
-    Some(restored(event, known.is_some_and(|known| known.was_late)))
+    Some(restored(event, known.is_some_and(|known| known.was_late), to_do))
+}
+
+/// How fast it was, where it is told already that the old version is back.
+pub fn took(restored: &TrafficRestored) -> Reply {
+    let text = match restored.seconds_since_alarm {
+        Some(number) => format!("It took {} from the alarm until all of the traffic was back.", seconds(number)),
+        None => {
+            let took = seconds(restored.seconds_since_event);
+            format!("It took {took} until all of the traffic was back, from when Greenlight heard of the alarm.")
+        }
+    };
+    let lines = vec![said!(":leftwards_arrow_with_hook: {}", text), said!("*Observed:* {}", restored.observed)];
+    let message = Message { fallback: text, lines, ..Message::default() };
+    Reply { key: "restored".to_owned(), message, important: false, in_headline: false }
 }
 
 /// How the rollback went, in seconds; `was_late` says that it was told before that the traffic is not back.
-pub fn restored(restored: &TrafficRestored, was_late: bool) -> Reply {
+pub fn restored(restored: &TrafficRestored, was_late: bool, to_do: &str) -> Reply {
     let took = match restored.seconds_since_alarm {
         Some(number) => format!("{} after the alarm", seconds(number)),
         None => format!("{} after Greenlight heard of the alarm", seconds(restored.seconds_since_event)),
@@ -222,10 +243,6 @@ pub fn restored(restored: &TrafficRestored, was_late: bool) -> Reply {
         ("restored", text.clone(), said!(":leftwards_arrow_with_hook: *{}* Alarm {}.", text, name))
     } else {
         let text = format!("The traffic is not back on the old version, {took}.");
-        let to_do = match restored.ecs {
-            Some(_) => BY_HAND,
-            None => "Act now: open the deployment and move the traffic by hand.",
-        };
         ("not-restored", text.clone(), said!(":rotating_light: *{}* Alarm {}. {}", text, name, to_do))
     };
     let lines = vec![first, said!("*Observed:* {}", restored.observed)];

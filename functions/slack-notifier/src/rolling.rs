@@ -135,9 +135,9 @@ impl Rolling {
     }
 }
 
-/// What to do when ECS does not bring the old version back.
-pub(crate) const BY_HAND: &str =
-    "Act now: look at the service's events in ECS, and update the service to its previous task definition by hand.";
+/// What to do when ECS does not bring the old version back. To update the service by hand would be what Greenlight has done.
+pub(crate) const BY_HAND: &str = "Act now: the service was returned to its previous task definition, and ECS has not brought that up. Look at \
+     the service's events, and at why its tasks do not start or do not stay healthy.";
 
 impl Tale for Rolling {
     fn id(&self) -> &DeploymentId {

@@ -14,6 +14,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::is_red;
+use crate::watch::holds;
 
 pub(crate) use parts::REMEMBERED;
 pub use parts::{AlarmStop, Asked, Ending, FailedHook, Left, Restored, Rollback, Skipped, Stage, Traffic};
@@ -188,6 +189,7 @@ impl Story {
             reason: bounded(&decision.reason, REMEMBERED),
             next_step: bounded(&decision.next_step, REMEMBERED),
             red: changed,
+            stays: holds(decision),
         });
         let over = decision.resolves.then_some(changed);
         if asked.is_some() || over.is_some() {
@@ -276,10 +278,14 @@ impl Story {
         self.traffic == Some(Traffic::NeverShifted)
     }
 
+    /// Whether the deployment that rolls it back has succeeded.
+    pub fn rollback_succeeded(&self) -> bool {
+        self.rollback.as_ref().is_some_and(|rollback| rollback.stage == Stage::Succeeded)
+    }
+
     /// Whether a rollback has put the old version back.
     pub fn is_rolled_back(&self) -> bool {
-        self.rollback.as_ref().is_some_and(|rollback| rollback.stage == Stage::Succeeded)
-            || self.restored.as_ref().is_some_and(|restored| restored.complete)
+        self.rollback_succeeded() || self.restored.as_ref().is_some_and(|restored| restored.complete)
     }
 
     /// Whether it had ended well and was rolled back then: Greenlight deploys again what was good before it.
@@ -297,16 +303,25 @@ impl Story {
         !self.is_rolled_back() && !self.rollback_failed() && self.restored.is_some()
     }
 
-    /// The alarms that still wait for a person, by name.
-    pub fn asks(&self) -> impl Iterator<Item = (&str, &Asked)> {
-        self.left.iter().filter_map(|(name, left)| Some((name.as_str(), left.open()?)))
+    /// The alarms that still wait for a person, by name, and whether each is red. Of a deployment that did not stay there is nothing left to ask.
+    pub fn asks(&self) -> impl Iterator<Item = (&str, &Asked, bool)> {
+        let left = self.left.iter().filter(|_| !self.ended_badly() && !self.is_rolled_back());
+        left.filter_map(|(name, left)| Some((name.as_str(), left.open()?, left.is_red())))
     }
 
-    /// The story as it stood when the deployment had ended well, before anything took it back.
+    /// Whether a person was asked to stop it, and it has ended well since.
+    pub fn was_not_stopped(&self, asked: &Asked) -> bool {
+        let ended = self.ended.filter(|_| self.stage == Stage::Succeeded);
+        asked.stays && ended.is_some_and(|ended| asked.red <= ended)
+    }
+
+    /// The story as it stood when the deployment had ended well, before anything took it back. That somebody was asked to stop it was so then.
     pub fn as_it_succeeded(&self) -> Self {
         let of_later =
             Self { late: false, rollback: None, restored: None, alarm: None, brings_back: None, ..self.clone() };
-        Self { left: BTreeMap::new(), ..of_later }
+        let mut left = self.left.clone();
+        left.retain(|_, left| left.asked.as_ref().is_some_and(|asked| self.was_not_stopped(asked)));
+        Self { left, ..of_later }
     }
 
     /// Whether what is known of the ending is likely to be completed within seconds: the record lags behind the event, the rollback
@@ -315,7 +330,12 @@ impl Story {
         let rollback_open = self.rollback.is_none()
             && self.restored.is_none()
             && !matches!(self.traffic, Some(Traffic::Old | Traffic::NeverShifted));
-        self.stage.is_ended() && !self.recorded
+        // Greenlight is about to tell how fast the traffic came back.
+        let comes_back = self.alarm.is_some()
+            && self.rollback_succeeded()
+            && !self.restored.as_ref().is_some_and(|restored| restored.complete);
+        comes_back
+            || self.stage.is_ended() && !self.recorded
             || self.ended_badly() && (rollback_open || self.ending() == Some(Ending::StoppedByPerson))
     }
 }

@@ -50,8 +50,9 @@ pub fn causes(story: &Story) -> Vec<Mrkdwn> {
         story.skipped.as_ref().map(|skipped| said!(":warning: *Checks skipped* on request: {}", skipped.reason)),
     );
     let hook = story.failed_hook.as_ref().map(|hook| said!("Hook *{}* failed: {}", hook.event, hook.reason));
-    for (name, asked) in story.asks() {
-        lines.push(said!("Alarm {} is red and left to a person: {}", Mrkdwn::code(name), asked.reason));
+    for (name, asked, is_red) in story.asks() {
+        let state = if is_red { "is red and left to a person" } else { "was red, and is still left to a person" };
+        lines.push(said!("Alarm {} {}: {}", Mrkdwn::code(name), state, asked.reason));
     }
     // The ending's own cause comes first; what else went wrong is told after it.
     match story.ending() {
@@ -60,22 +61,18 @@ pub fn causes(story: &Story) -> Vec<Mrkdwn> {
     }
     if story.ended_badly() {
         match &story.error {
+            // CodeDeploy takes Greenlight's stop for a person's; the alarm above is what stopped it.
+            Some(error) if story.alarm.is_some() && error.code == "MANUAL_STOP" => {}
             Some(error) => lines.push(said!("CodeDeploy: {} ({})", error.message, Mrkdwn::code(&error.code))),
             None if lines.is_empty() => lines.push(said!("CodeDeploy has recorded no reason.")),
             None => {}
         }
     }
-    match (&story.rollback, &story.restored) {
-        (Some(rollback), _) if story.rollback_failed() && rollback.error.is_some() => {
-            let error = rollback.error.as_ref();
-            let (code, message) = error.map(|error| (error.code.as_str(), error.message.as_str())).unwrap_or_default();
-            lines.push(said!("The rollback failed: {} ({})", message, Mrkdwn::code(code)));
-        }
-        (_, Some(restored)) if !restored.complete && !story.is_rolled_back() => {
-            lines.push(said!("Last seen of the rollback: {}", restored.observed));
-        }
-        _ => {}
-    }
+    let error =
+        story.rollback.as_ref().filter(|_| story.rollback_failed()).and_then(|rollback| rollback.error.as_ref());
+    lines.extend(error.map(|error| said!("The rollback failed: {} ({})", error.message, Mrkdwn::code(&error.code))));
+    let not_back = story.restored.as_ref().filter(|restored| !restored.complete && !story.is_rolled_back());
+    lines.extend(not_back.map(|restored| said!("Last seen of the rollback: {}", restored.observed)));
     lines
 }
 
@@ -181,9 +178,13 @@ pub fn ending(story: &Story) -> Option<Reply> {
     })
 }
 
-/// The reply that tells how the rollback goes.
+/// The key of the reply that the rollback is through.
+pub(crate) const ROLLED_BACK: &str = "end/SUCCESS";
+
+/// The reply that tells how the rollback goes; none once it is told that all traffic is back, and how fast.
 pub fn rollback(story: &Story) -> Option<Reply> {
-    let rollback = story.rollback.as_ref()?;
+    let is_back = story.restored.as_ref().is_some_and(|restored| restored.complete);
+    let rollback = story.rollback.as_ref().filter(|_| !is_back)?;
     let id = linked(&story.region, &rollback.id.0);
     let (key, fallback, lines) = match rollback.stage {
         Stage::Running | Stage::Waiting => (
@@ -192,7 +193,7 @@ pub fn rollback(story: &Story) -> Option<Reply> {
             vec![said!(":leftwards_arrow_with_hook: Rolling back: {} restores {}.", id, old_version(story))],
         ),
         Stage::Succeeded => (
-            "end/SUCCESS",
+            ROLLED_BACK,
             format!("{} is rolled back: production is on the old version.", named(story)),
             vec![said!(
                 ":leftwards_arrow_with_hook: *Rolled back* by {}. *Production* is on {}.",

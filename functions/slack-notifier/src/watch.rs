@@ -2,7 +2,7 @@
 //! again. So its return to OK finds what it opened, also where the two are heard in the wrong order. Knows nothing of Slack or PagerDuty.
 
 use domain::deployment::DeploymentId;
-use domain::events::RollbackDecision;
+use domain::events::{Decision, RollbackDecision};
 use domain::ports::{Ledger, PortError};
 use domain::text::bounded;
 use domain::time::Timestamp;
@@ -63,6 +63,16 @@ impl Watch {
 /// When an alarm changed its state.
 pub fn changed(decision: &RollbackDecision) -> Timestamp {
     decision.alarm.changed_at.unwrap_or(decision.at)
+}
+
+/// Whether what a person is asked to do stays to be done when the alarm is OK again: a deployment that should have been stopped goes on, or one
+/// that should have been taken back serves. Of a service that ECS itself deploys nobody tells here how it ends, so the alarm's end has to do.
+pub fn holds(decision: &RollbackDecision) -> bool {
+    decision.page
+        && decision.decision == Decision::Alert
+        && decision.deployment_id.is_some()
+        && decision.group.is_some()
+        && decision.ecs.is_none()
 }
 
 /// What an alarm is about: the deployment group, the ECS service, or the service's name.

@@ -43,6 +43,11 @@ impl World {
     }
 
     pub(crate) fn record(&self, deployment: Deployment) {
+        // What Greenlight itself takes back, it has noted.
+        if let Some(original) = deployment.rolls_back.as_ref().filter(|_| deployment.creator == "user") {
+            let noted = json!({"redeployed_by": deployment.id});
+            self.ports.ledger.0.borrow_mut().insert(format!("late/{original}"), noted);
+        }
         self.ports.deployments.set([deployment]);
     }
 

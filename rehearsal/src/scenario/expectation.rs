@@ -2,6 +2,7 @@
 
 use domain::time::Span;
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 
 /// Something that must come of a scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,7 +29,7 @@ pub enum Expectation {
     /// No thread has the same reply twice.
     SlackRepeatsNothing,
     /// The PagerDuty actions, in order: `trigger`, `resolve`.
-    Pages(Vec<String>),
+    Pages(#[serde(deserialize_with = "actions")] Vec<String>),
     /// The sum of a metric over the scenario, without dimensions.
     Metric {
         /// The metric's name.
@@ -217,4 +218,23 @@ pub struct ExpectedReturn {
 
 fn once() -> usize {
     1
+}
+
+/// A list of words, asked for by what it is.
+fn actions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Actions;
+    impl<'de> Visitor<'de> for Actions {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("what PagerDuty gets, in order: `[trigger, resolve]`, or `[]` for nothing")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut actions = Vec::new();
+            while let Some(action) = items.next_element()? {
+                actions.push(action);
+            }
+            Ok(actions)
+        }
+    }
+    deserializer.deserialize_seq(Actions)
 }

@@ -43,8 +43,10 @@ impl fmt::Display for GroupName {
 #[serde(deny_unknown_fields)]
 pub struct EcsServiceName {
     /// The cluster's name.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub cluster: String,
     /// The service's name.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub service: String,
 }
 

@@ -1,6 +1,7 @@
 //! What alarms led to: rolling services of ECS, pages, traffic that is late, and alarms that are OK again; duplicates and orders of them.
 
 mod rolling;
+mod urgent;
 
 use domain::deployment::{Deployment, DeploymentId, Status};
 use domain::time::Timestamp;
@@ -55,7 +56,6 @@ fn traffic_that_is_late_pages_once_and_is_resolved_once_when_it_is_back_after_al
         assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
         # :rotating_light: orchestrator (production) was stopped by an alarm, and is not rolled back yet
         Alarm `5xx` fired.
-        CodeDeploy: stopped (`MANUAL_STOP`)
         Last seen of the rollback: the rollback `d-2` is `InProgress`
         *Production* may be on either version: the rollback has not finished.
         *You:* Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.
@@ -77,9 +77,9 @@ fn traffic_that_is_late_pages_once_and_is_resolved_once_when_it_is_back_after_al
     assert_snapshot!(world.slack().read(), @"
     orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.
         orchestrator (production) was stopped by a person, and is rolling back. Production is going back to the old version. Wait for the rollback: its end will be told here.
+        orchestrator (production) is rolling back.
         The traffic is not back on the old version, 2 min after the alarm.
         All traffic is back on the old version after all, 6 min after the alarm.
-        orchestrator (production) is rolled back: production is on the old version.
     ");
     assert_eq!(
         world.pages(),
@@ -152,7 +152,7 @@ fn a_rollback_that_fails_pages_although_the_stop_was_acknowledged_and_the_next_s
 }
 
 #[test]
-fn an_alarm_that_is_left_to_a_person_pages_and_is_the_headline_until_it_is_ok_again() {
+fn an_alarm_that_is_left_to_a_person_pages_and_is_the_headline_until_the_deployment_has_ended_otherwise() {
     let world = both();
     run(async {
         for _ in 0..2 {
@@ -171,20 +171,32 @@ fn an_alarm_that_is_left_to_a_person_pages_and_is_the_headline_until_it_is_ok_ag
         | *Started by* a person or a pipeline
         (orchestrator (production) is being deployed, and a red alarm needs a person. Production is where it was: CodeDeploy has not told of any shift. Act now: stop it by hand)
         ");
+        // The alarm dips, and the bad version keeps its traffic.
         for _ in 0..2 {
             world.hear(&with(over(Some("d-1")), &json!({"group": build::group()}))).await.unwrap();
         }
+        assert_snapshot!(world.slack().read(), @"
+        orchestrator (production) is being deployed, and still needs a person. Production is where it was: CodeDeploy has not told of any shift. Act now: stop it by hand
+            Alarm 5xx needs a person now: 3 rollbacks in the last hour, so this one is left to a person
+            Alarm 5xx is OK again, 6 min after it went to ALARM.
+        ");
+        let told = readable(&world.slack().messages.borrow()[2].content);
+        assert!(told.contains("*Still open:* Act now: stop it by hand"), "{told}");
+        assert_eq!(world.paged(), ["trigger"]);
+        world.record(stopped());
+        world.record(rollback(Status::InProgress));
+        for _ in 0..2 {
+            world.hear(&changed("d-1", "STOP")).await.unwrap();
+        }
     });
-    assert_snapshot!(world.slack().read(), @"
-    orchestrator (production) is being deployed. Production is where it was: CodeDeploy has not told of any shift. Nothing to do.
-        Alarm 5xx needs a person now: 3 rollbacks in the last hour, so this one is left to a person
-        Alarm 5xx is OK again, 6 min after it went to ALARM.
-    ");
+    let headline = readable(&world.slack().messages.borrow()[0].content);
+    assert!(!headline.contains("Act now") && !headline.contains("left to a person"), "{headline}");
     assert_eq!(
         world.pages(),
         [
             "trigger greenlight/mangaassist/orchestrator/alarm/5xx critical: orchestrator (production): 3 rollbacks in the last hour, so this one is left to a person",
             "resolve greenlight/mangaassist/orchestrator/alarm/5xx",
+            "trigger greenlight/mangaassist/orchestrator critical: orchestrator (production) was stopped by a person, and is rolling back: MANUAL_STOP: stopped",
         ]
     );
     let page = world.ports.sinks.pager.sent.borrow()[0].clone();

@@ -27,7 +27,7 @@ fn reply(file: &str, changes: &Value) -> Reply {
         Notice::HookVerdict(event) => verdict(&event, false),
         Notice::RollbackDecision(event) if event.resolves => over(&event, None),
         Notice::RollbackDecision(event) => decision(&event, "eu-west-1"),
-        Notice::TrafficRestored(event) => restored(&event, false),
+        Notice::TrafficRestored(event) => restored(&event, false, "Act now: look."),
     }
 }
 
@@ -173,7 +173,7 @@ fn restored_traffic_is_told_in_seconds() {
     let changes = json!({"restored": false, "seconds_since_alarm": null, "observed": "60 % is on the new version"});
     assert_snapshot!(said(&reply("traffic-restored", &changes)), @"
     not-restored important=true
-    :rotating_light: *The traffic is not back on the old version, 30.2 s after Greenlight heard of the alarm.* Alarm `orchestrator-http-5xx`. Act now: open the deployment and move the traffic by hand.
+    :rotating_light: *The traffic is not back on the old version, 30.2 s after Greenlight heard of the alarm.* Alarm `orchestrator-http-5xx`. Act now: look.
     *Observed:* 60 % is on the new version
     (The traffic is not back on the old version, 30.2 s after Greenlight heard of the alarm.)
     ");

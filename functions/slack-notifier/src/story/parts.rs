@@ -167,12 +167,20 @@ pub struct Asked {
     pub next_step: String,
     /// When the alarm went to ALARM.
     pub red: Timestamp,
+    /// Whether it is still asked when the alarm is OK again: a deployment was not stopped, or not taken back, that should have been.
+    #[serde(default)]
+    pub stays: bool,
 }
 
 impl Left {
     /// What is still to be done.
     pub fn open(&self) -> Option<&Asked> {
-        self.asked.as_ref().filter(|asked| self.over.is_none_or(|over| over < asked.red))
+        self.asked.as_ref().filter(|asked| asked.stays || self.is_red())
+    }
+
+    /// Whether the alarm has not been OK again since.
+    pub fn is_red(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| self.over.is_none_or(|over| over < asked.red))
     }
 
     /// What two events tell together, whichever was heard first.

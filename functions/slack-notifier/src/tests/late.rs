@@ -60,8 +60,7 @@ fn a_late_rollback_is_told_in_the_thread_of_the_deployment_that_had_succeeded() 
         Alarm 5xx takes back what had succeeded: it is red
         orchestrator (production) is rolling back.
         All traffic is back on the old version, 6 min 12 s after the alarm.
-        orchestrator (production) is rolled back: production is on the old version.
-    ");
+        ");
     assert_snapshot!(readable(&world.slack().messages.borrow()[2].content), @"
     :rewind: *Alarm `5xx` takes back what had succeeded.* it is red
     *Observed:* 9 against a threshold of 1
@@ -104,15 +103,16 @@ fn a_late_rollback_reads_the_same_in_whatever_order_its_events_arrive() {
         assert_eq!(messages.iter().filter(|message| message.thread.is_none()).count(), 1);
         drop(messages);
         let text = world.slack().read();
-        for once in [
-            "takes back what had succeeded",
-            "is rolled back: production",
-            "All traffic is back",
-            "(production) was deployed. ",
-        ] {
+        for once in ["takes back what had succeeded", "6 min 12 s", "(production) was deployed. "] {
             let replies = text.lines().skip(1).filter(|line| line.contains(once)).count();
             assert_eq!(replies, 1, "{once} in\n{text}");
         }
+        // That it is back is said by the one that is heard first.
+        let back = text
+            .lines()
+            .skip(1)
+            .filter(|line| line.contains("is rolled back: production") || line.contains("All traffic is back"));
+        assert_eq!(back.count(), 1, "{text}");
         let actions = world.paged();
         assert_eq!(actions.last().map(String::as_str), Some("resolve"), "{actions:?}");
         assert!(actions.iter().filter(|action| *action == "trigger").count() <= 1, "{actions:?}");
@@ -161,4 +161,44 @@ fn without_a_decision_the_redeployment_alone_shows_that_it_was_taken_back() {
         orchestrator (production) was deployed. Production runs the new version. Nothing to do.
         orchestrator (production) is rolling back.
     ");
+}
+
+#[test]
+fn a_description_that_claims_a_rollback_greenlight_knows_nothing_of_gets_a_thread_of_its_own() {
+    // Of a good deployment, of one that another deployment takes back, and of none at all.
+    for (of, noted) in [("d-1", None), ("d-1", Some("d-9")), ("d-X", None)] {
+        let world = World::new(&format!("{BOT}{PAGER}"));
+        world.record(ended(Status::Succeeded));
+        let rolls_back = Some(domain::deployment::DeploymentId(of.into()));
+        world.ports.deployments.set([domain::deployment::Deployment { rolls_back, ..redeploy(Status::InProgress) }]);
+        if let Some(noted) = noted {
+            world.ports.ledger.0.borrow_mut().insert(format!("late/{of}"), json!({"redeployed_by": noted}));
+        }
+        run(async {
+            world.hear(&changed("d-1", "SUCCESS")).await.unwrap();
+            world.hear(&changed("d-3", "START")).await.unwrap();
+        });
+        let text = world.slack().read();
+        assert!(!text.contains("roll"), "{of}: {text}");
+        let messages = world.slack().messages.borrow();
+        assert_eq!(messages.iter().filter(|message| message.thread.is_none()).count(), 2, "{of}: {text}");
+        assert_eq!(messages[0].updates, 0, "{of}");
+    }
+    // A rollback whose original CodeDeploy does not know any more is told by itself.
+    let world = World::new(BOT);
+    let rolls_back = Some(domain::deployment::DeploymentId("d-X".into()));
+    world.record(domain::deployment::Deployment { rolls_back, status: Status::Succeeded, ..build::rollback() });
+    run(world.hear(&changed("d-2", "SUCCESS"))).unwrap();
+    assert!(world.slack().read().contains("was restored"), "{}", world.slack().read());
+}
+
+#[test]
+fn a_redeployment_that_is_just_being_noted_is_believed() {
+    let world = World::new(BOT);
+    world.record(ended(Status::Succeeded));
+    world.record(redeploy(Status::InProgress));
+    let lease = json!({"lease": {"holder": "x", "until": "2026-03-03T10:30:00Z"}});
+    world.ports.ledger.0.borrow_mut().insert("late/d-1".to_owned(), lease);
+    run(world.hear(&changed("d-3", "START"))).unwrap();
+    assert!(world.slack().read().contains("is being rolled back"), "{}", world.slack().read());
 }

@@ -211,7 +211,6 @@ fn a_stop_by_greenlights_alarm_is_not_taken_for_a_persons() {
     assert_snapshot!(shown(&story), @"
     # :octagonal_sign: orchestrator (production) was stopped by an alarm, and is rolling back
     Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
-    CodeDeploy: Deployment was stopped (`MANUAL_STOP`)
     *Production* is going back to the old version.
     *You:* Wait for the rollback: its end will be told here.
     | *Service* orchestrator
@@ -305,7 +304,6 @@ fn a_rollback_is_told_from_its_start_to_its_end() {
     assert_snapshot!(shown(&done), @"
     # :leftwards_arrow_with_hook: orchestrator (production) was stopped by an alarm, and is rolled back
     Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
-    CodeDeploy: stopped (`MANUAL_STOP`)
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
     | *Service* orchestrator
@@ -324,7 +322,6 @@ fn a_rollback_is_told_from_its_start_to_its_end() {
     end/FAILURE
     :rotating_light: *The rollback <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2> failed.*
     Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
-    CodeDeploy: stopped (`MANUAL_STOP`)
     The rollback failed: no task set (`ECS_UPDATE_ERROR`)
     *Production* may be on either version: the rollback did not finish.
     *You:* Act now: open the deployment and move the traffic to the old version by hand.
@@ -333,7 +330,6 @@ fn a_rollback_is_told_from_its_start_to_its_end() {
     assert_snapshot!(shown(&failed), @"
     # :rotating_light: orchestrator (production) was stopped by an alarm, and the rollback failed
     Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
-    CodeDeploy: stopped (`MANUAL_STOP`)
     The rollback failed: no task set (`ECS_UPDATE_ERROR`)
     *Production* may be on either version: the rollback did not finish.
     *You:* Act now: open the deployment and move the traffic to the old version by hand.

@@ -160,6 +160,7 @@ fn wrong_type(path: &Path, expected: &str, value: &Value) -> String {
         "a sequence" => "a list",
         "a boolean" => "`true` or `false`",
         "string or map" | "map with a single key" | "variant identifier" => "a word",
+        "u8" | "u16" | "u32" | "u64" if path.last_key() == Some("rollbacks") => "a whole number from 1 up",
         "u8" | "u16" | "u32" | "u64" => "a whole number from 0 up",
         other if other == "a map" || other.starts_with("struct ") => "a map of keys and values",
         other => other,
@@ -201,7 +202,7 @@ fn hint(wanted: &str, value: &Value) -> String {
         ("a text", Value::Number(_) | Value::Bool(_)) => format!("; put it in quotes, `\"{value}\"`"),
         ("a list", Value::Object(_)) => "; begin each entry with `- `".to_owned(),
         ("a list", Value::String(text)) => format!("; write `[{}]`", bounded(text, SHOWN)),
-        ("a whole number from 0 up", Value::String(text)) if text.parse::<u32>().is_ok() => {
+        (wanted, Value::String(text)) if wanted.starts_with("a whole number") && text.parse::<u32>().is_ok() => {
             "; write it without quotes".to_owned()
         }
         (wanted, Value::String(word)) if wanted.contains("`true`") => match word.to_lowercase().as_str() {

@@ -114,7 +114,7 @@ pub(super) fn read(file: &str, text: &str, reviewer: Reviewer) -> Result<Reading
     problems.extend(mended.problems.iter().cloned());
     let mut doubtful: Vec<Path> = mended.paths.iter().cloned().collect();
     let Some(config) = mended.config else { return Err(failed(problems)) };
-    let mut remarks = review(&config);
+    let mut remarks = review(&config, document);
     for (at, checks) in blocks(&config) {
         let names_are_known = !mended.paths.iter().any(|path| names_something(path, &at));
         let of_block = reviewer(checks).into_iter().filter(|remark| names_are_known || !remark.rests_on_names);

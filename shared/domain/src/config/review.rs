@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::check::Request;
 use super::load::Remark;
 use super::path::Path;
-use super::service::{AfterAllowTraffic, BeforeAllowTraffic, Config, Service, Slack};
+use super::service::{Config, Service, Slack};
+use super::yaml::Document;
 use crate::text::{bounded, without_credentials};
 
 /// How far back a service's rollbacks are counted.
@@ -15,8 +16,8 @@ const LONGEST_LIMIT: Duration = Duration::from_hours(7 * 24);
 /// How long after its end a deployment may be rolled back by itself.
 const LONGEST_LATE: Duration = Duration::from_hours(24);
 
-/// Everything about the fleet that does not fit together; the remarks begin at the top.
-pub(super) fn review(config: &Config) -> Vec<Remark> {
+/// Everything about the fleet that does not fit together; the remarks begin at the top. The document tells what is written there at all.
+pub(super) fn review(config: &Config, document: &Document) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let top = Path::top();
     if config.version != 1 {
@@ -47,7 +48,7 @@ pub(super) fn review(config: &Config) -> Vec<Remark> {
             let message = format!("the ECS service `{name}` stands below two services; a deployment is of one");
             remarks.push(Remark::new(at.key("ecs"), message));
         }
-        review_service(service, &at, &mut remarks);
+        review_service(service, document, &at, &mut remarks);
     }
     remarks
 }
@@ -73,7 +74,7 @@ fn review_slack(slack: &Slack, at: &Path, remarks: &mut Vec<Remark>) {
     }
 }
 
-fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
+fn review_service(service: &Service, document: &Document, at: &Path, remarks: &mut Vec<Remark>) {
     let mut texts = vec![(at.key("name"), &service.name), (at.key("environment"), &service.environment)];
     if let Some(group) = &service.codedeploy {
         let here = at.key("codedeploy");
@@ -81,10 +82,13 @@ fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
         texts.push((here.key("deployment_group"), &group.deployment_group));
     }
     if let Some(name) = &service.ecs {
-        texts.push((at.key("ecs").key("cluster"), &name.cluster));
-        texts.push((at.key("ecs").key("service"), &name.service));
+        for (key, text) in [("cluster", &name.cluster), ("service", &name.service)] {
+            texts.push((at.key("ecs").key(key), text));
+            let wrong = not_an_ecs_name(key, text).map(|wrong| Remark::new(at.key("ecs").key(key), wrong));
+            remarks.extend(wrong);
+        }
     }
-    review_deployer(service, at, remarks);
+    review_deployer(service, document, at, remarks);
     for (path, text) in texts {
         if text.trim().is_empty() {
             remarks.push(Remark::new(path, "this is empty; write a name"));
@@ -116,12 +120,41 @@ fn review_service(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
         } else if !alarms.insert(alarm.name.as_str()) {
             let message = format!("the alarm `{}` stands here twice; keep one of the two entries", alarm.name);
             remarks.push(Remark::new(here, message));
+        } else if let Some(wrong) = not_an_alarms_name(&alarm.name) {
+            remarks.push(Remark::new(here, wrong));
         }
     }
 }
 
+/// Why no alarm has this name: events name alarms, and what they are compared with is taken as it stands.
+fn not_an_alarms_name(name: &str) -> Option<String> {
+    if name.starts_with("arn:") {
+        // arn:aws:cloudwatch:<region>:<account>:alarm:<name>
+        let own = name.splitn(7, ':').nth(6).unwrap_or_default();
+        let instead = if own.is_empty() { String::new() } else { format!(", `{}`", bounded(own, 120)) };
+        return Some(format!("this is an alarm's ARN; write its name{instead}"));
+    }
+    let is_framed = name.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace);
+    is_framed.then(|| format!("this name begins or ends with a blank, so no alarm has it; write `{}`", name.trim()))
+}
+
+/// Why no cluster or service of ECS has this name (letters, digits, `-` and `_`: ECS API reference, `CreateCluster` and `CreateService`).
+fn not_an_ecs_name(what: &str, name: &str) -> Option<String> {
+    if name.starts_with("arn:") {
+        let own = name.rsplit('/').next().filter(|own| *own != name).unwrap_or_default();
+        let instead = if own.is_empty() { String::new() } else { format!(", `{}`", bounded(own, 120)) };
+        return Some(format!("this is the {what}'s ARN; write its name{instead}"));
+    }
+    let wrong = name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))?;
+    if name.trim().is_empty() {
+        return None;
+    }
+    let seen = if wrong.is_whitespace() { "a blank".to_owned() } else { format!("a `{wrong}`") };
+    Some(format!("this name has {seen} in it, and a {what} of ECS has letters, digits, `-` and `_` only"))
+}
+
 /// Who deploys the service: CodeDeploy or ECS itself.
-fn review_deployer(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
+fn review_deployer(service: &Service, document: &Document, at: &Path, remarks: &mut Vec<Remark>) {
     match (&service.codedeploy, &service.ecs) {
         (None, None) => {
             let message = "this service says nothing of who deploys it; add `codedeploy: { application: …, deployment_group: … }`, \
@@ -137,15 +170,15 @@ fn review_deployer(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
     if service.ecs.is_none() {
         return;
     }
-    let blocks = [
-        ("before_allow_traffic", service.before_allow_traffic != BeforeAllowTraffic::default()),
-        ("after_allow_traffic", service.after_allow_traffic != AfterAllowTraffic::default()),
-    ];
-    for (block, is_written) in blocks {
-        if is_written {
+    for block in ["before_allow_traffic", "after_allow_traffic"] {
+        if document.has(&at.key(block)) {
             let message = "a rolling deployment has no hooks, so nothing would ask these checks; take the block out";
             remarks.push(Remark::new(at.key(block), message));
         }
+    }
+    if document.has(&at.key("endpoints")) {
+        let message = "a rolling deployment has no hooks, so no check would go to these endpoints; take the block out";
+        remarks.push(Remark::new(at.key("endpoints"), message));
     }
 }
 
@@ -156,7 +189,7 @@ fn review_rollbacks(service: &Service, at: &Path, remarks: &mut Vec<Remark>) {
     }
     let limit = at.key("rollback_limit");
     if service.rollback_limit.rollbacks == 0 {
-        let message = "with 0 no alarm would ever roll back; set `action: alert` on the alarms for that";
+        let message = "write a whole number from 1 up: with 0 no alarm would ever roll back; set `action: alert` on the alarms for that";
         remarks.push(Remark::new(limit.key("rollbacks"), message));
     }
     if service.rollback_limit.window.0.is_zero() {

@@ -84,7 +84,8 @@ pub(super) fn service(schema: &mut Schema) {
             }
         }
     }
-    let hooks = json!([required(&["before_allow_traffic"]), required(&["after_allow_traffic"])]);
+    let hooks =
+        json!(["before_allow_traffic", "after_allow_traffic", "endpoints"].map(|block| json!({ "required": [block] })));
     schema.insert("oneOf".to_owned(), json!([required(&["codedeploy"]), required(&["ecs"])]));
     schema.insert("if".to_owned(), required(&["ecs"]));
     schema.insert("then".to_owned(), json!({ "not": { "anyOf": hooks } }));
@@ -99,6 +100,12 @@ fn without_null(property: &mut Value) {
     if let Some(Value::Array(forms)) = property.get_mut("anyOf") {
         forms.retain(|form| *form != json!({ "type": "null" }));
     }
+}
+
+/// An alarm's name: no ARN, and no blank at its ends.
+pub(super) fn alarm_name(schema: &mut Schema) {
+    schema.insert("pattern".to_owned(), json!(r"^\S(.*\S)?$"));
+    schema.insert("not".to_owned(), json!({ "pattern": "^arn:" }));
 }
 
 /// RFC 9110's `token`.

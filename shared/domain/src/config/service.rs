@@ -334,6 +334,7 @@ mod requirement {
 #[serde(deny_unknown_fields)]
 pub struct AlarmPolicy {
     /// The alarm's name in CloudWatch.
+    #[schemars(transform = schema::alarm_name)]
     pub name: String,
     /// What it leads to while a deployment is in flight, and within the window of `late_rollback`.
     pub action: AlarmAction,

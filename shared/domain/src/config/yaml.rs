@@ -54,6 +54,11 @@ impl Document {
         Place::default()
     }
 
+    /// Whether something is written at a path.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.places.contains_key(path)
+    }
+
     /// From now on, what stands at `from` is known as `to` as well.
     pub(super) fn call(&mut self, from: &Path, to: &Path) {
         let copied: Vec<(Path, Place)> =

@@ -116,6 +116,28 @@ fn a_service_is_deployed_by_codedeploy_or_by_ecs_itself() {
         &service(&hooked),
         &["5:5: a rolling deployment has no hooks, so nothing would ask these checks; take the block out"],
     );
+    for block in ["before_allow_traffic: { checks: [] }", "after_allow_traffic: {}"] {
+        let empty = format!("{ecs}    {block}\n");
+        check(
+            &service(&empty),
+            &["5:5: a rolling deployment has no hooks, so nothing would ask these checks; take the block out"],
+        );
+    }
+    check(
+        &service(&format!("{ecs}    endpoints: {{ production: \"https://a.example\" }}\n")),
+        &["5:5: a rolling deployment has no hooks, so no check would go to these endpoints; take the block out"],
+    );
+    check(
+        &service("    ecs: { cluster: \"arn:aws:ecs:eu-west-1:123456789012:cluster/main\", service: \"my worker\" }\n"),
+        &[
+            "4:12: this is the cluster's ARN; write its name, `main`",
+            "4:72: this name has a blank in it, and a service of ECS has letters, digits, `-` and `_` only",
+        ],
+    );
+    check(
+        &service("    ecs: { cluster: c, service: \"arn:aws:ecs:eu-west-1:123456789012:service/main/worker\" }\n"),
+        &["4:24: this is the service's ARN; write its name, `worker`"],
+    );
     let twice = format!("{ecs}  - name: b\n{ecs}");
     check(&service(&twice), &["6:5: the ECS service `c/s` stands below two services; a deployment is of one"]);
     check(&service("    ecs: { cluster: c, service: \"\" }\n"), &["4:24: this is empty; write a name"]);
@@ -135,7 +157,25 @@ fn windows_and_limits_of_rollbacks_must_make_sense() {
     );
     check_line(
         "rollback_limit: { rollbacks: 0 }",
-        &["5:23: with 0 no alarm would ever roll back; set `action: alert` on the alarms for that"],
+        &[
+            "5:23: write a whole number from 1 up: with 0 no alarm would ever roll back; set `action: alert` on the alarms for that",
+        ],
+    );
+    check_line(
+        "rollback_limit: { rollbacks: -1 }",
+        &["5:23: `rollbacks` needs a whole number from 1 up, not the number -1"],
+    );
+}
+
+#[test]
+fn an_alarm_is_named_by_its_name_as_it_stands_in_cloudwatch() {
+    check_line(
+        "alarms: [{ name: \"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:web:5xx\", action: rollback }]",
+        &["5:16: this is an alarm's ARN; write its name, `web:5xx`"],
+    );
+    check_line(
+        "alarms: [{ name: \"web-5xx \", action: rollback }]",
+        &["5:16: this name begins or ends with a blank, so no alarm has it; write `web-5xx`"],
     );
     check_line(
         "rollback_limit: { window: 8d }",
