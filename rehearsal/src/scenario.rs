@@ -101,6 +101,9 @@ pub struct Plan {
     /// The description that the pipeline writes.
     #[serde(default)]
     pub description: String,
+    /// The number of its version; the next one when not given. A lower one is an older version that is brought back on purpose (ECS).
+    #[serde(default)]
+    pub version: Option<u32>,
     /// How the new version behaves.
     #[serde(default)]
     pub green: Behaviour,
@@ -330,6 +333,7 @@ impl Plan {
             platform,
             configuration: None,
             description: String::new(),
+            version: None,
             green: Behaviour::default(),
             hooks: None,
             test_listener: true,

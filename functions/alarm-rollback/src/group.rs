@@ -3,7 +3,7 @@
 //!
 //! Before a stop there are four rounds of calls, and what does not depend on each other goes side by side: what was done before (two
 //! entries of the ledger), the group's deployments in flight and, once for a transition, the alarm's tags; the records of those deployments;
-//! the lease; what is written down and counted. Then `StopDeployment`, beside which the AppSpec is read for what is told.
+//! the lease, and the two versions between which the deployment changes; what is written down and counted. Then `StopDeployment`, beside which the AppSpec is read for what is told.
 
 use std::time::Duration;
 

@@ -11,10 +11,10 @@ use domain::redeploy;
 pub enum Cure {
     /// It brings a lower number of the same task definition family, or a lower Lambda version, than the one that it replaces.
     Older {
-        /// What it brings.
-        brings: Revision,
-        /// What was there before it.
-        replaces: Revision,
+        /// What it brings, as a person names it.
+        brings: String,
+        /// What was there before it, likewise.
+        replaces: String,
     },
     /// It brings a version that was there before the one that it replaces, and good.
     Again(DeploymentId),
@@ -25,8 +25,9 @@ pub enum Cure {
 impl Cure {
     /// Whether the version is older than the one that it replaces.
     pub fn older(brings: &Revision, replaces: &Revision) -> Option<Self> {
+        let bare = |revision: &Revision| Revision { git_sha: None, ..revision.clone() }.spoken();
         let is_older = redeploy::is_older(brings, replaces);
-        is_older.then(|| Cure::Older { brings: brings.clone(), replaces: replaces.clone() })
+        is_older.then(|| Cure::Older { brings: bare(brings), replaces: bare(replaces) })
     }
 
     /// Whether its description asks for the emergency lane, which a cure needs while an alarm is red.
@@ -41,10 +42,7 @@ impl Cure {
 impl fmt::Display for Cure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cure::Older { brings, replaces } => {
-                let bare = |revision: &Revision| Revision { git_sha: None, ..revision.clone() }.spoken();
-                write!(f, "goes back to {} from {}", bare(brings), bare(replaces))
-            }
+            Cure::Older { brings, replaces } => write!(f, "goes back to {brings} from {replaces}"),
             Cure::Again(by) => write!(f, "goes back to the version of `{by}`"),
             Cure::Marked(reason) => write!(f, "came by the emergency lane (`{reason}`)"),
         }

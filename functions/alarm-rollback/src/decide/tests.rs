@@ -258,3 +258,47 @@ fn a_group_that_no_service_names_is_acted_on_with_the_defaults() {
     check(&decided(3), Decision::Alert, true, "3 times within 1 h");
     assert_eq!(concern.late(), None);
 }
+
+#[test]
+fn rows_12_and_17_a_cure_is_left_alone_and_after_its_end_a_person_is_paged() {
+    let service = service();
+    let concern = concern(&service);
+    let version = |number: &str| Revision { lambda_version: Some(number.to_owned()), ..Revision::default() };
+    let cure = Cure::older(&version("6"), &version("7")).unwrap();
+    assert_eq!(Cure::older(&version("7"), &version("6")), None);
+    // The limit does not matter to what is not rolled back.
+    let often = Before { rollbacks: Some(9), ..NEVER };
+    let running = deployment("d-1");
+    let decided = decide(&red(), &concern, Found::InFlight(&running, Some(&cure)), often);
+    check(
+        &decided,
+        Decision::Alert,
+        false,
+        "which goes back to version 6 from version 7: it is taken for a cure and not stopped",
+    );
+    let ended = ended();
+    let decided =
+        decide(&red(), &concern, Found::Nothing { last: Some(&ended), good: Err(&NoGood::IsCure(cure)) }, often);
+    check(&decided, Decision::Alert, true, "but it goes back to version 6 from version 7: it is taken for a cure");
+    assert!(decided.next_step.contains("`greenlight_rolls_back=d-1`"), "{}", decided.next_step);
+    let without_reason = Deployment { description: "[greenlight skip]".to_owned(), ..ended };
+    assert_eq!(Cure::marked(&without_reason), None);
+}
+
+#[test]
+fn rows_19_and_20_say_what_a_person_needs_to_know() {
+    let service = service();
+    let concern = concern(&service);
+    let ended = Deployment { platform: Some(domain::deployment::Platform::Lambda), ..ended() };
+    let (last, good) = (Some(&ended), good());
+    let decided = decide(&red(), &concern, Found::Nothing { last, good: Err(&NoGood::IsSame) }, NEVER);
+    check(&decided, Decision::Alert, true, "there is nothing to go back to: the version before it is the same");
+    assert!(!decided.next_step.contains("list-deployments"), "{}", decided.next_step);
+    let decided = decide(&red(), &concern, Found::Nothing { last, good: Ok(&good) }, NEVER);
+    assert!(decided.next_step.contains("`CodeDeployLambdaAliasUpdate`"), "{}", decided.next_step);
+    // The event has waited for longer than the window.
+    let later = Before { now: minutes(36), ..NEVER };
+    let decided = decide(&red(), &concern, Found::Nothing { last, good: Ok(&good) }, later);
+    check(&decided, Decision::Alert, false, "ended 31 min ago, which is more than 30 min");
+    assert!(decided.next_step.contains("`d-1` is among them and is not to be chosen"), "{}", decided.next_step);
+}

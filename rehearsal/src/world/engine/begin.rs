@@ -58,14 +58,20 @@ impl World {
         });
         shift::steps(&configuration)?;
         let old = service.serving();
-        let number = service.versions.iter().map(|version| version.number).max().unwrap_or_default() + 1;
+        let next = service.versions.iter().map(|version| version.number).max().unwrap_or_default() + 1;
+        let number = plan.version.unwrap_or(next);
+        // A task definition that comes back has the images that it had.
+        let same = service.versions.iter().filter(|version| version.number == number);
+        let (again, known) = same.fold((0, None), |(count, _), version| (count + 1, Some(version.git_sha.clone())));
         let old_group = service.versions.get(old).map_or(0, |version| version.target_group);
         let id = id.unwrap_or_else(|| self.engine.next_id());
         let git_sha = plan.description.split_whitespace().find_map(|word| word.strip_prefix("git_sha="));
         let version = Version {
             number,
             behaviour: plan.green.clone(),
-            git_sha: git_sha.map_or_else(|| format!("{number:08x}c0ffee5eed0123456789abcdef012345"), str::to_owned),
+            git_sha: known
+                .or_else(|| git_sha.map(str::to_owned))
+                .unwrap_or_else(|| format!("{number:08x}c0ffee5eed0123456789abcdef012345")),
             deployment: Some(id.clone()),
             weight: 0.0,
             first_traffic: None,
@@ -75,7 +81,7 @@ impl World {
             alive: plan.platform == Platform::Lambda,
             running: None,
             error_debt: 0.0,
-            again: 0,
+            again,
         };
         let sha = version.git_sha.clone();
         service.versions.push(version);

@@ -45,6 +45,35 @@ async fn records_are_read_by_the_hundred_without_a_call_for_each() {
 }
 
 #[tokio::test]
+async fn what_a_deployment_changes_takes_no_call_that_the_batch_has_made_already() {
+    let spec = |number: u32| {
+        let arn = format!("arn:aws:ecs:us-east-1:1:task-definition/web:{number}");
+        json!({"Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": {"TaskDefinition": arn}}}]})
+    };
+    let inline = |number: u32| json!({"revisionType": "String", "string": {"content": spec(number).to_string()}});
+    let by_hash = json!({"revisionType": "AppSpecContent", "appSpecContent": {"sha256": "01"}});
+    let info = |id: &str, previous: &serde_json::Value| {
+        json!({"deploymentId": id, "applicationName": "shop", "deploymentGroupName": "web", "status": "InProgress",
+            "revision": inline(30), "previousRevision": previous})
+    };
+    let (batch, one) =
+        (json!({"deploymentsInfo": [info("d-1", &by_hash)]}), json!({"deploymentInfo": info("d-2", &inline(29))}));
+    let text =
+        json!({"revision": {"revisionType": "AppSpecContent", "appSpecContent": {"content": spec(41).to_string()}}});
+    let canned = [&batch, &text, &one].map(|answer| Canned::ok(answer.to_string()));
+    let (aws, server) = serve(canned.into());
+    let codedeploy = aws.codedeploy();
+    codedeploy.records(&[id("d-1")]).await.unwrap();
+    let change = codedeploy.change(&id("d-1")).await.unwrap();
+    assert_eq!((change.brings.spoken().as_str(), change.replaces.spoken().as_str()), ("web:30", "web:41"));
+    assert_eq!(server.count(), 2);
+    assert_eq!(server.json(1), json!({"applicationName": "shop", "revision": by_hash}));
+    let change = codedeploy.change(&id("d-2")).await.unwrap();
+    assert_eq!((change.brings.spoken().as_str(), change.replaces.spoken().as_str()), ("web:30", "web:29"));
+    assert!(server.request(2).headers.contains("x-amz-target: codedeploy_20141006.getdeployment"));
+}
+
+#[tokio::test]
 async fn the_alarms_of_an_applications_groups_take_one_call() {
     let answer = r#"{"deploymentGroupsInfo":[
         {"applicationName":"shop","deploymentGroupName":"web","alarmConfiguration":{"enabled":true,"alarms":[{"name":"web-5xx"}]}},
