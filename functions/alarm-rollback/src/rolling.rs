@@ -198,8 +198,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             tracing::warn!(ecs.service = %name, %error, "how often it was rolled back lately is not known, so it is rolled back");
             limit::Rollbacks::default()
         });
-        let concerned =
-            ruling.concerns.as_ref().map(|(id, _)| id.clone()).unwrap_or_else(|| DeploymentId(String::new()));
+        let concerned = ruling.concerns.as_ref().map_or_else(|| DeploymentId(String::new()), |(id, _)| id.clone());
         let rollbacks = made.within(service.rollback_limit.window.0, now, &concerned);
         facts.takes_back = takes_back.as_ref();
         facts.rollbacks = rollbacks;
