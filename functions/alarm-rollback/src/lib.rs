@@ -83,7 +83,7 @@ const LEASE: Duration = Duration::from_secs(40);
 
 /// The first try comes within seconds, the next ones one and three minutes after it ("Error handling for asynchronous invocation", Lambda developer
 /// guide): an alarm's transition that is older than this has most likely been here before.
-const FIRST_TRY: Duration = Duration::from_secs(60);
+const FIRST_TRY: Duration = Duration::from_mins(1);
 
 /// Answers one invocation: a summary of what was decided and done.
 ///
@@ -109,7 +109,8 @@ where
     match WakeUp::read(&invocation.payload)? {
         WakeUp::Alarms(transitions) => {
             for transition in &transitions {
-                if let Some(rolling) = act.on(transition).await {
+                // Boxed, since everything that an alarm may lead to is in there.
+                if let Some(rolling) = Box::pin(act.on(transition)).await {
                     roll.on(&rolling).await;
                 }
             }

@@ -40,7 +40,7 @@ fn key(alarm: &str) -> String {
 #[serde(untagged)]
 enum Known {
     /// Its newest transition to OK.
-    Ok { ok: AlarmFact },
+    Ok { ok: Box<AlarmFact> },
     /// What was told of it.
     Opened(Box<Opened>),
 }
@@ -50,7 +50,7 @@ fn opened(known: &[Known]) -> impl Iterator<Item = &Opened> {
 }
 
 fn last_ok(known: &[Known]) -> Option<&AlarmFact> {
-    known.iter().find_map(|it| if let Known::Ok { ok } = it { Some(ok) } else { None })
+    known.iter().find_map(|it| if let Known::Ok { ok } = it { Some(&**ok) } else { None })
 }
 
 /// What was told of an alarm.
@@ -164,7 +164,7 @@ pub(crate) async fn remember(ledger: &impl Ledger, clock: &Clock, told: &Notice)
         all.retain(|it| matches!(it, Known::Opened(_)));
         all.push(Known::Opened(Box::new(new.clone())));
         all.drain(..all.len().saturating_sub(MOST_OPENED));
-        all.extend(ok.map(|ok| Known::Ok { ok }));
+        all.extend(ok.map(|ok| Known::Ok { ok: Box::new(ok) }));
     };
     match in_time(clock, list::amend(ledger, &key, now.plus(REMEMBERED), change)).await {
         Ok(known) => {
@@ -186,7 +186,7 @@ pub(crate) async fn open<O: Outbox, L: Ledger>(voice: &Voice<'_, O, L>, told: &N
     match voice.once(&opened.resolved(&ok.name), &notice, REMEMBERED, async || {}).await {
         Ok(_) => close(voice, &ok.name, &[opened]).await,
         Err(error) => {
-            tracing::warn!(alarm.name = ok.name, %error, "that it is over is told when the alarm goes to OK the next time")
+            tracing::warn!(alarm.name = ok.name, %error, "that it is over is told when the alarm goes to OK the next time");
         }
     }
 }
@@ -260,7 +260,7 @@ where
                 return;
             }
             all.retain(|it| matches!(it, Known::Opened(_)));
-            all.push(Known::Ok { ok: ok.clone() });
+            all.push(Known::Ok { ok: Box::new(ok.clone()) });
         };
         list::amend(ledger, &key, now.plus(REMEMBERED), change).await
     }

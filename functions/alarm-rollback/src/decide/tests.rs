@@ -100,6 +100,37 @@ fn row_7_an_alarm_of_another_environment_stops_nothing() {
 }
 
 #[test]
+fn row_7a_old_news_of_an_alarm_that_is_ok_again_stops_nothing_and_wakes_nobody() {
+    let service = service();
+    let concern = concern(&service);
+    let over = Transition { over_since: Some(minutes(9)), ..red() };
+    let (running, ended, good) = (deployment("d-1"), ended(), good());
+    let limited = Before { rollbacks: Some(2), ..NEVER };
+    for found in [Found::InFlight(&running, None), Found::Nothing { last: Some(&ended), good: Ok(&good) }] {
+        for before in [NEVER, limited] {
+            check(
+                &decide(&over, &concern, found, before),
+                Decision::Alert,
+                false,
+                "which was told late, and has been OK since",
+            );
+        }
+    }
+}
+
+#[test]
+fn what_only_a_tag_names_is_called_so_and_is_not_rolled_back_late() {
+    let service = service();
+    let by_tag = Concern { named_by: NamedBy::Tag, ..concern(&service) };
+    let (ended, good) = (ended(), good());
+    let found = Found::Nothing { last: Some(&ended), good: Ok(&good) };
+    check(&decide(&red(), &by_tag, found, NEVER), Decision::Alert, false, "so there is nothing to stop");
+    let alerts = Concern { action: AlarmAction::Alert, ..by_tag };
+    let decided = decide(&red(), &alerts, Found::InFlight(&deployment("d-1"), None), NEVER);
+    check(&decided, Decision::Alert, false, "its tag `greenlight:action` says `alert`");
+}
+
+#[test]
 fn rows_8_to_14_a_deployment_in_flight() {
     let service = service();
     let concern = concern(&service);

@@ -6,19 +6,19 @@ use domain::config::load;
 use super::*;
 use crate::play::{Plan, Play};
 
-fn two_services(world: &World) -> Result<Settings<&World>, SettingError> {
+fn two_services(world: &World) -> Settings<&World> {
     let two = "version: 1\nservices:\n  - name: orchestrator\n    codedeploy: { application: mangaassist, deployment_group: orchestrator }\n    \
                alarms: [{ name: shared, action: rollback }]\n  - name: web\n    codedeploy: { application: shop, deployment_group: web }\n    \
                alarms: [{ name: shared, action: rollback }]\n";
     let group = domain::deployment::GroupName { application: "shop".to_owned(), deployment_group: "web".to_owned() };
     world.put(Deployment { group, ..deployment("d-7") });
-    Ok(Settings { config: load("greenlight.yaml", two).unwrap(), ledger: world })
+    Settings { config: load("greenlight.yaml", two).unwrap(), ledger: world }
 }
 
 #[test]
 fn one_service_that_fails_for_good_keeps_the_other_neither_running_nor_unfollowed() {
     let world = World::new();
-    let settings = two_services(&world);
+    let settings = Ok(two_services(&world));
     world.stop_troubles.borrow_mut().push_back(denied());
     run(&world, &settings, &invocation(&world, event("shared", "ALARM"))).unwrap();
     assert_eq!(*world.stops.borrow(), [DeploymentId("d-7".to_owned())]);
@@ -30,7 +30,7 @@ fn one_service_that_fails_for_good_keeps_the_other_neither_running_nor_unfollowe
 #[test]
 fn one_service_that_fails_for_now_keeps_the_other_unfollowed_only_until_the_next_try() {
     let world = World::new();
-    let settings = two_services(&world);
+    let settings = Ok(two_services(&world));
     let again = || run(&world, &settings, &invocation(&world, event("shared", "ALARM")));
     for try_ in 0..2 {
         world.stop_troubles.borrow_mut().push_back(throttled());

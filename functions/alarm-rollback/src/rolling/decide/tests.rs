@@ -52,6 +52,15 @@ fn r2_and_r3_what_others_deploy_is_left_to_them() {
 }
 
 #[test]
+fn r3a_old_news_of_an_alarm_that_is_ok_again_returns_nothing() {
+    let over = Transition { over_since: Some(minutes(9)), ..alarm("orchestrator-http-5xx") };
+    for seen in [under_way(), quiet()] {
+        let ruling = decide(&over, &config(LATE).services[0], ROLLBACK, &facts(&seen, None));
+        check(&ruling, Decision::Alert, false, "which was told late, and has been OK since");
+    }
+}
+
+#[test]
 fn r4_without_a_deployment_in_flight_there_is_nothing_to_take_back() {
     let seen = quiet();
     check(
