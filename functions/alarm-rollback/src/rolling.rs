@@ -81,7 +81,7 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
     ) -> Self {
         let (arrived, marked) = (invocation.arrived, BTreeSet::new());
         let (summary, pursuits, untold, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { ecs, outbox, ledger, clock, invocation, arrived, summary, pursuits, marked, untold, errors }
+        Self { ecs, outbox, ledger, clock, invocation, summary, arrived, pursuits, marked, untold, errors }
     }
 
     /// What is open of that service is gone on with when everything else is done.

@@ -218,12 +218,11 @@ pub fn way_back(event: &TrafficRestored, known: Option<&Restored>, to_do: &str) 
 
 /// How fast it was, where it is told already that the old version is back.
 pub fn took(restored: &TrafficRestored) -> Reply {
-    let text = match restored.seconds_since_alarm {
-        Some(number) => format!("It took {} from the alarm until all of the traffic was back.", seconds(number)),
-        None => {
-            let took = seconds(restored.seconds_since_event);
-            format!("It took {took} until all of the traffic was back, from when Greenlight heard of the alarm.")
-        }
+    let text = if let Some(number) = restored.seconds_since_alarm {
+        format!("It took {} from the alarm until all of the traffic was back.", seconds(number))
+    } else {
+        let took = seconds(restored.seconds_since_event);
+        format!("It took {took} until all of the traffic was back, from when Greenlight heard of the alarm.")
     };
     let lines = vec![said!(":leftwards_arrow_with_hook: {}", text), said!("*Observed:* {}", restored.observed)];
     let message = Message { fallback: text, lines, ..Message::default() };

@@ -115,13 +115,13 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Warning orchestrator-http-5xx (37.5, 34.62, 0; threshold 1) rolls back d-SAMPLE001 of orchestrator, back to orchestrator:41 (91c0d4e7)",
+                "Warning orchestrator-http-5xx (37.5, 34.62; threshold 1) rolls back d-SAMPLE001 of orchestrator",
                 "Bad the traffic of orchestrator is not back on the old version, 2 min 1 s after the alarm: after 2 min, the rollback `d-SAMPLE003` is `InProgress`; 10 % of production traffic is on the new version",
                 "Good all traffic of orchestrator is back on the old version, 31.5 s after the alarm",
-                "Warning orchestrator-http-5xx (12.5, 9, 0; threshold 1) takes back d-SAMPLE001 of orchestrator, which had succeeded, back to orchestrator:41 (91c0d4e7) by d-SAMPLE004",
-                "Bad orchestrator-http-5xx (37.5, 34.62, 0; threshold 1) is left to a person during d-SAMPLE001 of orchestrator",
-                "Warning orchestrator-error-log-5x (9.5, 7.25, 1; threshold 5) is told during d-SAMPLE001 of orchestrator and stops nothing",
-                "Good orchestrator-error-log-5x (1, 0.5, 6; threshold 5) is OK again",
+                "Warning orchestrator-http-5xx (12.5, 9; threshold 1) takes back d-SAMPLE001 of orchestrator, which had succeeded, back to orchestrator:41 (91c0d4e7) by d-SAMPLE004",
+                "Bad orchestrator-http-5xx (37.5, 34.62; threshold 1) is left to a person during d-SAMPLE001 of orchestrator",
+                "Warning orchestrator-error-log-5x (9.5, 7.25; threshold 5) is told during d-SAMPLE001 of orchestrator and stops nothing",
+                "Good orchestrator-error-log-5x is OK again",
             ]
         );
         assert_eq!(besides, 0);

@@ -26,7 +26,7 @@ use crate::follow::{Course, Follower, Pursuit, note};
 use crate::{limit, resolve};
 
 /// A return that is tried for longer than this is told although it may still come: Lambda's second try comes after a minute.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn key(id: &DeploymentId) -> String {
     format!("stop/{id}")

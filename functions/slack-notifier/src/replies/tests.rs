@@ -123,23 +123,23 @@ fn a_remark_behind_the_deciding_finding_is_kept() {
 fn a_decision_names_alarm_data_points_reason_and_next_step() {
     assert_snapshot!(said(&reply("rollback-decision", &json!({}))), @"
     decision/orchestrator-http-5xx/StopAndRollBack/2026-03-03T10:11:11.402Z important=true
-    :octagonal_sign: *Alarm `orchestrator-http-5xx` stops the deployment and rolls it back.* `orchestrator-http-5xx` is in ALARM while d-SAMPLE001 shifts traffic, and the configuration says `rollback`
-    *Observed:* 37.5, 34.62, 0 (newest first) against a threshold of 1
+    :octagonal_sign: *Alarm `orchestrator-http-5xx` stops the deployment and rolls it back.* `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began
+    *Observed:* 37.5, 34.62 (newest first) against a threshold of 1
     *Watches:* 5xx rate of the worse target group, in percent
     *Since:* 10:11:11 UTC
-    *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-SAMPLE001?region=eu-west-1|d-SAMPLE001> of orchestrator:42 (3f9c2d71), goes back to orchestrator:41 (91c0d4e7)
-    *Next:* look at the errors of the new version; the old version is getting its traffic back
-    (Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` is in ALARM while d-SAMPLE001 shifts traffic, and the configuration says `rollback`)
+    *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-SAMPLE001?region=eu-west-1|d-SAMPLE001> of orchestrator:42 (3f9c2d71)
+    *Next:* see that all traffic is on the old version again, which is told within 2 minutes; find the cause before the same version is deployed again
+    (Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began)
     ");
     assert_snapshot!(said(&reply("rollback-decision-alert", &json!({}))), @"
     decision/orchestrator-error-log-5x/Alert/2026-03-03T10:10:31.118Z important=true
-    :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* the configuration says `alert` for `orchestrator-error-log-5x`
-    *Observed:* 9.5, 7.25, 1 (newest first) against a threshold of 5
+    :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* `orchestrator-error-log-5x` went to ALARM during the deployment `d-SAMPLE001` of `orchestrator`; its configured action is `alert`
+    *Observed:* 9.5, 7.25 (newest first) against a threshold of 5
     *Watches:* error lines, as a multiple of what is usual
     *Since:* 10:10:31 UTC
     *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-SAMPLE001?region=eu-west-1|d-SAMPLE001> of orchestrator:42 (3f9c2d71)
-    *Next:* look at the log of the new version and stop d-SAMPLE001 if it is to blame
-    (Alarm orchestrator-error-log-5x is to be looked at: the configuration says `alert` for `orchestrator-error-log-5x`)
+    *Next:* look at the alarm; to roll back by hand: `aws deploy stop-deployment --deployment-id d-SAMPLE001 --auto-rollback-enabled`
+    (Alarm orchestrator-error-log-5x is to be looked at: `orchestrator-error-log-5x` went to ALARM during the deployment `d-SAMPLE001` of `orchestrator`; its configured action is `alert`)
     ");
     assert!(!reply("rollback-decision", &json!({"decision": "Ignore"})).important);
 }
@@ -150,15 +150,15 @@ fn a_decision_without_a_deployment_says_what_it_is_about() {
         panic!("a decision")
     };
     assert_snapshot!(readable(&render(&decision_alone(&event, "eu-west-1", None))), @"
-    :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* the configuration says `alert` for `orchestrator-error-log-5x`
-    *Observed:* 9.5, 7.25, 1 (newest first) against a threshold of 5
+    :bell: *Alarm `orchestrator-error-log-5x` is to be looked at.* `orchestrator-error-log-5x` went to ALARM during the deployment `d-SAMPLE001` of `orchestrator`; its configured action is `alert`
+    *Observed:* 9.5, 7.25 (newest first) against a threshold of 5
     *Watches:* error lines, as a multiple of what is usual
     *Since:* 10:10:31 UTC
-    *Next:* look at the log of the new version and stop d-SAMPLE001 if it is to blame
+    *Next:* look at the alarm; to roll back by hand: `aws deploy stop-deployment --deployment-id d-SAMPLE001 --auto-rollback-enabled`
     ~ orchestrator
     ~ production
     ~ mangaassist/orchestrator
-    (Alarm orchestrator-error-log-5x is to be looked at: the configuration says `alert` for `orchestrator-error-log-5x`)
+    (Alarm orchestrator-error-log-5x is to be looked at: `orchestrator-error-log-5x` went to ALARM during the deployment `d-SAMPLE001` of `orchestrator`; its configured action is `alert`)
     ");
 }
 
@@ -167,7 +167,7 @@ fn restored_traffic_is_told_in_seconds() {
     assert_snapshot!(said(&reply("traffic-restored", &json!({}))), @"
     restored important=true
     :leftwards_arrow_with_hook: *All traffic is back on the old version, 31.5 s after the alarm.* Alarm `orchestrator-http-5xx`.
-    *Observed:* the original task set has 100 % of the production traffic
+    *Observed:* all production traffic is on the old version
     (All traffic is back on the old version, 31.5 s after the alarm.)
     ");
     let changes = json!({"restored": false, "seconds_since_alarm": null, "observed": "60 % is on the new version"});
