@@ -12,7 +12,7 @@ use domain::ports::{DeploymentRecords, PortError, Redeployed, Redeployer};
 use domain::redeploy::{Redeployment, Source};
 
 use super::{CodeDeploy, about, record};
-use crate::error::Attempt;
+use crate::error::{Attempt, when_denied};
 
 /// So many ids or names `BatchGetDeployments` and `BatchGetDeploymentGroups` take ("Limits", CodeDeploy user guide).
 const BATCH: usize = 100;
@@ -102,7 +102,9 @@ impl Redeployer for CodeDeploy {
             Err(error) if error.code() == Some("DeploymentLimitExceededException") => {
                 Ok(Redeployed::Busy(error.message().unwrap_or("DeploymentLimitExceededException").to_owned()))
             }
-            Err(error) => Err(attempt.failed(&error)),
+            Err(error) => {
+                Err(when_denied(attempt.failed(&error), "the template's parameter `AllowLateRollback` has to be `yes`"))
+            }
         }
     }
 }
