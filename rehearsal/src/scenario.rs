@@ -171,6 +171,9 @@ pub struct Behaviour {
     /// The share of requests that end in a 500, from a time after the version's first production traffic.
     #[serde(default)]
     pub errors: Vec<ErrorRate>,
+    /// The share of connections that no task of it takes: the load balancer answers in its place (ECS).
+    #[serde(default)]
+    pub refuses: Vec<ErrorRate>,
     /// The share of requests that a function answers with a 5xx itself, which API Gateway counts as an error and Lambda does not (Lambda).
     #[serde(default)]
     pub error_answers: Vec<ErrorRate>,

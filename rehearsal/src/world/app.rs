@@ -115,7 +115,8 @@ impl World {
         let first_traffic = version.first_traffic.map(|at| now.since(at));
         let mut latency = version.behaviour.latency_after(first_traffic);
         let since = first_traffic.unwrap_or_default();
-        let rate = version.behaviour.error_rate(since);
+        let refused = version.behaviour.refusal_rate(since);
+        let rate = version.behaviour.error_rate(since) + refused;
         // Test traffic reaches the version before production traffic does; its errors are those of the answers alone.
         if version.first_traffic.is_some() {
             version.error_debt += rate;
@@ -127,7 +128,11 @@ impl World {
             }
             None if version.error_debt >= 1.0 => {
                 version.error_debt -= 1.0;
-                HttpAnswer::json(500, &json!({ "error": "internal server error" }))
+                if refused * 2.0 > rate {
+                    HttpAnswer::text(502, "the load balancer got no connection to a task")
+                } else {
+                    HttpAnswer::json(500, &json!({ "error": "internal server error" }))
+                }
             }
             None if path == grpc::CHECK => grpc::health(&asked.body, &version.behaviour.grpc_health),
             None => sample_answer(path, &version.git_sha, &asked),
@@ -153,6 +158,11 @@ impl crate::scenario::Behaviour {
     /// The share of failing requests so long after the version's first production traffic.
     pub(crate) fn error_rate(&self, since: Duration) -> f64 {
         rate_of(&self.errors, since)
+    }
+
+    /// The share of connections that it does not take.
+    pub(crate) fn refusal_rate(&self, since: Duration) -> f64 {
+        rate_of(&self.refuses, since)
     }
 
     /// The share of requests that a function answers with a 5xx itself.

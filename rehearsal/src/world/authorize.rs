@@ -83,8 +83,10 @@ impl World {
         {
             return Vec::new();
         }
-        let role = |kind: &str| format!("arn:aws:iam::{}:role/{}-{kind}", super::ACCOUNT, text(&call.input, "cluster"));
-        vec![(role("task"), "ecs-tasks.amazonaws.com"), (role("execution"), "ecs-tasks.amazonaws.com")]
+        // A task role of the team's own, and the execution role by the name that ECS's console gives it.
+        let roles = [format!("{}-task", text(&call.input, "cluster")), "ecsTaskExecutionRole".to_owned()];
+        let arn = |role: String| format!("arn:aws:iam::{}:role/{role}", super::ACCOUNT);
+        roles.map(|role| (arn(role), "ecs-tasks.amazonaws.com")).into()
     }
 
     pub(crate) fn resources_of(&self, call: &Call) -> Vec<String> {

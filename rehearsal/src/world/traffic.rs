@@ -38,6 +38,8 @@ struct Minute {
     requests: f64,
     /// Requests that ended in an error of the application.
     errors: f64,
+    /// Requests that got no connection, and so no answer of the application's and no latency.
+    refused: f64,
     /// Requests that a function answered with a 5xx itself.
     error_answers: f64,
     latencies: Vec<Duration>,
@@ -56,9 +58,10 @@ impl Minute {
             Some(sampled) => (f64::from(sampled.errors) / f64::from(SAMPLE), sampled.latencies.clone()),
             None => (behaviour.error_rate(since.unwrap_or_default()), vec![behaviour.latency_after(since)]),
         };
-        let errors = (requests * share).round();
+        let refused = (requests * behaviour.refusal_rate(since.unwrap_or_default())).round().min(requests);
+        let errors = (requests * share).round().min(requests - refused);
         let answers = (requests * behaviour.error_answer_rate(since.unwrap_or_default())).round();
-        Some(Self { requests, errors, error_answers: answers.min(requests - errors), latencies })
+        Some(Self { requests, errors, refused, error_answers: answers.min(requests - errors), latencies })
     }
 }
 
@@ -80,9 +83,12 @@ impl Publisher<'_> {
         self.values(name, dimensions, &[(1.0, many), (0.0, all - many)], "Count");
     }
 
-    /// Every request with the time that it took.
+    /// Every request that was answered, with the time that it took.
     fn times(&mut self, name: &str, dimensions: &Dimensions, minute: &Minute, unit: &str) {
-        let each = minute.requests / minute.latencies.len() as f64;
+        let each = (minute.requests - minute.refused) / minute.latencies.len() as f64;
+        if each <= 0.0 {
+            return;
+        }
         let scale = if unit == "Milliseconds" { 1000.0 } else { 1.0 };
         let values: Vec<(f64, f64)> =
             minute.latencies.iter().map(|latency| (latency.as_secs_f64() * scale, each)).collect();
@@ -126,6 +132,10 @@ impl World {
                 // "Reporting criteria: There is a nonzero value."
                 if minute.errors > 0.0 {
                     publisher.count("HTTPCode_Target_5XX_Count", &dimensions, minute.errors);
+                }
+                // As the two above: by target group, when nonzero. What the load balancer answers in the target's place is counted without one.
+                if minute.refused > 0.0 {
+                    publisher.count("TargetConnectionErrorCount", &dimensions, minute.refused);
                 }
                 publisher.times("TargetResponseTime", &dimensions, minute, "Seconds");
             }
@@ -172,15 +182,15 @@ impl World {
             Platform::Lambda => format!("/aws/lambda/{}", service.name),
             _ => format!("/ecs/{}", service.name),
         };
-        let requests: f64 = minutes.iter().map(|(_, minute)| minute.requests).sum();
+        let requests: f64 = minutes.iter().map(|(_, minute)| minute.requests - minute.refused).sum();
         let since = |version: &Version| version.first_traffic.map(|at| self.now.since(at)).unwrap_or_default();
         let errors: u32 = minutes.iter().map(|(version, _)| version.behaviour.error_lines(since(version))).sum();
         let json = |level: &str, message: &str| {
             json!({ "level": level, "service": service.name, "message": message }).to_string()
         };
         let lines = [
-            (json("info", "answered"), requests),
-            (json("error", "the catalogue did not answer"), f64::from(errors - errors / 2)),
+            (json("INFO", "answered"), requests),
+            (json("ERROR", "the catalogue did not answer"), f64::from(errors - errors / 2)),
             ("ERROR the catalogue did not answer".to_owned(), f64::from(errors / 2)),
         ];
         for filter in template.metric_filters.iter().filter(|filter| filter.log_group == group) {

@@ -154,6 +154,14 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
     number("x-amz-retry-after").map(Duration::from_millis).or_else(|| number("retry-after").map(Duration::from_secs))
 }
 
+/// The error, with what to set where it is that something is not allowed.
+pub(crate) fn when_denied(error: PortError, hint: &str) -> PortError {
+    match error {
+        PortError::Denied { what, detail } => PortError::Denied { what, detail: format!("{detail}; {hint}") },
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use domain::ports::{PortError, RollingServices};
 use domain::rolling::{Controller, Part, Past, Rolling, RollingService, Rollout};
 use domain::time::Timestamp;
 
-use crate::error::Attempt;
+use crate::error::{Attempt, when_denied};
 use crate::settings::{Lazy, Settings};
 
 /// So many deployments `ListServiceDeployments` gives at once, at the most (ECS API reference).
@@ -120,7 +120,10 @@ impl RollingServices for EcsServices {
         let attempt = Attempt { operation: "UpdateService", noun: "ECS service", name: &spoken };
         // Nothing else is given, so that nothing else changes: "if no value is specified, the existing" one is kept (ECS API reference).
         let call = self.client.get(attempt)?.update_service().cluster(&name.cluster).service(&name.service);
-        let output = call.task_definition(task_definition).send().await.map_err(|error| attempt.failed(&error))?;
+        let output = call.task_definition(task_definition).send().await.map_err(|error| {
+            let hint = "the template's `EcsCluster` has to name the cluster, and `EcsTaskRoles` the roles of the task definition";
+            when_denied(attempt.failed(&error), hint)
+        })?;
         let updated = output.service().ok_or_else(|| attempt.permanent("the answer tells of no service"))?;
         Ok(service(name, updated))
     }
@@ -245,6 +248,7 @@ mod tests {
         assert!(error.to_string().contains("TaskDefinition is inactive"), "{error}");
         let error = aws.ecs_services().deploy(&name(), "shop:1").await.unwrap_err();
         assert!(matches!(&error, PortError::Denied { .. }), "{error:?}");
+        assert!(error.to_string().contains("`EcsTaskRoles` the roles"), "{error}");
     }
 
     #[tokio::test]

@@ -29,6 +29,15 @@ pub(super) fn served(blue: (u32, u32), green: (u32, u32)) -> Minute {
         .collect()
 }
 
+/// The same, with connections that were refused in place of 5xx.
+fn refused(blue: (u32, u32), green: (u32, u32)) -> Minute {
+    let mut minute = served((blue.0, 0), (green.0, 0));
+    for (group, many) in [("blue", blue.1), ("green", green.1)] {
+        minute.extend((many > 0).then(|| elb(group, "TargetConnectionErrorCount", vec![(1.0, f64::from(many))])));
+    }
+    minute
+}
+
 pub(super) const HTTP_5XX: &str = "orchestrator-http-5xx";
 
 #[test]
@@ -50,6 +59,22 @@ fn http_5xx_is_silent_below_the_floor_and_without_traffic() {
     check(HTTP_5XX, (0..6).map(|_| served((0, 0), (0, 0))), "......");
     // Errors that come without requests are of a minute whose requests are not known yet.
     check(HTTP_5XX, (0..4).map(|_| served((0, 0), (0, 50))), "....");
+}
+
+#[test]
+fn http_5xx_counts_connections_that_no_target_takes() {
+    check(HTTP_5XX, (0..3).map(|_| refused((540, 0), (60, 1))), ".AA");
+    check(HTTP_5XX, (0..3).map(|_| refused((900, 0), (100, 1))), "...");
+    check(HTTP_5XX, (0..3).map(|_| refused((600, 60), (0, 0))), ".AA");
+    check(HTTP_5XX, (0..3).map(|_| refused((181, 0), (19, 19))), "...");
+    // One of each of 150 is 1.33 %, where one alone is 0.67 %.
+    let both = |errors| {
+        let mut minute = served((850, 0), (150, errors));
+        minute.extend(refused((0, 0), (0, 1)));
+        minute
+    };
+    check(HTTP_5XX, (0..3).map(|_| both(0)), "...");
+    check(HTTP_5XX, (0..3).map(|_| both(1)), ".AA");
 }
 
 #[test]
@@ -203,22 +228,22 @@ fn the_error_log_is_silent_below_the_floor_and_without_lines() {
 }
 
 #[test]
-fn the_pattern_finds_error_lines_in_plain_text_and_in_json() {
+fn the_pattern_finds_error_lines_in_plain_text_and_in_json_by_words_in_capital_letters() {
     let [filter] = project().template.metric_filters.as_slice() else { panic!("the template has one metric filter") };
     for line in [
         "2026-01-05 09:00:00,123 ERROR chat - the catalogue did not answer",
         "[FATAL] out of memory",
         "CRITICAL:root:no connection",
         r#"{"timestamp":"2026-01-05T09:00:00Z","level":"ERROR","fields":{"message":"no answer"}}"#,
-        r#"{"level":"error","msg":"no answer"}"#,
-        r#"{"level": "fatal", "msg": "no memory"}"#,
         r#"{"severity":"CRITICAL","message":"no answer"}"#,
     ] {
         assert!(filter.pattern.fits(line), "`{line}` is to be counted");
     }
     for line in [
         "2026-01-05 09:00:00,123 INFO chat - answered without error",
-        r#"{"level":"info","msg":"answered","errors":0}"#,
+        r#"{"level":"INFO","msg":"answered","errors":0}"#,
+        // For these there is the pattern on the field.
+        r#"{"level":"error","msg":"no answer"}"#,
         r#"{"level":"warn","msg":"an error that the caller made"}"#,
     ] {
         assert!(!filter.pattern.fits(line), "`{line}` is not to be counted");

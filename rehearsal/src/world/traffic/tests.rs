@@ -13,13 +13,13 @@ Resources:
     Type: AWS::Logs::MetricFilter
     Properties:
       LogGroupName: /ecs/shop
-      FilterPattern: '?ERROR ?\"\\\"level\\\":\\\"error\\\"\"'
+      FilterPattern: ERROR
       MetricTransformations: [{ MetricNamespace: Shop, MetricName: errors, MetricValue: 1, DefaultValue: 0 }]
   ByService:
     Type: AWS::Logs::MetricFilter
     Properties:
       LogGroupName: /ecs/shop
-      FilterPattern: error
+      FilterPattern: ERROR service
       MetricTransformations:
         - { MetricNamespace: Shop, MetricName: tagged, MetricValue: 2, Dimensions: [{ Key: App, Value: $.service }] }
   Elsewhere:
@@ -92,6 +92,18 @@ fn a_minute_of_a_service_is_one_of_its_target_group() {
 }
 
 #[test]
+fn a_connection_that_is_refused_is_a_request_of_the_target_group_without_an_answer() {
+    let mut world = after_a_minute(40, "{ refuses: [{ from: 0s, rate: 0.25 }], latency: 2s }");
+    let mut seen = |metric: &str| statistics(&mut world, "AWS/ApplicationELB", metric, &GROUP);
+    assert_eq!(seen("RequestCount"), Some([40.0, 40.0, 1.0, 1.0]));
+    assert_eq!(seen("TargetConnectionErrorCount"), Some([10.0, 10.0, 1.0, 1.0]));
+    assert_eq!(seen("HTTPCode_Target_5XX_Count"), None);
+    assert_eq!(seen("TargetResponseTime"), Some([60.0, 30.0, 2.0, 2.0]));
+    let mut world = after_a_minute(40, "{ refuses: [{ from: 0s, rate: 1 }] }");
+    assert_eq!(statistics(&mut world, "AWS/ApplicationELB", "TargetResponseTime", &GROUP), None);
+}
+
+#[test]
 fn a_minute_without_errors_or_requests_has_no_such_metric() {
     let mut world = after_a_minute(40, "{}");
     assert_eq!(statistics(&mut world, "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", &GROUP), None);
@@ -133,7 +145,7 @@ fn a_minute_of_a_function_is_one_of_its_alias_its_version_and_its_api() {
 fn metric_filters_count_the_lines_of_their_log_group() {
     let mut world = after_a_minute(40, "{ error_logs: [{ from: 0s, per_minute: 5 }] }");
     assert_eq!(statistics(&mut world, "Shop", "errors", &[]), Some([5.0, 5.0, 1.0, 1.0]));
-    // The word stands in small letters in the three lines in JSON alone, and there the service is named.
+    // The word `service` stands in the three lines in JSON alone.
     assert_eq!(statistics(&mut world, "Shop", "tagged", &[("App", "shop")]), Some([6.0, 3.0, 2.0, 2.0]));
     assert_eq!(statistics(&mut world, "Shop", "others", &[]), None);
     let mut quiet = after_a_minute(40, "{}");

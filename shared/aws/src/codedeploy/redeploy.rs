@@ -15,7 +15,7 @@ use domain::ports::{DeploymentRecords, PortError, Redeployed, Redeployer};
 use domain::redeploy::{Change, Redeployment, Source};
 
 use super::{CodeDeploy, Places, REMEMBERED_REVISIONS, about, record};
-use crate::error::Attempt;
+use crate::error::{Attempt, when_denied};
 
 /// So many ids or names `BatchGetDeployments` and `BatchGetDeploymentGroups` take ("Limits", CodeDeploy user guide).
 const BATCH: usize = 100;
@@ -148,7 +148,9 @@ impl Redeployer for CodeDeploy {
             Err(error) if error.code() == Some("DeploymentLimitExceededException") => {
                 Ok(Redeployed::Busy(error.message().unwrap_or("DeploymentLimitExceededException").to_owned()))
             }
-            Err(error) => Err(attempt.failed(&error)),
+            Err(error) => {
+                Err(when_denied(attempt.failed(&error), "the template's parameter `AllowLateRollback` has to be `yes`"))
+            }
         }
     }
 }

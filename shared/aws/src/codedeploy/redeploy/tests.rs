@@ -138,4 +138,5 @@ async fn a_deployment_is_asked_for_once_and_one_in_flight_is_no_error() {
     assert_eq!(codedeploy.redeploy(&what).await.unwrap(), Redeployed::Busy("said so".to_owned()));
     let denied = codedeploy.redeploy(&what).await.unwrap_err();
     assert!(denied.to_string().starts_with("CreateDeployment of `shop/web` was refused"), "{denied}");
+    assert!(denied.to_string().contains("`AllowLateRollback` has to be `yes`"), "{denied}");
 }
