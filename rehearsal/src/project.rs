@@ -186,7 +186,10 @@ pub fn read_scenario(path: &Path) -> Result<Scenario, ProjectError> {
 }
 
 /// What is broken does not keep the others from being run.
-fn read_scenarios(folder: &Path) -> Result<(Vec<Scenario>, Vec<(PathBuf, String)>), ProjectError> {
+/// The scenarios that can be read, and why the others cannot, by their files.
+type Read = (Vec<Scenario>, Vec<(PathBuf, String)>);
+
+fn read_scenarios(folder: &Path) -> Result<Read, ProjectError> {
     let unreadable = |error| ProjectError::Unreadable { path: folder.to_owned(), error };
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
     let mut broken = Vec::new();

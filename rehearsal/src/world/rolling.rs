@@ -19,7 +19,7 @@ use crate::timeline::{Tone, Who};
 const START: Duration = Duration::from_secs(45);
 /// How long a task is drained before it is stopped: a target group's deregistration delay when nobody has set it ("Edit target group attributes",
 /// Elastic Load Balancing user guide).
-const DRAIN: Duration = Duration::from_secs(300);
+const DRAIN: Duration = Duration::from_mins(5);
 /// How long ECS takes to find that a service is steady.
 const STEADY: Duration = Duration::from_secs(10);
 /// When the rehearsal stops waiting for a return that never becomes steady. ECS itself would try for ever.
