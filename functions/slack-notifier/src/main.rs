@@ -18,7 +18,7 @@ fn main() -> Result<(), runtime::Error> {
             let wired = Rc::clone(&wired);
             async move {
                 let (ports, config) = wired.as_ref().as_ref().map_err(Clone::clone)?;
-                handle(ports, config, invocation).await
+                Box::pin(handle(ports, config, invocation)).await
             }
         }
     })
