@@ -80,6 +80,9 @@ pub enum ProjectError {
     Twice(String),
 }
 
+/// A scenario's file that cannot be used, and why.
+pub type Broken = (PathBuf, String);
+
 /// A project, read.
 #[derive(Clone, Debug)]
 pub struct Project {
@@ -94,7 +97,7 @@ pub struct Project {
     /// The scenarios, by name.
     pub scenarios: Vec<Scenario>,
     /// The files among them that cannot be used: the path, and why.
-    pub broken: Vec<(PathBuf, String)>,
+    pub broken: Vec<Broken>,
 }
 
 fn read(path: &Path) -> Result<String, ProjectError> {
@@ -186,10 +189,7 @@ pub fn read_scenario(path: &Path) -> Result<Scenario, ProjectError> {
 }
 
 /// What is broken does not keep the others from being run.
-/// The scenarios that can be read, and why the others cannot, by their files.
-type Read = (Vec<Scenario>, Vec<(PathBuf, String)>);
-
-fn read_scenarios(folder: &Path) -> Result<Read, ProjectError> {
+fn read_scenarios(folder: &Path) -> Result<(Vec<Scenario>, Vec<Broken>), ProjectError> {
     let unreadable = |error| ProjectError::Unreadable { path: folder.to_owned(), error };
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
     let mut broken = Vec::new();

@@ -5,7 +5,10 @@ use domain::deployment::{DeploymentId, EcsServiceName};
 use domain::events::{Decision, Envelope, Heard, Notice, RollbackDecision, TrafficRestored};
 use domain::ports::{Deployments, Ledger, PortError, PostedMessage};
 use domain::text::bounded;
+use domain::time::Timestamp;
+use std::time::Duration;
 
+use crate::flock::Flock;
 use crate::glance::{OVERDUE, glance};
 use crate::memory::{Known, recall, remember};
 use crate::page::{not_restored, pages_of_rolling};
@@ -128,6 +131,9 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             Ok(watch) => watch.over.filter(|over| *over >= red),
             Err(error) => return Told::failed(error),
         };
+        if !decision.page {
+            return self.tell_flock(decision, region, over).await;
+        }
         // Two services may name the same alarm, and each has its own reason and its own next step.
         let service = decision.service.as_deref().unwrap_or_default();
         let key = bounded(&format!("alarm/{service}/{}/{:?}/{red}", decision.alarm.name, decision.decision), 700);
@@ -148,6 +154,68 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             self.remember_place(decision, place).await;
         }
         Told { slack, errors, ..Told::default() }
+    }
+
+    /// Adds an alarm to the message that those of its service share.
+    async fn tell_flock(&self, decision: &RollbackDecision, region: &str, over: Option<Timestamp>) -> Told {
+        let fresh = Flock::of(decision, region, over, self.ports.clock.now());
+        let known = match self.remember_among_many(&fresh).await {
+            Ok(known) => known,
+            Err(error) => return Told::failed(error),
+        };
+        let id = known.story.id().clone();
+        if known.version > 1 {
+            // Slack takes some fifty updates in a minute: whoever wakes first shows what all have added by then.
+            let most = u64::try_from(self.ports.patience.as_millis()).unwrap_or_default();
+            let span = Duration::from_millis(self.chance() % most.max(1));
+            self.ports.clock.sleep(span).await;
+        }
+        let replies =
+            known.story.details(decision).into_iter().map(|one| (id.clone(), replies::decision(one, region))).collect();
+        let told = self.tell_story(&known, &bounded_keys(replies)).await;
+        self.remember_place(decision, Place::Flock(id)).await;
+        Told { deployment: None, ..told }
+    }
+
+    /// A number of this invocation's own: FNV-1a of its id, so that a rehearsal takes the same course every time.
+    fn chance(&self) -> u64 {
+        let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        self.holder.id.bytes().fold(0xcbf2_9ce4_8422_2325, add)
+    }
+
+    /// Remembers a story that hundreds may be adding to in the same second: whoever loses waits for a moment of its own.
+    async fn remember_among_many<T: Tale>(&self, fresh: &T) -> Result<Known<T>, PortError> {
+        let clock = &self.ports.clock;
+        let mut pause = self.chance();
+        loop {
+            let error = match remember(&self.ports.ledger, fresh, clock.now()).await {
+                Err(error @ PortError::Transient { .. }) => error,
+                outcome => return outcome,
+            };
+            pause = pause.wrapping_mul(31).wrapping_add(7);
+            let span = Duration::from_millis(50 + pause % 1500);
+            if clock.now().plus(span) >= self.until {
+                return Err(error);
+            }
+            clock.sleep(span).await;
+        }
+    }
+
+    async fn tell_flock_over(&self, id: &DeploymentId, over: &RollbackDecision, reply: Reply) -> Told {
+        let fresh = match recall::<Flock>(&self.ports.ledger, id).await {
+            Ok(Some(known)) => known.story.resolved(&over.alarm.name, changed(over), self.ports.clock.now()),
+            Ok(None) => return nowhere(over),
+            Err(error) => return Told::failed(error),
+        };
+        match self.remember_among_many(&fresh).await {
+            Ok(known) => {
+                // Where messages cannot be changed it is one of its own.
+                let is_webhook = self.config.slack.as_ref().is_some_and(|slack| slack.webhook.is_some());
+                let replies = is_webhook.then(|| (id.clone(), reply)).into_iter().collect();
+                Told { deployment: None, ..self.tell_story(&known, &bounded_keys(replies)).await }
+            }
+            Err(error) => Told::failed(error),
+        }
     }
 
     /// Where an alarm was told, for when it is OK again. What cannot be remembered is no reason to tell it twice.
@@ -191,6 +259,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
                 let posted = PostedMessage { channel, ts };
                 return paged.and(self.correct(envelope, &was, decision, &posted).await);
             }
+            Some(Place::Flock(id)) => return paged.and(self.tell_flock_over(&id, decision, reply).await),
             Some(Place::Thread(id)) => Some(id),
             None => decision.deployment_id.clone(),
         };

@@ -6,6 +6,7 @@ mod alarms;
 pub mod blocks;
 #[cfg(test)]
 mod fakes;
+pub mod flock;
 mod gather;
 pub mod glance;
 pub mod memory;

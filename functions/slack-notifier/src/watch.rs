@@ -15,6 +15,8 @@ use crate::memory::{KEPT, RACES};
 pub enum Place {
     /// In the thread of this deployment.
     Thread(DeploymentId),
+    /// In a message that it shares with others of its service; the id of that message's story.
+    Flock(DeploymentId),
     /// In a message of its own.
     Message {
         /// The channel's id.

@@ -1,5 +1,6 @@
 //! What alarms led to: rolling services of ECS, pages, traffic that is late, and alarms that are OK again; duplicates and orders of them.
 
+mod flock;
 mod rolling;
 mod urgent;
 
