@@ -78,7 +78,9 @@ impl Flock {
     pub fn resolved(&self, alarm: &str, over: Timestamp, read_at: Timestamp) -> Self {
         let mut alarms = self.alarms.clone();
         alarms.retain(|name, _| name == alarm);
-        alarms.values_mut().for_each(|bird| bird.over = Some(over));
+        for bird in alarms.values_mut() {
+            bird.over = Some(over);
+        }
         Self { alarms, read_at, ..self.clone() }
     }
 

@@ -218,13 +218,11 @@ pub fn way_back(event: &TrafficRestored, known: Option<&Restored>, to_do: &str) 
 
 /// How fast it was, where it is told already that the old version is back.
 pub fn took(restored: &TrafficRestored) -> Reply {
-    let text = match restored.seconds_since_alarm {
-        Some(number) => format!("It took {} from the alarm until all of the traffic was back.", seconds(number)),
-        None => {
-            let took = seconds(restored.seconds_since_event);
-            format!("It took {took} until all of the traffic was back, from when Greenlight heard of the alarm.")
-        }
+    let (took, from) = match restored.seconds_since_alarm {
+        Some(number) => (seconds(number), "the alarm"),
+        None => (seconds(restored.seconds_since_event), "when Greenlight heard of the alarm"),
     };
+    let text = format!("It took {took} from {from} until all of the traffic was back.");
     let lines = vec![said!(":leftwards_arrow_with_hook: {}", text), said!("*Observed:* {}", restored.observed)];
     let message = Message { fallback: text, lines, ..Message::default() };
     Reply { key: "restored".to_owned(), message, important: false, in_headline: false }
