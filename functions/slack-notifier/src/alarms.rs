@@ -62,7 +62,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         if !restored.restored {
             let to_do = match restored.ecs {
                 Some(_) => Some(BY_HAND.to_owned()),
-                None => self.urgent_action(envelope, heard, restored).await,
+                None => Box::pin(self.urgent_action(envelope, heard, restored)).await,
             };
             let page = not_restored(restored, region, configured, to_do.as_deref().unwrap_or(OVERDUE));
             paged = self.with_pager(async |paging| paging.not_restored(restored, page).await).await;
@@ -132,7 +132,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             Err(error) => return Told::failed(error),
         };
         if !decision.page {
-            return self.tell_flock(decision, region, over).await;
+            return Box::pin(self.tell_flock(decision, region, over)).await;
         }
         // Two services may name the same alarm, and each has its own reason and its own next step.
         let service = decision.service.as_deref().unwrap_or_default();
@@ -259,7 +259,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
                 let posted = PostedMessage { channel, ts };
                 return paged.and(self.correct(envelope, &was, decision, &posted).await);
             }
-            Some(Place::Flock(id)) => return paged.and(self.tell_flock_over(&id, decision, reply).await),
+            Some(Place::Flock(id)) => return paged.and(Box::pin(self.tell_flock_over(&id, decision, reply)).await),
             Some(Place::Thread(id)) => Some(id),
             None => decision.deployment_id.clone(),
         };

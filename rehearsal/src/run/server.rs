@@ -55,7 +55,10 @@ pub(super) async fn serve_http(
             tokio::spawn(async move {
                 let service = service_fn(move |request| pass(request, runtime_of, inputs.clone()));
                 // HTTP/1.1 or, as gRPC wants it, HTTP/2. A client that hangs up in the middle is its own affair.
-                let door = auto::Builder::new(TokioExecutor::new());
+                let mut door = auto::Builder::new(TokioExecutor::new());
+                // The real date beside virtual time would look like a wrong clock to the SDKs, which try refused calls again then.
+                door.http1().auto_date_header(false);
+                door.http2().auto_date_header(false);
                 let _ = door.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
             });
         }
