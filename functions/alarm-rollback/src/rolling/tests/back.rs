@@ -46,7 +46,7 @@ fn what_another_invocation_follows_is_left_to_it() {
             assert_eq!(summary["restored"].as_array().unwrap().len(), 0, "{summary}");
             cluster.reads.get() - before
         });
-        let (first, reads) = both.await;
+        let (first, reads) = Box::pin(both).await;
         first.unwrap();
         reads
     };
