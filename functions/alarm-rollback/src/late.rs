@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use domain::deployment::{Deployment, DeploymentId, GroupName};
 use domain::events::Decision;
-use domain::lease::Taken;
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError, Redeployed};
 use domain::redeploy::{self, Redeployment, Source, late_key};
 use futures_util::future::join;
@@ -138,19 +137,8 @@ where
         may_be_done: bool,
     ) {
         let id = &bad.id;
-        let lease = match self.take(&late_key(id)).await {
-            Ok(Taken::Mine(lease)) => Some(lease),
-            Ok(Taken::Done(_)) => {
-                self.mark_told(subject).await;
-                self.mark(subject);
-                return self.record(subject, &decided, "deployed again before, by another invocation");
-            }
-            Ok(Taken::Busy) => return self.record(subject, &decided, "being deployed again by another invocation"),
-            Err(error) => {
-                tracing::warn!(deployment.id = %id, %error, "the good version is deployed again without the ledger, so it may be told twice");
-                None
-            }
-        };
+        let taken = self.take(&late_key(id)).await;
+        let Some(lease) = self.ours(subject, &decided, taken, "deployed again").await else { return };
         let by_hand = candidates(&bad.group, Some(id));
         let alarm = &subject.transition.alarm.name;
         let sha = good.revision.git_sha.as_deref();
@@ -178,21 +166,8 @@ where
         };
         let subject = Subject { restored: Some((&created, &good.revision)), ..subject };
         self.pursue(Pursuit::of_redeployed(bad, created.clone(), subject, self.arrived)).await;
-        let notice = self.notice(subject, &decided);
-        match self.ports.outbox.publish(&notice).await {
-            Ok(()) => {
-                self.remember(&notice).await;
-                self.mark_told(subject).await;
-                if let Some(lease) = lease {
-                    let done = json!({ "redeployed_by": created, "restores": good.deployment.id, "alarm": alarm });
-                    self.complete(lease, id, &done, REMEMBERED).await;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(deployment.id = %id, %error, "the decision is told later");
-                self.untold.push(notice);
-            }
-        }
+        let done = json!({ "redeployed_by": created, "restores": good.deployment.id, "alarm": alarm });
+        self.tell_done(subject, &decided, lease, id, (&done, REMEMBERED)).await;
         self.record(subject, &decided, "deployed again");
     }
 

@@ -356,23 +356,8 @@ where
         let alarm = &subject.transition.alarm.name;
         let service = subject.service.map(|service| service.name.as_str());
         let deployment = subject.deployment.map(|deployment| deployment.id.0.as_str());
-        tracing::info!(
-            alarm.name = alarm,
-            service,
-            deployment.id = deployment,
-            decision = ?decided.decision,
-            outcome,
-            "{}",
-            decided.reason
-        );
-        self.summary.push(json!({
-            "alarm": alarm,
-            "service": service,
-            "deployment_id": deployment,
-            "decision": decided.decision,
-            "reason": decided.reason,
-            "outcome": outcome,
-        }));
+        let said = (decided.decision, decided.reason.as_str());
+        self.summary.push(tell::recorded(alarm, (service, deployment), said, outcome));
     }
 }
 

@@ -22,7 +22,7 @@ use domain::ports::{Ledger, Outbox, PortError, RollingServices};
 use domain::rolling::{Past, RollingService};
 use domain::time::Timestamp;
 use runtime::Invocation;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::event::Transition;
 use crate::follow::{self, Pursuit};
@@ -32,8 +32,6 @@ use decide::{Facts, Ruling};
 
 /// How long a return waits for the ledger each time.
 const FOR_THE_LEDGER: Duration = Duration::from_secs(3);
-/// EventBridge delivers an event again for up to 24 h ("retry policy", EventBridge user guide).
-const TOLD: Duration = Duration::from_hours(48);
 /// How long it is remembered that a deployment was taken back, and by which other.
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 
@@ -101,23 +99,8 @@ impl<'a, E, O, L> Roll<'a, E, O, L> {
     fn record(&mut self, alarmed: Alarmed<'_>, ruling: &Ruling, outcome: &str) {
         let (alarm, service) = (&alarmed.transition.alarm.name, &alarmed.service.name);
         let deployment = ruling.concerns.as_ref().map(|(id, _)| id.0.as_str());
-        tracing::info!(
-            alarm.name = alarm,
-            service,
-            deployment.id = deployment,
-            decision = ?ruling.decision,
-            outcome,
-            "{}",
-            ruling.reason
-        );
-        self.summary.push(json!({
-            "alarm": alarm,
-            "service": service,
-            "deployment_id": deployment,
-            "decision": ruling.decision,
-            "reason": ruling.reason,
-            "outcome": outcome,
-        }));
+        let said = (ruling.decision, ruling.reason.as_str());
+        self.summary.push(tell::recorded(alarm, (Some(service), deployment), said, outcome));
     }
 
     fn notice(&self, alarmed: Alarmed<'_>, ruling: &Ruling, rollback: Option<&DeploymentId>) -> Notice {
@@ -258,13 +241,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
 
     /// The ledger's answer, unless it takes so long that a return cannot wait for it.
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
-        self.clock.timeout(FOR_THE_LEDGER, asked).await.unwrap_or_else(|_| {
-            Err(PortError::Transient {
-                what: "asking the ledger".to_owned(),
-                detail: "it did not answer in time".to_owned(),
-                retry_after: None,
-            })
-        })
+        tell::within(self.clock, FOR_THE_LEDGER, asked).await
     }
 }
 

@@ -13,7 +13,7 @@ use domain::deployment::{
     AppSpec, Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, Platform, Revision, Status, Target,
     TaskSet, TaskSetLabel,
 };
-use domain::events::Notice;
+use domain::events::{Notice, RollbackDecision, TrafficRestored};
 use domain::ports::{DeploymentStopper, Deployments, Ledger, Outbox, PortError, Stopped};
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -303,4 +303,22 @@ impl Outbox for &World {
         self.published.borrow_mut().push(notice.clone());
         Ok(())
     }
+}
+
+/// What the world was told of decisions.
+pub(crate) fn decisions(world: &World) -> Vec<RollbackDecision> {
+    let published = world.published.borrow();
+    published
+        .iter()
+        .filter_map(|notice| if let Notice::RollbackDecision(it) = notice { Some(it.clone()) } else { None })
+        .collect()
+}
+
+/// What it was told of the traffic's way back.
+pub(crate) fn endings(world: &World) -> Vec<TrafficRestored> {
+    let published = world.published.borrow();
+    published
+        .iter()
+        .filter_map(|notice| if let Notice::TrafficRestored(it) = notice { Some(it.clone()) } else { None })
+        .collect()
 }

@@ -77,19 +77,7 @@ where
         let id = &deployment.id;
         let (taken, cure) = join(self.take(&key(id)), self.cure(deployment)).await;
         let decided = words(deployment, cure.as_ref());
-        let lease = match taken {
-            Ok(Taken::Mine(lease)) => Some(lease),
-            Ok(Taken::Done(_)) => {
-                self.mark_told(subject).await;
-                self.mark(subject);
-                return self.record(subject, &decided, "stopped before, by another invocation");
-            }
-            Ok(Taken::Busy) => return self.record(subject, &decided, "being stopped by another invocation"),
-            Err(error) => {
-                tracing::warn!(deployment.id = %id, %error, "it is stopped without the ledger, so it may be told twice");
-                None
-            }
-        };
+        let Some(lease) = self.ours(subject, &decided, taken, "stopped").await else { return };
         let codedeploy = &self.ports.codedeploy;
         if decided.decision != Decision::StopAndRollBack {
             if let Some(lease) = lease {
@@ -141,14 +129,53 @@ where
             },
         };
         self.pursue(Pursuit::of_stopped(&ended, subject, self.arrived)).await;
-        let notice = self.notice(subject, &decided);
+        let stopped = json!({ "stopped": self.ports.clock.now(), "alarm": subject.transition.alarm.name });
+        self.tell_done(subject, &decided, lease, id, (&stopped, REMEMBERED)).await;
+        self.record(subject, &decided, word);
+    }
+
+    /// The lease under which a thing is to be done now, none in it where the ledger is down; `None` where another invocation has done it or
+    /// is at it, which is recorded. `done` is what the thing is then: `stopped`.
+    pub(crate) async fn ours(
+        &mut self,
+        subject: Subject<'_>,
+        decided: &Decided,
+        taken: Result<Taken<'a, L>, PortError>,
+        done: &str,
+    ) -> Option<Option<Lease<'a, L>>> {
+        match taken {
+            Ok(Taken::Mine(lease)) => return Some(Some(lease)),
+            Ok(Taken::Done(_)) => {
+                self.mark_told(subject).await;
+                self.mark(subject);
+                self.record(subject, decided, &format!("{done} before, by another invocation"));
+            }
+            Ok(Taken::Busy) => self.record(subject, decided, &format!("being {done} by another invocation")),
+            Err(error) => {
+                let id = subject.deployment.map(|deployment| deployment.id.0.as_str());
+                tracing::warn!(deployment.id = id, %error, "it is {done} without the ledger, so it may be told twice");
+                return Some(None);
+            }
+        }
+        None
+    }
+
+    /// Tells what was decided and done, and records it under its lease; what cannot be told now is told later, and by the next try.
+    pub(crate) async fn tell_done(
+        &mut self,
+        subject: Subject<'_>,
+        decided: &Decided,
+        lease: Option<Lease<'_, L>>,
+        id: &DeploymentId,
+        (done, remembered): (&Value, Duration),
+    ) {
+        let notice = self.notice(subject, decided);
         match self.ports.outbox.publish(&notice).await {
             Ok(()) => {
                 self.remember(&notice).await;
                 self.mark_told(subject).await;
                 if let Some(lease) = lease {
-                    let stopped = json!({ "stopped": self.ports.clock.now(), "alarm": subject.transition.alarm.name });
-                    self.complete(lease, id, &stopped, REMEMBERED).await;
+                    self.complete(lease, id, done, remembered).await;
                 }
             }
             Err(error) => {
@@ -156,7 +183,6 @@ where
                 self.untold.push(notice);
             }
         }
-        self.record(subject, &decided, word);
     }
 
     /// Whether the deployment goes back to an older version, which nobody does but on purpose. What is not known in time stops nothing from

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use clock::Clock;
-use domain::events::{Notice, RollbackDecision};
+use domain::events::{Decision, Notice, RollbackDecision};
 use domain::lease::{self, Holder, Taken};
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError};
 use domain::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::decide::Decided;
 use crate::{Act, CodeDeploy, Subject, resolve};
 
 /// EventBridge delivers an event again for up to 24 h ("retry policy", EventBridge user guide).
-const REMEMBERED: Duration = Duration::from_hours(48);
+pub(crate) const REMEMBERED: Duration = Duration::from_hours(48);
 /// How long what is told waits for the ledger each time.
 const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
 /// How it came out where it had been told.
@@ -26,7 +26,16 @@ pub(crate) async fn in_time<T>(
     clock: &Clock,
     asked: impl Future<Output = Result<T, PortError>>,
 ) -> Result<T, PortError> {
-    clock.timeout(FOR_THE_LEDGER, asked).await.unwrap_or_else(|_| {
+    within(clock, FOR_THE_LEDGER, asked).await
+}
+
+/// The same with a limit of the caller's.
+pub(crate) async fn within<T>(
+    clock: &Clock,
+    limit: Duration,
+    asked: impl Future<Output = Result<T, PortError>>,
+) -> Result<T, PortError> {
+    clock.timeout(limit, asked).await.unwrap_or_else(|_| {
         Err(PortError::Transient {
             what: "asking the ledger".to_owned(),
             detail: "it did not answer in time".to_owned(),
@@ -182,6 +191,24 @@ where
             }
         }
     }
+}
+
+/// Logs how a decision came out, and gives back its entry in the invocation's answer.
+pub(crate) fn recorded(
+    alarm: &str,
+    (service, deployment): (Option<&str>, Option<&str>),
+    (decision, reason): (Decision, &str),
+    outcome: &str,
+) -> Value {
+    tracing::info!(alarm.name = alarm, service, deployment.id = deployment, ?decision, outcome, "{reason}");
+    json!({
+        "alarm": alarm,
+        "service": service,
+        "deployment_id": deployment,
+        "decision": decision,
+        "reason": reason,
+        "outcome": outcome,
+    })
 }
 
 fn told(now: Timestamp) -> Value {

@@ -16,7 +16,7 @@ use domain::time::Timestamp;
 use super::*;
 use domain::events::Decision;
 
-use crate::samples::{World, config, deployment, minutes, rollback};
+use crate::samples::{World, config, decisions, deployment, endings, minutes, rollback};
 
 /// CloudWatch's event in EventBridge's form, six minutes after the deployment began.
 fn event(alarm: &str, state: &str) -> Value {
@@ -46,22 +46,6 @@ fn run<'a>(
 ) -> anyhow::Result<Value> {
     let ports = Ports { codedeploy: world, outbox: world, alarms: world, clock: world.clock.clone() };
     world.clock.run(handle(&ports, &rolling::fakes::Cluster::default(), settings, invocation)).unwrap()
-}
-
-fn decisions(world: &World) -> Vec<RollbackDecision> {
-    let published = world.published.borrow();
-    published
-        .iter()
-        .filter_map(|notice| if let Notice::RollbackDecision(it) = notice { Some(it.clone()) } else { None })
-        .collect()
-}
-
-fn endings(world: &World) -> Vec<TrafficRestored> {
-    let published = world.published.borrow();
-    published
-        .iter()
-        .filter_map(|notice| if let Notice::TrafficRestored(it) = notice { Some(it.clone()) } else { None })
-        .collect()
 }
 
 /// From the event to the ending.

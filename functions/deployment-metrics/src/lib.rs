@@ -12,6 +12,7 @@ use domain::deployment::{Deployment, DeploymentId, ROLLS_BACK, Status};
 use domain::events::{ChangedState, Decision, Envelope, Heard, HookVerdict, Notice, RollbackDecision, TrafficRestored};
 use domain::lease::{self, Holder, Once};
 use domain::ports::{Deployments, Ledger, Measure, Metrics, PortError};
+use domain::redeploy;
 use domain::time::Timestamp;
 use runtime::Invocation;
 use serde_json::{Value, json};
@@ -192,24 +193,13 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
         }
     }
 
-    /// The deployment as it may be believed. CodeDeploy itself links the rollbacks that it creates; of any other deployment the link stands in
-    /// its description, which whoever creates it may write. So it counts only where `alarm-rollback` has noted that this deployment takes that
-    /// one back, or is about to.
+    /// The deployment, without a rollback that its description alone claims.
     async fn believed(&self, deployment: Deployment) -> Result<Deployment, PortError> {
-        let unlinked = Deployment { rolls_back: None, ..deployment.clone() };
-        let Some(original) = deployment.rolls_back.as_ref().filter(|_| !unlinked.is_rollback()) else {
-            return Ok(deployment);
-        };
-        let noted = self.ports.ledger.read(&format!("late/{original}")).await?;
-        let is_noted = noted.is_some_and(|entry| {
-            entry.get("lease").is_some()
-                || entry.get("redeployed_by").and_then(Value::as_str) == Some(deployment.id.0.as_str())
-        });
-        if is_noted {
+        if redeploy::is_believable(&deployment, &self.ports.ledger).await? {
             return Ok(deployment);
         }
-        tracing::warn!(deployment.id = %deployment.id, %original, "its description says that it rolls this one back, and Greenlight knows nothing of that: it counts as a deployment like any other");
-        Ok(unlinked)
+        tracing::warn!(deployment.id = %deployment.id, original = ?deployment.rolls_back, "its description says that it rolls this one back, and Greenlight knows nothing of that: it counts as a deployment like any other");
+        Ok(Deployment { rolls_back: None, ..deployment })
     }
 
     async fn verdict(&self, verdict: &HookVerdict) -> anyhow::Result<Value> {

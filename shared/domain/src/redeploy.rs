@@ -8,7 +8,7 @@ use crate::deployment::{Deployment, DeploymentId, GroupName, LambdaTarget, Platf
 use crate::rolling;
 use crate::text::{bounded, visible};
 
-pub use confirmed::{Known, Standing, confirmed, late_key, to_confirm};
+pub use confirmed::{Known, Standing, confirmed, is_believable, late_key, to_confirm};
 
 /// The longest description, in characters; CodeDeploy documents no limit, and refuses what it finds too long.
 const DESCRIPTION: usize = 250;

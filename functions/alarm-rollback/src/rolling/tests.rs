@@ -3,13 +3,13 @@
 mod back;
 
 use domain::deployment::DeploymentId;
-use domain::events::{RollbackDecision, TrafficRestored};
 use domain::rolling::{Part, Rollout};
 use runtime::SettingError;
+use serde_json::json;
 
 use super::fakes::{Cluster, Trouble, arn, config, name, one, past, quiet, under_way};
 use super::*;
-use crate::samples::{World, minutes};
+use crate::samples::{World, decisions, endings, minutes};
 use crate::{Ports, Settings, handle};
 
 /// CloudWatch's event in EventBridge's form, six minutes after the deployment began.
@@ -65,22 +65,6 @@ fn started() -> (World, Cluster) {
     let world = World::new();
     let cluster = Cluster::new(&world.clock, under_way());
     (world, cluster)
-}
-
-fn decisions(world: &World) -> Vec<RollbackDecision> {
-    let published = world.published.borrow();
-    published
-        .iter()
-        .filter_map(|notice| if let Notice::RollbackDecision(it) = notice { Some(it.clone()) } else { None })
-        .collect()
-}
-
-fn endings(world: &World) -> Vec<TrafficRestored> {
-    let published = world.published.borrow();
-    published
-        .iter()
-        .filter_map(|notice| if let Notice::TrafficRestored(it) = notice { Some(it.clone()) } else { None })
-        .collect()
 }
 
 /// How many pursuits of the service the table has.

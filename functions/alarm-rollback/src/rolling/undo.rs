@@ -9,8 +9,6 @@
 //! `UpdateService` takes no condition. Who deploys yet another version in the few milliseconds between the look and the call is overruled;
 //! ECS has no call that would prevent it.
 
-use std::time::Duration;
-
 use domain::deployment::DeploymentId;
 use domain::events::Decision;
 use domain::lease::{self, Lease, Once, Taken};
@@ -23,10 +21,7 @@ use serde_json::json;
 use super::decide::{self, Return, Ruling};
 use super::{Alarmed, Roll, remembered, rollback_key};
 use crate::follow::{Course, Follower, Pursuit, note};
-use crate::{limit, resolve};
-
-/// A return that is tried for longer than this is told although it may still come: Lambda's second try comes after a minute.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{FIRST_TRY, limit, resolve, tell};
 
 fn key(id: &DeploymentId) -> String {
     format!("stop/{id}")
@@ -135,7 +130,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
 
     /// Whether the return has been tried before, or should have been by now.
     fn is_overdue(&self, alarmed: Alarmed<'_>) -> bool {
-        let since = |from: Timestamp| self.clock.now().since(from) >= PATIENCE;
+        let since = |from: Timestamp| self.clock.now().since(from) >= FIRST_TRY;
         self.arrived < self.invocation.arrived
             || since(self.arrived)
             || alarmed.transition.alarm.changed_at.is_some_and(since)
@@ -149,18 +144,19 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
             self.outbox.publish(&notice).await?;
             Ok(json!({ "told": now }))
         };
-        let outcome = match lease::once(self.ledger, &key, &self.holder(), now, now.plus(super::TOLD), publish).await {
-            Ok(Once::Did { .. }) => {
-                resolve::remember(self.ledger, self.clock, &notice).await;
-                "told; it is tried again"
-            }
-            Ok(Once::DoneBefore | Once::Busy) => "told before; it is tried again",
-            Err(error) => {
-                tracing::warn!(key, %error, "that the return does not come is told later");
-                self.untold.push(notice);
-                "not told"
-            }
-        };
+        let outcome =
+            match lease::once(self.ledger, &key, &self.holder(), now, now.plus(tell::REMEMBERED), publish).await {
+                Ok(Once::Did { .. }) => {
+                    resolve::remember(self.ledger, self.clock, &notice).await;
+                    "told; it is tried again"
+                }
+                Ok(Once::DoneBefore | Once::Busy) => "told before; it is tried again",
+                Err(error) => {
+                    tracing::warn!(key, %error, "that the return does not come is told later");
+                    self.untold.push(notice);
+                    "not told"
+                }
+            };
         self.record(alarmed, ruling, outcome);
     }
 
@@ -270,7 +266,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
         let (key, now) = (alarmed.key(), self.clock.now());
         let marked = async {
             let entry = self.ledger.read(&key).await?;
-            self.ledger.replace(&key, entry.as_ref(), &json!({ "told": now }), now.plus(super::TOLD)).await
+            self.ledger.replace(&key, entry.as_ref(), &json!({ "told": now }), now.plus(tell::REMEMBERED)).await
         };
         if let Err(error) = self.in_time(marked).await {
             tracing::warn!(key, %error, "if the same event arrives again, it may be told again");

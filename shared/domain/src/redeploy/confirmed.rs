@@ -1,10 +1,10 @@
 //! What `greenlight_rolls_back=…` in a deployment's description is worth: anybody can write it there, and a rollback is never stopped, never
-//! checked and never counted. Pure: knows nothing of how the ledger and CodeDeploy are asked.
+//! checked and never counted. Knows nothing of what follows from it.
 
 use serde_json::Value;
 
 use crate::deployment::{Deployment, DeploymentId, ROLLS_BACK, Status};
-use crate::ports::PortError;
+use crate::ports::{Ledger, PortError};
 
 /// The ledger's entry for a deployment that Greenlight rolls back after its end: a lease while it is at it, and then a record whose
 /// `redeployed_by` names the deployment that brings the good version back.
@@ -77,6 +77,21 @@ pub fn to_confirm(deployment: &Deployment) -> Option<&DeploymentId> {
     let is_codedeploys = Deployment { rolls_back: None, ..deployment.clone() }.is_rollback();
     let is_described = deployment.described(ROLLS_BACK) == Some(named.0.as_str());
     (is_described && !is_codedeploys).then_some(named)
+}
+
+/// Whether what a deployment says of rolling back may be believed; one that says nothing may. CodeDeploy itself links the rollbacks that it creates; of any other
+/// deployment the link stands in its description, which whoever creates it may write. So it counts only where `alarm-rollback` has noted
+/// that this deployment takes that one back, or is about to.
+///
+/// # Errors
+/// When the ledger does not tell.
+pub async fn is_believable(deployment: &Deployment, ledger: &impl Ledger) -> Result<bool, PortError> {
+    let unlinked = Deployment { rolls_back: None, ..deployment.clone() };
+    let Some(original) = deployment.rolls_back.as_ref().filter(|_| !unlinked.is_rollback()) else {
+        return Ok(true);
+    };
+    let noted = ledger.read(&late_key(original)).await?;
+    Ok(noted.is_some_and(|entry| is_of(&entry, &deployment.id)))
 }
 
 /// What a deployment is, by what is known of the one that it says it rolls back: the ledger's entry [`late_key`], and its record.
