@@ -83,6 +83,8 @@ pub(crate) fn deployment(id: &str) -> Deployment {
         },
         app_spec: AppSpec::None,
         is_first: false,
+        revision_id: None,
+        termination_wait: None,
     }
 }
 

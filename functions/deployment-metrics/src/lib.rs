@@ -11,7 +11,7 @@ use domain::config::Config;
 use domain::deployment::{Deployment, DeploymentId, ROLLS_BACK, Status};
 use domain::events::{ChangedState, Decision, Envelope, Heard, HookVerdict, Notice, RollbackDecision, TrafficRestored};
 use domain::lease::{self, Holder, Once};
-use domain::ports::{Deployments, Ledger, Measure, Metrics, PortError};
+use domain::ports::{Deployments, Ledger, Measure, Metrics, PortError, Unpublished};
 use domain::redeploy;
 use domain::time::Timestamp;
 use runtime::Invocation;
@@ -130,7 +130,9 @@ impl<D: Deployments, L: Ledger, M: Metrics> Shift<'_, D, L, M> {
     async fn publish(&self, key: &str, measures: &[Measure]) -> Result<Outcome, PortError> {
         let now = self.ports.clock.now();
         let work = async || {
-            self.ports.metrics.publish(measures).await?;
+            self.ports.metrics.publish(measures).await.map_err(|error| match error {
+                Unpublished::Refused(error) | Unpublished::Unanswered(error) => error,
+            })?;
             Ok(json!({"published": measures.len()}))
         };
         match lease::once(&self.ports.ledger, key, &self.holder, now, now.plus(KEPT), work).await? {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Status, Target};
-use domain::ports::{Deployments, Measure, Metrics, PortError};
+use domain::ports::{Deployments, Measure, Metrics, PortError, Unpublished};
 use domain::time::Timestamp;
 use runtime::Invocation;
 use serde_json::{Value, json};
@@ -23,9 +23,14 @@ struct CloudWatch {
 }
 
 impl Metrics for CloudWatch {
-    async fn publish(&self, measures: &[Measure]) -> Result<(), PortError> {
+    async fn shown(&self, _: &Measure) -> Result<f64, PortError> {
+        Ok(0.0)
+    }
+
+    async fn publish(&self, measures: &[Measure]) -> Result<(), Unpublished> {
         if *self.is_down.borrow() {
-            return Err(PortError::Transient { what: "x".into(), detail: "down".into(), retry_after: None });
+            let error = PortError::Transient { what: "x".into(), detail: "down".into(), retry_after: None };
+            return Err(Unpublished::Refused(error));
         }
         self.published.borrow_mut().extend_from_slice(measures);
         Ok(())

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
-    Container as WireContainer, DesiredStatus, Failure, HealthStatus, Task as WireTask, TaskStopCode,
+    Container as WireContainer, DesiredStatus, Failure, HealthStatus, Task as WireTask, TaskDefinitionField,
+    TaskStopCode,
 };
-use domain::ports::{Container, DefinedContainer, PortError, Task, Tasks};
+use domain::ports::{Container, DefinedContainer, PortError, Task, TaskDefinitionTags, Tasks};
 
 use crate::error::Attempt;
 use crate::settings::{Lazy, Settings};
@@ -40,6 +41,16 @@ impl EcsTasks {
                 return Ok(arns);
             }
         }
+    }
+}
+
+impl TaskDefinitionTags for EcsTasks {
+    async fn tags(&self, task_definition: &str) -> Result<Vec<(String, String)>, PortError> {
+        let attempt = Attempt { operation: "DescribeTaskDefinition", noun: "task definition", name: task_definition };
+        let call = self.client.get(attempt)?.describe_task_definition().task_definition(task_definition);
+        let output = call.include(TaskDefinitionField::Tags).send().await.map_err(|error| attempt.failed(&error))?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(output.tags().iter().map(|tag| (text(tag.key()), text(tag.value()))).collect())
     }
 }
 

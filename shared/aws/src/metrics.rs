@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::config::retry::RetryConfig;
+use aws_sdk_cloudwatch::error::SdkError;
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
-use domain::ports::{Measure, Metrics, PortError};
+use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit, Statistic};
+use aws_sdk_cloudwatch::{Client, Config};
+use domain::ports::{Measure, Metrics, PortError, Unpublished};
 
 use crate::error::Attempt;
 use crate::settings::{Lazy, Settings};
@@ -14,6 +16,8 @@ use crate::settings::{Lazy, Settings};
 const MEASURES_PER_CALL: usize = 1000;
 /// And 1 MB; half of it leaves room for what the protocol adds to the text.
 const BYTES_PER_CALL: usize = 500_000;
+/// A minute in milliseconds: by so much CloudWatch keeps a standard metric.
+const MINUTE: i64 = 60_000;
 /// What a measure takes besides its texts.
 const BYTES_PER_MEASURE: usize = 100;
 
@@ -31,27 +35,55 @@ impl CloudWatchMetrics {
 }
 
 impl Metrics for CloudWatchMetrics {
-    async fn publish(&self, measures: &[Measure]) -> Result<(), PortError> {
+    async fn publish(&self, measures: &[Measure]) -> Result<(), Unpublished> {
         let attempt = Attempt { operation: "PutMetricData", noun: "namespace", name: &self.namespace };
+        let client = self.client.get(attempt).map_err(Unpublished::Refused)?;
         for part in parts(measures) {
             let data = part.iter().map(datum).collect();
-            let call =
-                self.client.get(attempt)?.put_metric_data().namespace(&*self.namespace).set_metric_data(Some(data));
-            call.send().await.map_err(|error| attempt.failed(&error))?;
+            let call = client.put_metric_data().namespace(&*self.namespace).set_metric_data(Some(data)).customize();
+            // A second request would count twice what the first one has brought without its answer.
+            let call = call.config_override(Config::builder().retry_config(RetryConfig::disabled()));
+            call.send().await.map_err(|error| {
+                let is_refusal = matches!(&error, SdkError::ServiceError(said) if said.raw().status().as_u16() < 500);
+                let error = attempt.failed(&error);
+                if is_refusal { Unpublished::Refused(error) } else { Unpublished::Unanswered(error) }
+            })?;
         }
         Ok(())
     }
+
+    async fn shown(&self, measure: &Measure) -> Result<f64, PortError> {
+        let attempt = Attempt { operation: "GetMetricStatistics", noun: "metric", name: measure.name };
+        let from = measure.at.0 - measure.at.0.rem_euclid(MINUTE);
+        let output = self
+            .client
+            .get(attempt)?
+            .get_metric_statistics()
+            .namespace(&*self.namespace)
+            .metric_name(measure.name)
+            .set_dimensions(Some(dimensions(measure)))
+            .start_time(DateTime::from_millis(from))
+            .end_time(DateTime::from_millis(from + MINUTE))
+            .period(60)
+            .statistics(Statistic::SampleCount)
+            .send()
+            .await
+            .map_err(|error| attempt.failed(&error))?;
+        Ok(output.datapoints().iter().filter_map(|point| point.sample_count()).sum())
+    }
+}
+
+fn dimensions(measure: &Measure) -> Vec<Dimension> {
+    measure.dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(value).build()).collect()
 }
 
 fn datum(measure: &Measure) -> MetricDatum {
-    let dimensions =
-        measure.dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(value).build());
     MetricDatum::builder()
         .metric_name(measure.name)
         .unit(StandardUnit::from(measure.unit))
         .value(measure.value)
         .timestamp(DateTime::from_millis(measure.at.0))
-        .set_dimensions(Some(dimensions.collect()))
+        .set_dimensions(Some(dimensions(measure)))
         .build()
 }
 

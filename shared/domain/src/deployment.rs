@@ -7,7 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 pub use target::{EcsTarget, LambdaTarget, LifecycleEvent, Target, TaskSet, TaskSetLabel};
 
@@ -206,6 +206,14 @@ pub struct Deployment {
     /// Whether CodeDeploy names no revision that was deployed to the group before this one.
     #[serde(default)]
     pub is_first: bool,
+    /// What tells one revision from another: the hash of the AppSpec's text, the object in S3, or the commit on GitHub. Equal where the same
+    /// was deployed; `None` where CodeDeploy does not tell.
+    #[serde(default)]
+    pub revision_id: Option<String>,
+    /// How long the old version is kept after the shift (`terminationWaitTimeInMinutes`), where CodeDeploy ends it then. The deployment counts
+    /// as running for as long.
+    #[serde(default)]
+    pub termination_wait: Option<Span>,
 }
 
 /// What became of reading a deployment's AppSpec.

@@ -8,7 +8,7 @@ mod rollback;
 
 use std::time::Duration;
 
-pub use ecs::RollingServices;
+pub use ecs::{RollingServices, TaskDefinitionTags};
 pub use rollback::{AlarmTags, DeploymentRecords, Redeployed, Redeployer};
 
 use crate::alarm::{AlarmReading, GroupAlarms};
@@ -295,10 +295,23 @@ pub struct Measure {
     pub dimensions: Vec<(&'static str, String)>,
 }
 
+/// Why values were not published, as far as it is known.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unpublished {
+    /// They were refused: none of them was taken.
+    #[error("{0}")]
+    Refused(PortError),
+    /// No answer came, or one that leaves it open: they may have been taken.
+    #[error("{0}; whether the values were taken is not known")]
+    Unanswered(PortError),
+}
+
 /// Where metrics go.
 pub trait Metrics {
-    /// Publishes all of them or fails.
-    async fn publish(&self, measures: &[Measure]) -> Result<(), PortError>;
+    /// Publishes all of them at once, or fails. What may have been taken is not sent a second time here: nobody takes a value back.
+    async fn publish(&self, measures: &[Measure]) -> Result<(), Unpublished>;
+    /// How many values the metric with this name and these dimensions shows in the minute of `at`. A value that was taken may not show yet.
+    async fn shown(&self, measure: &Measure) -> Result<f64, PortError>;
 }
 
 /// The table that remembers what was done. Keys are strings; an entry disappears some time after `expires`.

@@ -64,6 +64,8 @@ pub fn deployment() -> Deployment {
                 .to_vec(),
         },
         is_first: false,
+        revision_id: None,
+        termination_wait: None,
     }
 }
 
@@ -88,7 +90,7 @@ pub fn lambda_deployment() -> Deployment {
 }
 
 fn lifecycle(current: &str) -> Vec<LifecycleEvent> {
-    vec![LifecycleEvent { name: current.to_owned(), status: "InProgress".to_owned() }]
+    vec![LifecycleEvent::undated(current, "InProgress")]
 }
 
 /// A task set with two of two tasks running.

@@ -106,7 +106,7 @@ fn what_is_not_told_is_not_restored() {
     let unlabelled = match ecs() {
         Target::Ecs(mut target) => {
             target.task_sets.iter_mut().for_each(|set| set.label = None);
-            let broken_off = LifecycleEvent { name: "AllowTraffic".to_owned(), status: "Failed".to_owned() };
+            let broken_off = LifecycleEvent::undated("AllowTraffic", "Failed");
             target.lifecycle_events.push(broken_off);
             Target::Ecs(target)
         }

@@ -1,9 +1,11 @@
 //! CodeDeploy's records in the domain's words. Pure: knows nothing of how they were fetched.
 
+use std::time::Duration;
+
 use aws_sdk_codedeploy::primitives::DateTime;
 use aws_sdk_codedeploy::types::{
     AlarmConfiguration, ComputePlatform, DeploymentCreator, DeploymentInfo, DeploymentStatus, DeploymentTarget,
-    EcsTarget as WireEcs, EcsTaskSet, ErrorCode, LambdaFunctionInfo, LambdaTarget as WireLambda,
+    EcsTarget as WireEcs, EcsTaskSet, ErrorCode, InstanceAction, LambdaFunctionInfo, LambdaTarget as WireLambda,
     LifecycleEvent as WireEvent, LifecycleEventStatus, RevisionLocation, RevisionLocationType, TargetLabel,
     TrafficRoute,
 };
@@ -13,7 +15,7 @@ use domain::deployment::{
     ROLLS_BACK, Revision, Status, Target, TaskSet, TaskSetLabel, TrafficRoutes,
 };
 use domain::redeploy::Source;
-use domain::time::Timestamp;
+use domain::time::{Span, Timestamp};
 
 /// `deploymentInfo`, but for the revision, which takes another call.
 pub(super) fn deployment(id: &DeploymentId, info: &DeploymentInfo) -> Deployment {
@@ -43,6 +45,8 @@ pub(super) fn deployment(id: &DeploymentId, info: &DeploymentInfo) -> Deployment
         revision: Revision::default(),
         app_spec: AppSpec::None,
         is_first: info.previous_revision().is_none(),
+        revision_id: info.revision().and_then(revision_id),
+        termination_wait: termination_wait(info),
     };
     // CodeDeploy links the rollbacks that it makes itself; Greenlight's own name what they roll back in their description.
     if deployment.rolls_back.is_none() {
@@ -55,6 +59,28 @@ pub(super) fn deployment(id: &DeploymentId, info: &DeploymentInfo) -> Deployment
 pub(super) fn app_spec(location: &RevisionLocation) -> Option<&str> {
     let raw = location.string().and_then(|raw| raw.content());
     raw.or_else(|| location.app_spec_content().and_then(|spec| spec.content())).filter(|text| !text.is_empty())
+}
+
+/// What tells revisions apart: CodeDeploy gives a hash of an AppSpec's text, which itself it leaves out.
+fn revision_id(location: &RevisionLocation) -> Option<String> {
+    let hash = location.app_spec_content().and_then(|spec| spec.sha256());
+    if let Some(hash) = hash.or_else(|| location.string().and_then(|raw| raw.sha256())) {
+        return Some(format!("sha256:{hash}"));
+    }
+    match source(location)? {
+        // The same key may be written anew; only a version or a hash of the object says what was in it.
+        Source::S3 { bucket, key, version, e_tag, .. } => Some(format!("s3:{bucket}/{key}?{}", version.or(e_tag)?)),
+        Source::GitHub { repository, commit } => Some(format!("github:{repository}@{commit}")),
+        Source::AppSpec(_) => None,
+    }
+}
+
+/// How long the old version is kept after the shift, where it is ended then.
+fn termination_wait(info: &DeploymentInfo) -> Option<Span> {
+    let option = info.blue_green_deployment_configuration()?.terminate_blue_instances_on_deployment_success()?;
+    let ends = option.action() == Some(&InstanceAction::Terminate);
+    let minutes = u64::try_from(option.termination_wait_time_in_minutes()).ok().filter(|_| ends)?;
+    Some(Span(Duration::from_mins(minutes)))
 }
 
 /// Where the AppSpec lies when that is S3 or GitHub: CodeDeploy's API does not show it then.
@@ -149,6 +175,8 @@ fn lifecycle_event(event: &WireEvent) -> LifecycleEvent {
     LifecycleEvent {
         name: text(event.lifecycle_event_name()),
         status: text(event.status().map(LifecycleEventStatus::as_str)),
+        started: event.start_time().and_then(timestamp),
+        ended: event.end_time().and_then(timestamp),
     }
 }
 

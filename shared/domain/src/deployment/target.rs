@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// One lifecycle event of a deployment target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifecycleEvent {
@@ -10,6 +12,19 @@ pub struct LifecycleEvent {
     pub name: String,
     /// `Pending`, `InProgress`, `Succeeded`, `Failed`, `Skipped`, `Unknown`.
     pub status: String,
+    /// When it began, if it has.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+    /// When it ended, if it has.
+    #[serde(default)]
+    pub ended: Option<Timestamp>,
+}
+
+impl LifecycleEvent {
+    /// One whose times are not told.
+    pub fn undated(name: &str, status: &str) -> Self {
+        Self { name: name.to_owned(), status: status.to_owned(), started: None, ended: None }
+    }
 }
 
 /// The deployment target: an ECS service or a Lambda function, as `BatchGetDeploymentTargets` tells it.
@@ -183,7 +198,7 @@ mod tests {
         let target = |sets: [(&str, &str); 2], shift: &str| EcsTarget {
             cluster: "tutorial-bluegreen-app".to_owned(),
             service: "service-bluegreen".to_owned(),
-            lifecycle_events: vec![LifecycleEvent { name: "AllowTraffic".to_owned(), status: shift.to_owned() }],
+            lifecycle_events: vec![LifecycleEvent::undated("AllowTraffic", shift)],
             task_sets: sets.iter().map(|(id, status)| set(id, status)).collect(),
         };
         let ids = |target: &EcsTarget| {

@@ -4,6 +4,12 @@ use super::PortError;
 use crate::deployment::EcsServiceName;
 use crate::rolling::{Past, RollingService};
 
+/// The tags on ECS's task definitions.
+pub trait TaskDefinitionTags {
+    /// Key and value of each tag of a task definition, by its ARN.
+    async fn tags(&self, task_definition: &str) -> Result<Vec<(String, String)>, PortError>;
+}
+
 /// ECS services on rolling deployments.
 pub trait RollingServices {
     /// The service as it stands.

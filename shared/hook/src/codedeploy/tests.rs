@@ -231,7 +231,7 @@ fn a_target_that_cannot_be_read_is_part_of_the_case() {
 #[test]
 fn a_lifecycle_event_that_codedeploy_does_not_show_in_progress_is_found_all_the_same() {
     let told = |hooks: Option<&[&str]>, statuses: &[(&str, &str)]| {
-        let event = |(name, status): &(&str, &str)| LifecycleEvent { name: (*name).into(), status: (*status).into() };
+        let event = |(name, status): &(&str, &str)| LifecycleEvent::undated(name, status);
         let mut target = build::ecs_target("BeforeAllowTraffic");
         target.lifecycle_events = statuses.iter().map(event).collect();
         let app_spec = hooks.map_or(AppSpec::Elsewhere("S3".to_owned()), |hooks| AppSpec::Read {

@@ -1,0 +1,175 @@
+//! Many assessments as numbers: counts, rates, spreads, week by week.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::deployment::Status;
+use domain::time::Timestamp;
+
+use crate::{Assessment, Cause};
+
+/// A week in milliseconds.
+const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
+/// The first Monday of the epoch, 1970-01-05T00:00:00Z.
+const MONDAY: i64 = 4 * 24 * 60 * 60 * 1000;
+
+/// How a time is spread over many deployments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// Over how many.
+    pub count: usize,
+    /// The median: half took no longer.
+    pub p50: Duration,
+    /// 95 of a hundred took no longer. Of fewer than twenty it is the longest.
+    pub p95: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Spread {
+    /// By the nearest rank: of `n` values in order, p95 is the `⌈0.95 n⌉`th, so each is a value that occurred. `None` of none.
+    pub fn of(times: impl IntoIterator<Item = Duration>) -> Option<Self> {
+        let mut times: Vec<Duration> = times.into_iter().collect();
+        times.sort_unstable();
+        let rank = |percent: usize| times.get((times.len() * percent).div_ceil(100).checked_sub(1)?).copied();
+        Some(Self { count: times.len(), p50: rank(50)?, p95: rank(95)?, longest: *times.last()? })
+    }
+}
+
+/// How a lifecycle event's hooks went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HookFigures {
+    /// How many ran.
+    pub runs: usize,
+    /// How many of them failed.
+    pub failed: usize,
+    /// How long they took.
+    pub took: Option<Spread>,
+}
+
+/// What one week came to, by when deployments ended (UTC, Monday to Sunday).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Week {
+    /// Its Monday, 00:00 UTC.
+    pub from: Timestamp,
+    /// The numbers of that week alone; it has no `weeks` of its own.
+    pub figures: Figures,
+}
+
+/// The numbers of a history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// When the first deployment ended, and the last.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Deployments that have ended; a rollback is none.
+    pub deployments: usize,
+    /// Of them, those that CodeDeploy calls succeeded.
+    pub succeeded: usize,
+    /// Of them, those that brought something new.
+    pub changes: usize,
+    /// Of the changes, those that did harm: they failed, or were taken back after they had succeeded.
+    pub change_failures: usize,
+    /// Why deployments failed; of any, also of those that were no change.
+    pub causes: BTreeMap<Cause, usize>,
+    /// Deployments that were rolled back, those included that were taken back after they had succeeded.
+    pub rolled_back: usize,
+    /// Of them, those that were taken back after they had succeeded.
+    pub taken_back: usize,
+    /// Rollbacks that did not succeed.
+    pub failed_rollbacks: usize,
+    /// Deployments that were made to mend a failure.
+    pub rework: usize,
+    /// From the start to the shift's end.
+    pub duration: Option<Spread>,
+    /// From the start to the very end.
+    pub total_duration: Option<Spread>,
+    /// From the commit to production.
+    pub lead_time: Option<Spread>,
+    /// From a failure until the group was well again.
+    pub recovery: Option<Spread>,
+    /// By lifecycle event.
+    pub hooks: BTreeMap<String, HookFigures>,
+    /// Week by week, the oldest first, those without a deployment included.
+    pub weeks: Vec<Week>,
+}
+
+fn percent(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
+}
+
+impl Figures {
+    /// How many of a hundred deployments succeeded; `None` of none.
+    pub fn success_rate(&self) -> Option<f64> {
+        percent(self.succeeded, self.deployments)
+    }
+
+    /// How many of a hundred changes did harm; `None` of none.
+    pub fn change_failure_rate(&self) -> Option<f64> {
+        percent(self.change_failures, self.changes)
+    }
+
+    /// How many of a hundred deployments were made to mend a failure; `None` of none.
+    pub fn rework_rate(&self) -> Option<f64> {
+        percent(self.rework, self.deployments)
+    }
+
+    /// Deployments a week, over the weeks from the first ending's to the last's; `None` of none.
+    pub fn per_week(&self) -> Option<f64> {
+        (!self.weeks.is_empty()).then(|| self.deployments as f64 / self.weeks.len() as f64)
+    }
+}
+
+/// The numbers of these assessments, of one group or of many.
+pub fn figures(of: &[Assessment]) -> Figures {
+    let mut by_week: BTreeMap<i64, Vec<Assessment>> = BTreeMap::new();
+    for assessment in of {
+        by_week.entry((assessment.ended.0 - MONDAY).div_euclid(WEEK)).or_default().push(assessment.clone());
+    }
+    let mut all = together(of);
+    if let (Some((first, _)), Some((last, _))) = (by_week.first_key_value(), by_week.last_key_value()) {
+        let week = |number: i64| Week {
+            from: Timestamp(number * WEEK + MONDAY),
+            figures: by_week.get(&number).map(|of| together(of)).unwrap_or_default(),
+        };
+        all.weeks = (*first..=*last).map(week).collect();
+    }
+    all
+}
+
+fn together(of: &[Assessment]) -> Figures {
+    let deployments = || of.iter().filter(|one| !one.is_rollback);
+    let count = |holds: &dyn Fn(&Assessment) -> bool| deployments().filter(|one| holds(one)).count();
+    let taken_back = || of.iter().filter_map(|one| one.takes_back.as_ref());
+    let ends = || deployments().map(|one| one.ended);
+    let mut causes = BTreeMap::new();
+    for cause in deployments().filter_map(|one| one.failure) {
+        *causes.entry(cause).or_insert(0) += 1;
+    }
+    let mut runs: BTreeMap<&str, Vec<(bool, Duration)>> = BTreeMap::new();
+    for run in deployments().flat_map(|one| &one.hooks) {
+        runs.entry(&run.lifecycle_event).or_default().push((run.succeeded, run.ended.since(run.started)));
+    }
+    let hooks = runs.into_iter().map(|(event, runs)| {
+        let failed = runs.iter().filter(|(succeeded, _)| !succeeded).count();
+        let took = Spread::of(runs.iter().map(|(_, took)| *took));
+        (event.to_owned(), HookFigures { runs: runs.len(), failed, took })
+    });
+    Figures {
+        span: ends().min().zip(ends().max()),
+        deployments: deployments().count(),
+        succeeded: count(&|one| one.status == Status::Succeeded),
+        changes: count(&|one| one.is_change),
+        change_failures: count(&Assessment::is_change_failure) + taken_back().filter(|taken| taken.is_change).count(),
+        causes,
+        rolled_back: count(&|one| one.rolled_back) + taken_back().count(),
+        taken_back: taken_back().count(),
+        failed_rollbacks: of.iter().filter(|one| one.is_rollback && one.status != Status::Succeeded).count(),
+        rework: count(&|one| one.is_rework),
+        duration: Spread::of(deployments().filter_map(|one| one.duration)),
+        total_duration: Spread::of(deployments().filter_map(|one| one.total_duration)),
+        lead_time: Spread::of(deployments().filter_map(|one| one.lead_time)),
+        recovery: Spread::of(of.iter().filter_map(|one| one.recovery)),
+        hooks: hooks.collect(),
+        weeks: Vec::new(),
+    }
+}
