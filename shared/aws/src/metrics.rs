@@ -69,7 +69,7 @@ impl Metrics for CloudWatchMetrics {
             .send()
             .await
             .map_err(|error| attempt.failed(&error))?;
-        Ok(output.datapoints().iter().filter_map(|point| point.sample_count()).sum())
+        Ok(output.datapoints().iter().filter_map(aws_sdk_cloudwatch::types::Datapoint::sample_count).sum())
     }
 }
 
