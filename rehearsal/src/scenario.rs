@@ -149,6 +149,12 @@ pub struct Plan {
     /// Its rollback fails in place of rerouting the traffic.
     #[serde(default)]
     pub rollback_fails: bool,
+    /// How long after its end CodeDeploy's record of it names its rollback; at once when not given.
+    #[serde(default)]
+    pub rollback_linked_after: Option<Span>,
+    /// The tags of the task definition that it brings (ECS).
+    #[serde(default)]
+    pub task_definition_tags: BTreeMap<String, String>,
 }
 
 fn no_time() -> Span {
@@ -352,6 +358,8 @@ impl Plan {
             stopped_by_person_after: None,
             rollback_takes: None,
             rollback_fails: false,
+            rollback_linked_after: None,
+            task_definition_tags: BTreeMap::new(),
         }
     }
 }

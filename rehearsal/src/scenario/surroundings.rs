@@ -169,6 +169,22 @@ pub struct Past {
     /// Where its AppSpec lies and how it is written.
     #[serde(default)]
     pub app_spec: super::AppSpecForm,
+    /// The description that the pipeline wrote; the version's commit when not given.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// How long it took, the termination wait included.
+    #[serde(default = "eight_minutes")]
+    pub took: Span,
+    /// How long the old task set was kept after the shift (ECS).
+    #[serde(default = "super::no_time")]
+    pub termination_wait: Span,
+    /// Whether it was counted when it ended, as the table remembers; nobody has counted it yet with `false`.
+    #[serde(default = "yes")]
+    pub counted: bool,
+}
+
+fn eight_minutes() -> Span {
+    Span(std::time::Duration::from_mins(8))
 }
 
 fn succeeded() -> Status {
@@ -214,6 +230,12 @@ impl Scenario {
         for past in &self.history {
             known("service", &past.service, config.services.iter().map(|service| service.name.as_str()))?;
             known("status of a deployment", past.status.as_str(), ENDINGS)?;
+            if past.termination_wait.0 >= past.took.0 {
+                return Err(format!(
+                    "a past deployment of `{}` took no longer than its `termination_wait`",
+                    past.service
+                ));
+            }
         }
         let Some(account) = self.account else { return Ok(()) };
         if account.applications == 0 || account.in_flight > account.deployment_groups.min(1000) {

@@ -101,7 +101,8 @@ impl World {
             }
             (Service::CodeDeploy, "ListDeployments" | "GetDeploymentGroup" | "CreateDeployment") => {
                 match (text(input, "applicationName"), text(input, "deploymentGroupName")) {
-                    ("", _) => vec![arn("codedeploy", "deploymentgroup:*")],
+                    // A list of all groups' deployments names none that an ARN could bound.
+                    ("", _) => everything(),
                     (application, group) => vec![arn("codedeploy", &format!("deploymentgroup:{application}/{group}"))],
                 }
             }
@@ -179,7 +180,8 @@ impl World {
                     str::to_owned,
                 )]
             }
-            // ListTasks, DescribeTaskDefinition, all of Elastic Load Balancing's Describe calls, PutMetricData and GetMetricData know no resources.
+            // ListTasks, DescribeTaskDefinition, all of Elastic Load Balancing's Describe calls, PutMetricData,
+            // GetMetricData and GetMetricStatistics know no resources.
             _ => everything(),
         }
     }

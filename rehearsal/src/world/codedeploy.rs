@@ -2,6 +2,8 @@
 
 mod create;
 mod groups;
+#[cfg(test)]
+mod measured_tests;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,8 @@ use crate::protocol::AwsError;
 
 /// How many ids or names a list gives at once, and how many a batch takes ("Limits", CodeDeploy user guide).
 const PAGE: usize = 100;
+/// How many targets `BatchGetDeploymentTargets` takes (CodeDeploy API reference).
+const TARGETS: usize = 25;
 
 fn exception(code: &'static str, detail: &str) -> AwsError {
     AwsError::client(code, detail.to_owned())
@@ -86,7 +90,13 @@ impl World {
             "BatchGetDeploymentTargets" => {
                 let record = self.engine.get(&id).ok_or_else(|| unknown(&id))?;
                 let own = Self::target_id(record);
-                if let Some(wrong) = texts(input, "targetIds").iter().find(|target| **target != own) {
+                let asked = texts(input, "targetIds");
+                if asked.len() > TARGETS {
+                    let detail =
+                        format!("The maximum number of targetIds is {TARGETS}; the request has {}", asked.len());
+                    return Err(exception("DeploymentTargetListSizeExceededException", &detail));
+                }
+                if let Some(wrong) = asked.iter().find(|target| **target != own) {
                     let detail = format!("The target {wrong} does not belong to the deployment {id}");
                     return Err(exception("DeploymentTargetDoesNotExistException", &detail));
                 }

@@ -53,11 +53,20 @@ impl World {
                     for version in &service.versions {
                         let definition = service.task_definition(version);
                         if definition == wanted || definition.ends_with(&format!("/{wanted}")) {
-                            return Ok(json!({ "taskDefinition": {
+                            let mut answer = json!({ "taskDefinition": {
                                 "taskDefinitionArn": definition, "family": service.name, "revision": version.number,
                                 "status": "ACTIVE", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
                                 "containerDefinitions": [service.container(version)],
-                            }, "tags": [{ "key": "git_sha", "value": version.git_sha }] }));
+                            } });
+                            // "Tags aren't included in the response" unless asked for (ECS API reference).
+                            if texts(input, "include").iter().any(|what| what == "TAGS") {
+                                let sha = std::iter::once(("git_sha", version.git_sha.as_str()));
+                                let more = version.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+                                let tags: Vec<Value> =
+                                    sha.chain(more).map(|(key, value)| json!({ "key": key, "value": value })).collect();
+                                answer.as_object_mut().map(|answer| answer.insert("tags".to_owned(), json!(tags)));
+                            }
+                            return Ok(answer);
                         }
                     }
                 }

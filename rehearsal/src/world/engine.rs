@@ -116,6 +116,8 @@ pub struct Record {
     pub(crate) reroute: Duration,
     /// Whether a rollback fails in place of rerouting it.
     pub(crate) rollback_fails: bool,
+    /// How long after its end its record names its rollback.
+    pub(crate) rollback_linked_after: Duration,
     /// Whether it ended before the scenario began.
     pub(crate) is_past: bool,
     /// The AppSpec that came with the request, as its text.

@@ -25,6 +25,8 @@ pub(crate) struct Version {
     pub(crate) number: u32,
     pub(crate) behaviour: Behaviour,
     pub(crate) git_sha: String,
+    /// The tags of its task definition, beside that of the commit.
+    pub(crate) tags: BTreeMap<String, String>,
     /// The deployment that brought it.
     pub(crate) deployment: Option<String>,
     /// Production traffic in percent.
@@ -105,6 +107,7 @@ impl Landscape {
                         number: 41 + 100 * u32::from(offset),
                         behaviour: scenario.blue.clone(),
                         git_sha: "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a".to_owned(),
+                        tags: BTreeMap::new(),
                         deployment: None,
                         weight: 100.0,
                         first_traffic: Some(Timestamp(0)),

@@ -88,6 +88,7 @@ impl Neighbours {
             app_spec: AppSpecForm::S3,
             reroute: Duration::ZERO,
             rollback_fails: false,
+            rollback_linked_after: Duration::ZERO,
             is_past: has_ended,
             given_spec: None,
             is_string: false,

@@ -193,6 +193,7 @@ mod tests {
             number: 42,
             behaviour,
             git_sha: String::new(),
+            tags: std::collections::BTreeMap::new(),
             deployment: None,
             weight: 0.0,
             first_traffic: None,

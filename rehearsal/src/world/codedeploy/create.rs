@@ -210,6 +210,7 @@ impl World {
             app_spec: asked.form,
             reroute: newest.map_or(STEP, |record| record.reroute),
             rollback_fails: newest.is_some_and(|record| record.rollback_fails),
+            rollback_linked_after: newest.map(|record| record.rollback_linked_after).unwrap_or_default(),
             is_past: false,
             given_spec: Some(asked.content),
             is_string: asked.is_string,

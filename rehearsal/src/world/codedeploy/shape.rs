@@ -90,7 +90,9 @@ impl World {
         if let Some((code, message)) = &record.error {
             put("errorInformation", json!({ "code": code, "message": message }));
         }
-        if let Some(rollback) = &record.rolled_back_by {
+        // AWS does not say how soon the link is there.
+        let is_linked = record.completed.is_some_and(|at| self.now >= at.plus(record.rollback_linked_after));
+        if let Some(rollback) = record.rolled_back_by.as_ref().filter(|_| is_linked) {
             let message = format!(
                 "Deployment {} terminated. Automatic rollback is triggered with a DeploymentId {rollback}.",
                 record.id
@@ -109,6 +111,15 @@ impl World {
             && record.platform == Platform::Ecs
         {
             put("loadBalancerInfo", load_balancer_info(service, record.test_listener));
+            put(
+                "blueGreenDeploymentConfiguration",
+                json!({
+                    "terminateBlueInstancesOnDeploymentSuccess": {
+                        "action": "TERMINATE", "terminationWaitTimeInMinutes": record.termination_wait.as_secs() / 60,
+                    },
+                    "deploymentReadyOption": { "actionOnTimeout": "CONTINUE_DEPLOYMENT", "waitTimeInMinutes": 0 },
+                }),
+            );
         }
         Value::Object(info)
     }
@@ -142,7 +153,8 @@ impl World {
         let common = |target_arn: String| {
             json!({
                 "deploymentId": record.id, "targetId": Self::target_id(record), "targetArn": target_arn,
-                "status": status, "lastUpdatedAt": self.now.seconds(), "lifecycleEvents": events,
+                "status": status, "lastUpdatedAt": record.completed.unwrap_or(self.now).seconds(),
+                "lifecycleEvents": events,
             })
         };
         let version = |index: usize| service.versions.get(index);

@@ -61,8 +61,10 @@ impl World {
         let next = service.versions.iter().map(|version| version.number).max().unwrap_or_default() + 1;
         let number = plan.version.unwrap_or(next);
         // A task definition that comes back has the images that it had.
-        let same = service.versions.iter().filter(|version| version.number == number);
-        let (again, known) = same.fold((0, None), |(count, _), version| (count + 1, Some(version.git_sha.clone())));
+        let same: Vec<&Version> = service.versions.iter().filter(|version| version.number == number).collect();
+        let (again, known) = (u32::try_from(same.len()).unwrap_or(u32::MAX), same.last().copied());
+        let mut tags = known.map(|version| version.tags.clone()).unwrap_or_default();
+        tags.extend(plan.task_definition_tags.clone());
         let old_group = service.versions.get(old).map_or(0, |version| version.target_group);
         let id = id.unwrap_or_else(|| self.engine.next_id());
         let git_sha = plan.description.split_whitespace().find_map(|word| word.strip_prefix("git_sha="));
@@ -70,8 +72,10 @@ impl World {
             number,
             behaviour: plan.green.clone(),
             git_sha: known
+                .map(|version| version.git_sha.clone())
                 .or_else(|| git_sha.map(str::to_owned))
                 .unwrap_or_else(|| format!("{number:08x}c0ffee5eed0123456789abcdef012345")),
+            tags,
             deployment: Some(id.clone()),
             weight: 0.0,
             first_traffic: None,
@@ -128,6 +132,7 @@ impl World {
             app_spec: plan.app_spec,
             reroute: plan.rollback_takes.map_or(REROUTE, |span| span.0),
             rollback_fails: plan.rollback_fails,
+            rollback_linked_after: plan.rollback_linked_after.map(|span| span.0).unwrap_or_default(),
             is_past: false,
             given_spec: None,
             is_string: false,

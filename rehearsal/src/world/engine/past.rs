@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::deployment::Status;
-use domain::time::Span;
+use domain::deployment::{Platform, Status};
+use domain::time::{Span, Timestamp};
+use serde_json::json;
 
 use super::begin::events_of;
-use super::{Engine, REROUTE, Record, deployment_id, lifecycle};
+use super::{Engine, INSTALL, LifecycleRecord, REROUTE, Record, STEP, deployment_id, lifecycle};
 use crate::scenario::{AppSpecForm, Past};
+use crate::timeline::{Tone, Who};
 use crate::world::landscape::{Guarded, Version};
 use crate::world::{World, engine};
 
@@ -16,8 +18,14 @@ use crate::world::{World, engine};
 const FIRST: usize = 100_000;
 /// How long before everything else a service was deployed of which the scenario says nothing.
 const LONG_AGO: Duration = Duration::from_hours(72);
-/// How long a past deployment took.
+/// How long a past deployment took of which the scenario says nothing.
 const TOOK: Duration = Duration::from_mins(8);
+/// How long its hooks took.
+const HOOK: Duration = Duration::from_secs(30);
+/// The function that counts deployments.
+const COUNTER: &str = "deployment-metrics";
+/// The setting that names the table in which it remembers what it has counted.
+const TABLE: &str = "TABLE_NAME";
 
 /// The first part of a version's commit, which tells versions apart; the rest is the same for all.
 fn commit(number: u32) -> String {
@@ -41,6 +49,9 @@ impl World {
             self.add_versions(&name, &history);
             for past in &history {
                 self.add_past(past, number);
+                if past.counted {
+                    self.remember_as_counted(&deployment_id(number));
+                }
                 number += 1;
             }
         }
@@ -70,11 +81,26 @@ impl World {
                 git_sha: commit(number),
                 weight: 0.0,
                 first_traffic: None,
-                alive: like.alive && service.platform == domain::deployment::Platform::Lambda,
+                alive: like.alive && service.platform == Platform::Lambda,
                 ..like
             });
         }
         service.versions.sort_by_key(|version| version.number);
+    }
+
+    /// Notes that a deployment was counted when it ended, as the function that counts notes it.
+    fn remember_as_counted(&mut self, id: &str) {
+        let template = std::sync::Arc::clone(&self.template);
+        let counter = template.functions.iter().find(|function| function.binary == COUNTER);
+        let Some(name) = counter.and_then(|function| function.environment.get(TABLE)) else { return };
+        let Some(table) = template.tables.iter().find(|table| table.name == *name) else { return };
+        let entry = json!({ "published": "before the rehearsal began" }).to_string();
+        let item = json!({ table.key.as_str(): { "S": format!("metrics/{id}") }, "value": { "S": entry } });
+        let input = json!({ "TableName": name, "Item": item });
+        if let Err(error) = self.tables.handle("PutItem", &input, self.now.0) {
+            let what = format!("cannot note in the table that {id} was counted: {}", error.message);
+            self.tell(Who::Rehearsal, Tone::Bad, what);
+        }
     }
 
     fn add_past(&mut self, past: &Past, number: usize) {
@@ -91,18 +117,16 @@ impl World {
             version.deployment = Some(id.clone());
         }
         let completed = self.started.minus(past.ended.0);
-        let mut events = lifecycle(events_of(service.platform, true));
-        for event in &mut events {
-            event.status = if past.status == Status::Succeeded { "Succeeded" } else { "Skipped" };
-        }
+        let created = completed.minus(past.took.0);
+        let events = course(past, service.platform, created, completed);
         let error = match past.status {
             Status::Failed => Some(("HOOK_EXECUTION_FAILURE", "The lifecycle event BeforeAllowTraffic failed.")),
             Status::Stopped => Some(("MANUAL_STOP", "The deployment was stopped by a user.")),
             _ => None,
         };
-        let description = format!("git_sha={}", version.git_sha);
+        let description = past.description.clone().unwrap_or_else(|| format!("git_sha={}", version.git_sha));
         let configuration = match service.platform {
-            domain::deployment::Platform::Lambda => "CodeDeployDefault.LambdaAllAtOnce",
+            Platform::Lambda => "CodeDeployDefault.LambdaAllAtOnce",
             _ => "CodeDeployDefault.ECSAllAtOnce",
         };
         let hook = |event: &str, function: &str| (event.to_owned(), function.to_owned());
@@ -116,7 +140,7 @@ impl World {
             description,
             creator: "user",
             status: past.status.clone(),
-            created: completed.minus(TOOK),
+            created,
             completed: Some(completed),
             error: error.map(|(code, message)| (code.to_owned(), message.to_owned())),
             rolled_back_by: None,
@@ -135,11 +159,12 @@ impl World {
             test_listener: true,
             auto_rollback: true,
             group_alarms: Vec::new(),
-            termination_wait: Duration::ZERO,
+            termination_wait: past.termination_wait.0,
             first: false,
             app_spec: past.app_spec,
             reroute: REROUTE,
             rollback_fails: false,
+            rollback_linked_after: Duration::ZERO,
             is_past: true,
             given_spec: None,
             is_string: false,
@@ -165,5 +190,42 @@ fn usual(service: &str, ended: Duration) -> Past {
         version: None,
         behaviour: None,
         app_spec: AppSpecForm::default(),
+        description: None,
+        took: Span(TOOK),
+        termination_wait: Span(Duration::ZERO),
+        counted: true,
     }
+}
+
+/// The lifecycle events of a past deployment. One that failed did so in its first hook, one that was stopped was so while the traffic moved;
+/// what succeeded moved it for as long as the other events leave.
+fn course(past: &Past, platform: Platform, created: Timestamp, completed: Timestamp) -> Vec<LifecycleRecord> {
+    let mut events = lifecycle(events_of(platform, true));
+    let last = match past.status {
+        Status::Failed => "BeforeAllowTraffic",
+        Status::Stopped => "AllowTraffic",
+        _ => "",
+    };
+    let usual = |name: &str| match name {
+        "BeforeAllowTraffic" | "AfterAllowTraffic" => HOOK,
+        "Install" => INSTALL,
+        _ => STEP,
+    };
+    let end = completed.minus(past.termination_wait.0);
+    let others: Duration = events.iter().map(|event| usual(event.name)).sum();
+    let shift = end.since(created).saturating_sub(others);
+    let (mut at, mut is_over) = (created.plus(STEP).min(end), false);
+    for event in &mut events {
+        if is_over {
+            event.status = "Skipped";
+            continue;
+        }
+        is_over = event.name == last;
+        let takes = if event.name == "AllowTraffic" { shift } else { usual(event.name) };
+        let ended = if is_over { end } else { at.plus(takes).min(end) };
+        (event.started, event.ended) = (Some(at), Some(ended));
+        event.status = if is_over { "Failed" } else { "Succeeded" };
+        at = ended;
+    }
+    events
 }
