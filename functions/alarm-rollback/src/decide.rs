@@ -10,6 +10,7 @@
 //! | 4 | it is an alarm of another account or region | alert; ignore where no service names it |
 //! | 5 | no service names it, nor does a tag, nor a deployment group whose deployment is in flight | ignore |
 //! | 6 | its tags cannot be understood | alert |
+//! | 6a | no service names it, its tag says `alert`, and no tag names a group: it is about no deployment | alert |
 //! | 7 | its tag names another environment than the service has | alert |
 //! | 7a | its event comes late, and the alarm has been OK since | alert |
 //! | | *a deployment of the group is in flight, or was when it was looked for* | |
@@ -44,7 +45,7 @@ pub use cure::{Cure, NoGood};
 use ended::nothing_in_flight;
 pub use ended::{Spared, is_suspect, late};
 pub use words::{
-    another_environment, busy, could_not, foreign, held_up, malformed, no_such_group, ours, too_late, unconfigured,
+    alone, another_environment, busy, could_not, foreign, held_up, malformed, no_such_group, ours, too_late, unconfigured,
 };
 pub(crate) use words::{by_hand, candidates};
 

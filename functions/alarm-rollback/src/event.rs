@@ -30,6 +30,9 @@ pub struct Transition {
     pub since: Option<Timestamp>,
     /// Since when the alarm is OK again, where the event is old and that is known. No event says so itself.
     pub over_since: Option<Timestamp>,
+    /// What its description says, by paragraphs; text from outside. Of an alarm that is about no deployment, the first says what has happened and
+    /// the rest what to do.
+    pub description: Vec<String>,
     /// What is to be said with whatever it leads to: what is wrong with the alarm's tags, for instance. No event says so itself.
     pub remark: Option<String>,
 }
@@ -44,6 +47,12 @@ impl Transition {
 /// Text from outside, as it is told: bounded, and without what moves a terminal's cursor or turns the text around.
 fn shown(text: &str) -> String {
     bounded(&visible(text), REASON_LIMIT)
+}
+
+/// The paragraphs of an alarm's description.
+fn paragraphs(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.split(|line| line.is_empty()).filter(|lines| !lines.is_empty()).map(|lines| shown(&lines.join(" "))).collect()
 }
 
 /// An alarm's name. CloudWatch refuses control characters in it and nothing else ("AlarmName", `PutMetricAlarm`, CloudWatch API reference).
@@ -139,11 +148,13 @@ fn changed(data: &Value, envelope: &Envelope<'_>) -> anyhow::Result<Transition> 
     let changed_at = state.time().or_else(|| envelope.time.and_then(Timestamp::parse));
     let was_the_same = previous_state.as_ref().is_some_and(|previous| previous.value == state.value);
     let was_suppressed = previous_state.as_ref().is_some_and(|previous| previous.suppressed_by().is_some());
+    let description = configuration.get("description").and_then(Value::as_str).unwrap_or_default();
     let since = previous_state.as_ref().filter(|_| was_the_same).and_then(State::time).or(changed_at);
     Ok(Transition {
         is_news: !was_the_same || (was_suppressed && state.suppressed_by().is_none()),
         since,
         over_since: None,
+        description: paragraphs(description),
         remark: None,
         alarm: AlarmFact {
             name: name(&alarm_name),
@@ -181,6 +192,7 @@ fn record_of_sns(record: &Value) -> anyhow::Result<Transition> {
 struct Message {
     alarm_name: String,
     alarm_arn: Option<String>,
+    alarm_description: Option<String>,
     new_state_value: AlarmState,
     new_state_reason: Option<String>,
     old_state_value: Option<AlarmState>,
@@ -202,6 +214,7 @@ fn notification(data: &Value, sent: Option<&str>) -> anyhow::Result<Transition> 
         is_news: true,
         since: changed_at,
         over_since: None,
+        description: paragraphs(message.alarm_description.as_deref().unwrap_or_default()),
         remark: None,
         alarm: AlarmFact {
             name: name(&message.alarm_name),

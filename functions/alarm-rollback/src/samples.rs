@@ -57,6 +57,7 @@ pub(crate) fn alarm(name: &str) -> Transition {
         is_news: true,
         since: Some(minutes(6)),
         over_since: None,
+        description: Vec::new(),
         remark: None,
     }
 }

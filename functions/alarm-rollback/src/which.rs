@@ -1,5 +1,6 @@
 //! Whom an alarm concerns, where no service in the configuration names it: by its tags, else by the alarms of the deployment groups whose
-//! deployments are in flight. Knows nothing of what follows from it.
+//! deployments are in flight. Knows nothing of what follows from it. One whose tags ask for an alert and name no group concerns no deployment:
+//! people are told, and none is looked for.
 //!
 //! An alarm that is nobody's costs two calls where no deployment is in flight in the whole account, `ListTagsForResource` and
 //! `ListDeployments`, and then one for every hundred deployments in flight and one for each of their applications, up to bounds. How many
@@ -164,6 +165,12 @@ where
             return self.tell(subject, &decide::malformed(transition, &tags.slips)).await;
         }
         self.tags = Some(tags.clone());
+        if tags.group.is_none() && tags.action == Some(AlarmAction::Alert) {
+            // It judges something else than a deployment, so none is looked for.
+            let subject = Subject { environment: tags.environment.as_deref(), ..subject };
+            let transition = self.dated(transition).await;
+            return self.tell(Subject { transition: &transition, ..subject }, &decide::alone(&transition)).await;
+        }
         let settings = self.settings;
         let concern = |group: &GroupName| Concern {
             group: group.clone(),

@@ -55,13 +55,20 @@ fn id(decision: &RollbackDecision) -> DeploymentId {
     DeploymentId(format!("alone/{}/{quarter}", bounded(&service, 200)))
 }
 
+/// Whether the alarm is about no deployment group or service: then it says nothing of what is in flight.
+fn is_nobodys(decision: &RollbackDecision) -> bool {
+    decision.service.is_none() && decision.group.is_none() && decision.ecs.is_none()
+}
+
 impl Flock {
     /// One alarm; `over` is when it was OK again, where that was heard first.
     pub fn of(decision: &RollbackDecision, region: &str, over: Option<Timestamp>, read_at: Timestamp) -> Self {
-        let named = decision.service.clone().unwrap_or_else(|| subject(decision));
-        let service = match &decision.environment {
-            Some(environment) => format!("{named} ({environment})"),
-            None => named,
+        let named = (!is_nobodys(decision)).then(|| decision.service.clone().unwrap_or_else(|| subject(decision)));
+        let service = match (named, &decision.environment) {
+            (Some(named), Some(environment)) => format!("{named} ({environment})"),
+            (Some(named), None) => named,
+            (None, Some(environment)) => environment.clone(),
+            (None, None) => "no deployment group in particular".to_owned(),
         };
         let bird = Bird { red: changed(decision), over, nth: 1 };
         Self {
@@ -153,9 +160,10 @@ impl Tale for Flock {
         let (red, over): (Vec<_>, Vec<_>) = alarms.into_iter().partition(|(_, bird)| Self::is_red(bird));
         let names = |some: &[(&String, &Bird)]| Self::listed(&some.iter().map(|(name, _)| *name).collect::<Vec<_>>());
         let are = |number: usize| if number == 1 { "is" } else { "are" };
+        let idle = if is_nobodys(&self.first) { "" } else { ", and no deployment is in flight" };
         let mut lines = Vec::new();
         if !red.is_empty() {
-            lines.push(said!(":bell: {} {} in ALARM, and no deployment is in flight.", names(&red), are(red.len())));
+            lines.push(said!(":bell: {} {} in ALARM{}.", names(&red), are(red.len()), idle));
         }
         if !over.is_empty() {
             lines.push(said!(":white_check_mark: {} {} OK again.", names(&over), are(over.len())));
@@ -167,7 +175,7 @@ impl Tale for Flock {
         let alarms = count(self.alarms.len(), "alarm");
         let fallback = match red.len() {
             0 => format!("{}: {alarms}, and all are OK again.", self.service),
-            still => format!("{}: {still} of {alarms} in ALARM, and no deployment is in flight.", self.service),
+            still => format!("{}: {still} of {alarms} in ALARM{idle}.", self.service),
         };
         Message { fallback, lines, context: vec![said!("{}", self.service)], ..Message::default() }
     }

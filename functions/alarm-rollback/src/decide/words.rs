@@ -38,6 +38,21 @@ pub fn malformed(transition: &Transition, slips: &[String]) -> Decided {
     Decided::new(Decision::Alert, reason, next_step)
 }
 
+/// Row 6a: the alarm's tag says that it is to be told and no more, and no tag says of whom.
+pub fn alone(transition: &Transition) -> Decided {
+    let alarm = &transition.alarm.name;
+    let when = transition.over_since.map(|over| {
+        let red = transition.alarm.changed_at.map(|at| format!(" at {}", at.time_of_day())).unwrap_or_default();
+        format!("{red}, which was told late, and has been OK since {}", over.time_of_day())
+    });
+    let (what, to_do) = match transition.description.split_first() {
+        Some((what, to_do)) => (what.trim_end_matches('.'), to_do.join(" ")),
+        None => ("its tag `greenlight:action` says `alert`, and it is about no deployment group", String::new()),
+    };
+    let to_do = if to_do.is_empty() { "look at the alarm; nothing is stopped for it".to_owned() } else { to_do };
+    Decided::new(Decision::Alert, format!("`{alarm}` went to ALARM{}: {what}", when.unwrap_or_default()), to_do)
+}
+
 /// Row 7: the alarm's tag names another environment than the service has.
 pub fn another_environment(transition: &Transition, tagged: &str, (name, own): (&str, &str)) -> Decided {
     let reason = format!(
