@@ -21,7 +21,8 @@ const UNASKED: [&str; 3] = ["autoscaling", "autoscalingTermination", "CodeDeploy
 /// Auto Scaling made for new machines. A record that is there twice counts once.
 ///
 /// Within the records given, a deployment's assessment depends on those of its group that were created before it, and on whether CodeDeploy
-/// rolled it back; on nothing that came later. So it may be published as soon as that is known, and stays right.
+/// rolled it or one of those back; on nothing else that came later. CodeDeploy does that at once, before anything else of the group may begin. So
+/// the assessment may be published as soon as that is known, and stays right.
 pub fn assess(records: &[Record]) -> Vec<Assessment> {
     let mut groups: BTreeMap<&GroupName, Vec<&Record>> = BTreeMap::new();
     for record in records {

@@ -148,11 +148,14 @@ pub fn measures(of: &Assessment, labels: &Labels) -> Vec<Measure> {
     sheet.measures
 }
 
-/// What is published when the traffic is back on the old version.
+/// What is published when the traffic is back on the old version; nothing of the news that it is not yet back.
 pub fn of_traffic_restored(restored: &TrafficRestored, labels: &Labels) -> Vec<Measure> {
     // The promise counts from the alarm; where its time is not known, from when Greenlight heard of it.
     let took = restored.seconds_since_alarm.unwrap_or(restored.seconds_since_event);
     let mut sheet = Sheet { labels, measures: Vec::new() };
+    if !restored.restored {
+        return sheet.measures;
+    }
     sheet.put(("RollbackSeconds", "Seconds"), if took < 0.0 { 0.0 } else { took }, restored.at, None);
     sheet.measures
 }
