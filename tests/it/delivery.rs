@@ -3,6 +3,7 @@
 
 mod alarms;
 mod dashboard;
+mod values;
 
 use std::time::Duration;
 
