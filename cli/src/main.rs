@@ -2,6 +2,7 @@
 
 mod check;
 mod configuration;
+mod history;
 mod lint;
 mod rehearse;
 mod terminal;
@@ -24,6 +25,8 @@ enum Command {
     Check(check::Arguments),
     /// Run a whole deployment on this machine, in virtual time
     Rehearse(rehearse::Arguments),
+    /// Count a deployment history: the five DORA numbers of a team, before it installs anything
+    History(history::Arguments),
     /// Look for mistakes in the configuration, all at once
     Lint(lint::Arguments),
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -328,8 +328,10 @@ where
             return Err(error);
         }
         tracing::info!(deployment.id = %id, restored = told.restored, "{}", told.observed);
+        // With what was told: events get lost, and `deployment-metrics` reads here how long the way back took.
+        let record = json!({ "told": now, "detail": told });
         if let Some(lease) = lease
-            && let Err(error) = self.in_time(lease.complete(&json!({ "told": now }), now.plus(REMEMBERED))).await
+            && let Err(error) = self.in_time(lease.complete(&record, now.plus(REMEMBERED))).await
         {
             tracing::warn!(deployment.id = %id, %error, "how it ended may be told twice");
         }

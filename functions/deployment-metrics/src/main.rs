@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use aws::Aws;
-use deployment_metrics::{PATIENCE, Ports, handle};
+use deployment_metrics::{Ports, handle};
 use domain::config::Config;
-use domain::ports::{Deployments, Ledger, Metrics};
+use domain::ports::{DeploymentRecords, Deployments, Ledger, Metrics, TaskDefinitionTags};
 use outbound::{HttpClient, SSL_CERT_FILE};
 use runtime::settings::{METRICS_NAMESPACE, TABLE_NAME};
 use runtime::{SettingError, Start};
@@ -26,9 +26,16 @@ fn main() -> Result<(), runtime::Error> {
     })
 }
 
+type Wired<D, L, M, T> = Result<(Ports<D, L, M, T>, Config), SettingError>;
+
 fn wire(
     start: &Start,
-) -> Result<(Ports<impl Deployments + use<>, impl Ledger + use<>, impl Metrics + use<>>, Config), SettingError> {
+) -> Wired<
+    impl Deployments + DeploymentRecords + use<>,
+    impl Ledger + use<>,
+    impl Metrics + use<>,
+    impl TaskDefinitionTags + use<>,
+> {
     let environment = start.environment.clone();
     let http = HttpClient::new(start.clock.clone()).trusting(start.environment.get(SSL_CERT_FILE));
     let aws = Aws::new(move |name| environment.get(name).map(str::to_owned), http);
@@ -36,8 +43,8 @@ fn wire(
         deployments: aws.codedeploy(),
         ledger: aws.table(start.environment.require(TABLE_NAME)?),
         metrics: aws.metrics(start.environment.get(METRICS_NAMESPACE).unwrap_or(DEFAULT_NAMESPACE)),
+        tags: aws.ecs(),
         clock: start.clock.clone(),
-        patience: PATIENCE,
     };
     Ok((ports, start.environment.configuration(&[])?))
 }

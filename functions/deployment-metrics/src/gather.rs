@@ -1,0 +1,223 @@
+//! The facts about one deployment and about its group's history, from CodeDeploy's record, the deployment's target, the task definition's tags
+//! and what `alarm-rollback` has noted in the ledger. Decides nothing of what they come to.
+//!
+//! What it costs, for one deployment that has ended: `GetDeployment` once, or every five seconds while its ending settles, ten times at most;
+//! `GetApplicationRevision`, `ListDeploymentTargets`, `BatchGetDeploymentTargets` and `DescribeTaskDefinition` once at most; of the group
+//! `ListDeployments` once a page and `BatchGetDeployments` once for a hundred deployments of the last thirty days; and one read of the ledger for
+//! each of them that was stopped without a rollback or says that it is Greenlight's.
+
+use std::time::Duration;
+
+use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Platform, Status, Target};
+use domain::ports::{DeploymentRecords, Deployments, Ledger, Measure, Metrics, PortError, TaskDefinitionTags};
+use domain::redeploy;
+use domain::time::Timestamp;
+use dora::{Assessment, COMMIT_TIME_TAG, HookRun, Labels, Record};
+
+use crate::Shift;
+
+/// How far back the group's history is read, from the deployment that is assessed: what was in production before that is not known.
+pub(crate) const WINDOW: Duration = Duration::from_hours(30 * 24);
+/// How old an ending without a rollback must be to be taken for one: CodeDeploy links a rollback some seconds after it has ended what it rolls back.
+const SETTLED: Duration = Duration::from_secs(30);
+/// How often to look while waiting.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// A minute in milliseconds: by so much CloudWatch tells values apart.
+const MINUTE: i64 = 60_000;
+
+/// When a deployment began to exist.
+pub(crate) fn created(deployment: &Deployment) -> Timestamp {
+    deployment.created.or(deployment.started).or(deployment.completed).unwrap_or_default()
+}
+
+/// When it ended, as far as the record tells.
+pub(crate) fn ended(deployment: &Deployment) -> Option<Timestamp> {
+    deployment.completed.or(deployment.started).or(deployment.created)
+}
+
+/// Since when the history matters to a deployment.
+pub(crate) fn window(of: &Record) -> Timestamp {
+    created(&of.deployment).minus(WINDOW)
+}
+
+/// What a deployment comes to. Of the history only what was there before it counts, and the rollback that was made because of it: so it comes to
+/// the same whenever it is asked.
+pub(crate) fn assessed(history: &[Record], of: &Record) -> Option<Assessment> {
+    let id = &of.deployment.id;
+    let from = window(of);
+    let matters = |other: &Record| {
+        let (created_then, other) = (created(&other.deployment), &other.deployment);
+        let is_before = created_then >= from && (created_then, &other.id) < (created(&of.deployment), id);
+        other.id != *id && (is_before || other.rolls_back.as_ref() == Some(id))
+    };
+    let anchored: Vec<Record> = history.iter().filter(|other| matters(other)).chain([of]).cloned().collect();
+    dora::assess(&anchored).into_iter().find(|assessment| assessment.id == *id)
+}
+
+/// Tells whether no other deployment of the group puts a value into a measure's metric in the same minute.
+pub(crate) fn is_alone(history: &[Record], id: &DeploymentId, labels: &Labels) -> impl Fn(&Measure) -> bool {
+    move |witness| {
+        let others = dora::assess(history).into_iter().filter(|other| other.id != *id);
+        let is_same = |other: &Measure| {
+            let minute = |measure: &Measure| measure.at.0.div_euclid(MINUTE);
+            other.name == witness.name && other.dimensions == witness.dimensions && minute(other) == minute(witness)
+        };
+        !others.flat_map(|other| dora::measures(&other, labels)).any(|other| is_same(&other))
+    }
+}
+
+/// The hooks that ran. When a deployment is stopped, CodeDeploy calls the lifecycle event failed that was running; the hook has not answered
+/// then, so it is no verdict.
+fn hooks(deployment: &Deployment, target: &Target) -> Vec<HookRun> {
+    let Some(hooked) = deployment.app_spec.hooked_events() else {
+        let why = deployment.app_spec.unknown();
+        tracing::warn!(deployment.id = %deployment.id, why, "which lifecycle events have hooks is not known, so no hooks are measured");
+        return Vec::new();
+    };
+    let hooked: Vec<&str> = hooked.collect();
+    let runs = target.lifecycle_events().iter().filter(|event| hooked.contains(&event.name.as_str()));
+    runs.filter_map(|event| {
+        let succeeded = match event.status.as_str() {
+            "Succeeded" => true,
+            "Failed" if deployment.status != Status::Stopped => false,
+            _ => return None,
+        };
+        Some(HookRun { lifecycle_event: event.name.clone(), started: event.started?, ended: event.ended?, succeeded })
+    })
+    .collect()
+}
+
+/// What is not there is absent; what could not be read fails, since nothing that was published is corrected later.
+fn if_there<T>(read: Result<T, PortError>, of: &DeploymentId) -> Result<Option<T>, PortError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        // `DeploymentNotStartedException` of what ended before it began, a target of a kind without lifecycle events, and the like.
+        Err(error @ (PortError::NotFound { .. } | PortError::Permanent { .. })) => {
+            tracing::info!(deployment.id = %of, %error, "what it would tell is not measured");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl<D, L, M, T> Shift<'_, D, L, M, T>
+where
+    D: Deployments + DeploymentRecords,
+    L: Ledger,
+    M: Metrics,
+    T: TaskDefinitionTags,
+{
+    /// The deployment when its ending is settled; `None` when that takes longer than `patience`.
+    pub(crate) async fn settled(&self, id: &DeploymentId, patience: Duration) -> Result<Option<Deployment>, PortError> {
+        let clock = &self.ports.clock;
+        let give_up = clock.now().plus(patience);
+        loop {
+            let deployment = self.believed(self.ports.deployments.deployment(id).await?).await?;
+            let is_settled = self.is_settled(&deployment).await?;
+            // An AppSpec that could not be read may be the next time.
+            if is_settled && !matches!(deployment.app_spec, AppSpec::Unreadable(_)) {
+                return Ok(Some(deployment));
+            }
+            if clock.now().plus(LOOK_AGAIN) > give_up {
+                return Ok(is_settled.then_some(deployment));
+            }
+            clock.sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Whether nothing more will be recorded of it that counts.
+    pub(crate) async fn is_settled(&self, deployment: &Deployment) -> Result<bool, PortError> {
+        if !deployment.status.is_terminal() {
+            return Ok(false);
+        }
+        // Nobody rolls back a rollback.
+        let is_explained = deployment.status == Status::Succeeded || deployment.rolled_back_by.is_some();
+        if is_explained || deployment.is_rollback() {
+            return Ok(true);
+        }
+        if ended(deployment).is_none_or(|ended| self.now().since(ended) < SETTLED) {
+            return Ok(false);
+        }
+        // Whoever stops it has not written down yet that it did. The lease is a short one, so this is soon over.
+        Ok(deployment.status != Status::Stopped || !matches!(self.stop(&deployment.id).await?, Stop::Begun))
+    }
+
+    /// The deployment, without a rollback that its description alone claims.
+    async fn believed(&self, deployment: Deployment) -> Result<Deployment, PortError> {
+        if redeploy::is_believable(&deployment, &self.ports.ledger).await? {
+            return Ok(deployment);
+        }
+        tracing::warn!(deployment.id = %deployment.id, original = ?deployment.rolls_back, "its description says that it rolls this one back, and Greenlight knows nothing of that: it counts as a deployment like any other");
+        Ok(Deployment { rolls_back: None, ..deployment })
+    }
+
+    /// What `alarm-rollback` has noted of stopping it. A lease that nobody completed is no proof: its holder may have died before it asked
+    /// CodeDeploy, and who asked and died is followed by a second try, which completes it.
+    async fn stop(&self, id: &DeploymentId) -> Result<Stop, PortError> {
+        let noted = self.ports.ledger.read(&format!("stop/{id}")).await?;
+        Ok(match noted {
+            None => Stop::None,
+            Some(entry) if entry.get("lease").is_some() => Stop::Begun,
+            Some(_) => Stop::Done,
+        })
+    }
+
+    /// A deployment with what the ledger knows of it.
+    async fn noted(&self, deployment: Deployment) -> Result<Record, PortError> {
+        let deployment = self.believed(deployment).await?;
+        // What was rolled back is a failure either way.
+        let is_open = deployment.status == Status::Stopped && deployment.rolled_back_by.is_none();
+        let stopped_by_alarm = is_open && matches!(self.stop(&deployment.id).await?, Stop::Done);
+        Ok(Record { stopped_by_alarm, ..Record::of(deployment) })
+    }
+
+    /// The deployments of a group that were created since then, whatever became of them.
+    pub(crate) async fn history(&self, group: &GroupName, since: Timestamp) -> Result<Vec<Record>, PortError> {
+        let ids = self.ports.deployments.list(Some(group), &[], Some(since)).await?;
+        let mut history = Vec::new();
+        for deployment in self.ports.deployments.records(&ids).await? {
+            history.push(self.noted(deployment).await?);
+        }
+        Ok(history)
+    }
+
+    /// A deployment that has ended, with everything that is to be known of it.
+    pub(crate) async fn whole(&self, deployment: Deployment) -> Result<Record, PortError> {
+        let mut record = self.noted(deployment).await?;
+        let has_succeeded = record.deployment.status == Status::Succeeded;
+        let is_rollback = record.deployment.is_rollback();
+        // Of a rollback nothing but its success is measured.
+        let has_target = record.deployment.platform != Some(Platform::Server) && (has_succeeded || !is_rollback);
+        if has_target {
+            let id = &record.deployment.id;
+            if let Some(target) = if_there(self.ports.deployments.target(id).await, id)? {
+                let ends = target.lifecycle_events().iter().filter_map(|event| event.ended);
+                record.shifted = ends.max().filter(|_| has_succeeded);
+                record.hooks = hooks(&record.deployment, &target);
+            }
+        }
+        if has_succeeded && !is_rollback && record.committed.is_none() {
+            record.committed = self.tagged(&record.deployment).await?;
+        }
+        Ok(record)
+    }
+
+    /// When the commit was made, by the task definition's tag.
+    async fn tagged(&self, deployment: &Deployment) -> Result<Option<Timestamp>, PortError> {
+        let Some(definition) =
+            deployment.revision.task_definition.as_deref().filter(|_| deployment.platform == Some(Platform::Ecs))
+        else {
+            return Ok(None);
+        };
+        let tags = if_there(self.ports.tags.tags(definition).await, &deployment.id)?.unwrap_or_default();
+        let tag = tags.into_iter().find(|(key, _)| key == COMMIT_TIME_TAG);
+        Ok(tag.and_then(|(_, value)| dora::commit_time(&value)))
+    }
+}
+
+/// What is noted of a stop by Greenlight.
+enum Stop {
+    None,
+    Begun,
+    Done,
+}
