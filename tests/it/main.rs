@@ -6,6 +6,8 @@
 mod alarms;
 /// Wrong events, wrong settings, wrong configuration: what the binaries say then.
 mod bad_input;
+/// The delivery alarms and the dashboard of `template.yaml`, on weeks worked out by hand.
+mod delivery;
 /// The examples in the documentation.
 mod docs;
 /// Every sample in `events/`, invoked as `cargo lambda invoke` does.

@@ -217,3 +217,19 @@ fn what_is_no_alarm_is_refused_with_what_was_expected() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn the_description_is_read_by_paragraphs_from_every_shape() {
+    assert_eq!(one(&sample!("metric")).description, ["Goes into alarm when server CPU utilization is too high!"]);
+    assert_eq!(one(&sample!("direct-action-metric")).description, ["Metric Alarm to test Lambda actions"]);
+    let text = "Too slow.\r\n\r\n  \n Look at the\u{202e}\n dashboard.\n\nThen mend it.\n";
+    let paragraphs = ["Too slow.", "Look at the dashboard.", "Then mend it."];
+    let mut event = sample!("metric");
+    event["detail"]["configuration"]["description"] = json!(text);
+    assert_eq!(one(&event).description, paragraphs);
+    let message = json!({"AlarmName": "a", "NewStateValue": "ALARM", "AlarmDescription": text});
+    assert_eq!(one(&sns(&message)).description, paragraphs);
+    // CloudWatch writes `null` where there is none.
+    let message = json!({"AlarmName": "a", "NewStateValue": "ALARM", "AlarmDescription": null});
+    assert!(one(&sns(&message)).description.is_empty());
+}

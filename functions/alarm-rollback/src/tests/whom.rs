@@ -1,6 +1,6 @@
 //! Which deployment an alarm concerns: by the configuration, by a tag, by the groups' own alarms; and what is nobody's.
 
-use domain::alarm::GroupAlarms;
+use domain::alarm::{AlarmReading, AlarmState, GroupAlarms};
 use domain::deployment::GroupName;
 
 use super::*;
@@ -203,4 +203,69 @@ fn several_services_that_name_one_alarm_are_decided_each_on_its_own() {
     assert_eq!(told, expected);
     let tags = world.asked.borrow().iter().filter(|call| **call == "ListTagsForResource").count();
     assert_eq!(tags, 1, "the alarm's tags are looked at once");
+}
+
+/// An alarm that is about no deployment, in EventBridge's form.
+fn about_nothing(state: &str, minute: i64) -> Value {
+    let mut event = event(ALARM, state);
+    event["detail"]["state"]["timestamp"] = json!(minutes(minute));
+    event["detail"]["previousState"]["value"] = json!(if state == "OK" { "ALARM" } else { "OK" });
+    event["detail"]["configuration"] = json!({
+        "description": "Fewer than 95 % of the deployments succeeded.\n\nSee which group fails.\nThen mend it.",
+    });
+    event
+}
+
+#[test]
+fn an_alarm_whose_tag_says_alert_and_names_no_group_is_told_by_itself_and_its_end_too() {
+    // Its name on the list of a group with a deployment in flight makes no difference: CodeDeploy heeds that by itself.
+    let world = with_shop();
+    watch(&world, group("shop", "web"), true);
+    world.tag(ALARM, &[("greenlight:action", "alert"), ("greenlight:environment", "production")]);
+    for _ in 0..2 {
+        invoke(&world, about_nothing("ALARM", 6)).unwrap();
+    }
+    assert_eq!(*world.asked.borrow(), ["ListTagsForResource", "ListTagsForResource"], "no deployment is looked for");
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!((decision.decision, decision.page), (Decision::Alert, false));
+    assert_eq!((decision.group, decision.service, decision.deployment_id), (None, None, None));
+    assert_eq!(decision.environment.as_deref(), Some("production"));
+    assert_eq!(decision.reason, "`somebody-elses` went to ALARM: Fewer than 95 % of the deployments succeeded");
+    assert_eq!(decision.next_step, "See which group fails. Then mend it.");
+    invoke(&world, about_nothing("OK", 16)).unwrap();
+    let [_, over] = decisions(&world).try_into().unwrap();
+    assert!(over.resolves && over.reason.contains("is OK again after 10 min"), "{}", over.reason);
+    assert!(world.stops.borrow().is_empty());
+}
+
+#[test]
+fn such_an_alarm_without_a_description_and_one_that_is_told_late_are_told_too() {
+    let world = with_shop();
+    world.tag(ALARM, &[("greenlight:action", "alert")]);
+    invoke(&world, event(ALARM, "ALARM")).unwrap();
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert!(decision.reason.ends_with("and it is about no deployment group"), "{}", decision.reason);
+    assert_eq!((decision.environment, decision.next_step.as_str()), (None, "look at the alarm; nothing is stopped for it"));
+    // Ten minutes old, and CloudWatch says that the alarm has been OK for two.
+    let world = with_shop();
+    world.tag(ALARM, &[("greenlight:action", "alert")]);
+    world.account.readings.borrow_mut().push(AlarmReading {
+        name: ALARM.to_owned(),
+        state: AlarmState::Ok,
+        reason: String::new(),
+        since: Some(minutes(4)),
+    });
+    invoke(&world, about_nothing("ALARM", -4)).unwrap();
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert!(decision.reason.contains("which was told late, and has been OK since"), "{}", decision.reason);
+    assert!(world.stops.borrow().is_empty());
+}
+
+#[test]
+fn a_tag_that_says_rollback_and_names_no_group_is_looked_up_as_before() {
+    let world = with_shop();
+    watch(&world, group("shop", "web"), true);
+    world.tag(ALARM, &[("greenlight:action", "rollback")]);
+    invoke(&world, event(ALARM, "ALARM")).unwrap();
+    assert_eq!(world.stops.borrow().len(), 1);
 }

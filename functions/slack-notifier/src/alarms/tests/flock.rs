@@ -74,3 +74,50 @@ fn alarms_of_the_same_second_share_one_message_too() {
     assert_eq!((roots.len(), messages.len()), (1, 5));
     assert!(readable(&roots[0].content).contains("and 2 more"), "{}", readable(&roots[0].content));
 }
+
+/// An alarm on the deployment metrics, which is about no deployment group.
+fn of_delivery(event: Value, name: &str) -> Value {
+    let changes = json!({
+        "service": null, "group": null, "environment": "production",
+        "reason": "`greenlight-delivery-success-rate` went to ALARM: Fewer than 95 % of the deployments of the last 7 days succeeded",
+        "next_step": "On the CloudWatch dashboard greenlight-delivery-eu-west-1, see which deployment group fails.",
+    });
+    let mut event = with(event, &changes);
+    let alarm = json!({"name": name, "metric": "success rate over 7 days, in percent", "threshold": 95.0, "datapoints": [80.0]});
+    for (key, value) in alarm.as_object().unwrap() {
+        event["detail"]["alarm"][key] = value.clone();
+    }
+    event
+}
+
+#[test]
+fn an_alarm_that_is_about_no_deployment_says_nothing_of_one_and_is_resolved_in_place() {
+    let world = World::new(BOT);
+    let rate = "greenlight-delivery-success-rate";
+    let shown = || readable(&world.slack().messages.borrow()[0].content);
+    run(world.hear(&of_delivery(decision(None, "Alert"), rate))).unwrap();
+    assert_snapshot!(shown(), @"
+    :bell: *Alarm `greenlight-delivery-success-rate` is to be looked at.* `greenlight-delivery-success-rate` went to ALARM: Fewer than 95 % of the deployments of the last 7 days succeeded
+    *Observed:* 80 against a threshold of 95
+    *Watches:* success rate over 7 days, in percent
+    *Since:* 10:07:00 UTC
+    *Next:* On the CloudWatch dashboard greenlight-delivery-eu-west-1, see which deployment group fails.
+    ~ production
+    (Alarm greenlight-delivery-success-rate is to be looked at: `greenlight-delivery-success-rate` went to ALARM: Fewer than 95 % of the deployments of the last 7 days succeeded)
+    ");
+    run(world.hear(&of_delivery(decision(None, "Alert"), "greenlight-delivery-rollbacks"))).unwrap();
+    assert_snapshot!(shown(), @"
+    :bell: `greenlight-delivery-success-rate` and `greenlight-delivery-rollbacks` are in ALARM.
+    ~ production
+    (production: 2 of 2 alarms in ALARM.)
+    ");
+    run(world.hear(&of_delivery(over(None), rate))).unwrap();
+    assert_snapshot!(shown(), @"
+    :bell: `greenlight-delivery-rollbacks` is in ALARM.
+    :white_check_mark: `greenlight-delivery-success-rate` is OK again.
+    ~ production
+    (production: 1 of 2 alarms in ALARM.)
+    ");
+    let messages = world.slack().messages.borrow();
+    assert_eq!(messages.iter().filter(|message| message.thread.is_none()).count(), 1);
+}
