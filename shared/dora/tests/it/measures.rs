@@ -118,7 +118,7 @@ fn runs(count: usize) -> Vec<HookRun> {
 fn a_hook_is_measured_at_its_own_end_under_its_lifecycle_event() {
     let mut record = ok("d-1", 0, "a");
     record.hooks = runs(1);
-    record.deployment.description = "[greenlight skip: INC-7]".to_owned();
+    record.deployment.description = String::from("[greenlight skip: INC-7]");
     let all = measures(&last(&[record]), &labels());
     let hooks: Vec<String> = all.iter().filter(|one| one.name.starts_with("Hook")).map(line).collect();
     assert_snapshot!(hooks.join("\n"), @"
@@ -138,7 +138,7 @@ fn a_hook_is_measured_at_its_own_end_under_its_lifecycle_event() {
 fn largest() -> (Assessment, Labels) {
     let mut record = ok("d-1", 0, "a");
     record.hooks = runs(400);
-    record.deployment.description = "[greenlight skip: INC-7]".to_owned();
+    record.deployment.description = String::from("[greenlight skip: INC-7]");
     let mut assessment = last(&[record]);
     let longest = Some(Duration::MAX);
     (assessment.duration, assessment.total_duration, assessment.lead_time, assessment.recovery) =

@@ -37,7 +37,7 @@ pub(crate) fn broken(id: &str, minute: i64, revision: &str, status: Status, code
 /// CodeDeploy's rollback of `original`.
 pub(crate) fn back(id: &str, minute: i64, original: &str, revision: &str) -> Record {
     let mut record = ok(id, minute, revision);
-    record.deployment.creator = "codeDeployRollback".to_owned();
+    record.deployment.creator = String::from("codeDeployRollback");
     record.deployment.rolls_back = Some(DeploymentId(original.to_owned()));
     record
 }
