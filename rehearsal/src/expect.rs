@@ -2,6 +2,7 @@
 
 mod calls;
 mod deployments;
+mod metrics;
 mod notices;
 #[cfg(test)]
 mod tests;
@@ -110,14 +111,8 @@ fn one(expectation: &Expectation, record: Record<'_>) -> Held {
                 seen: list(&seen),
             }
         }
-        Expectation::Metric { name, sum } => {
-            let seen = record.metric_sum(name);
-            Held {
-                what: format!("the metric `{name}` sums up to {sum}"),
-                met: (seen - sum).abs() < 1e-9,
-                seen: format!("{seen}"),
-            }
-        }
+        Expectation::Metric(expected) => metrics::comes_to(expected, record),
+        Expectation::Alarm { name, state } => metrics::alarm_is(name, *state, record),
         Expectation::Calls(expected) => calls::made(expected, record),
         Expectation::CallsPerInvocation { function, at_most } => calls::per_invocation(function, *at_most, record),
         Expectation::Errors { function, times } => calls::errors(function, *times, record),

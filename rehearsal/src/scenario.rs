@@ -18,8 +18,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use expectation::{
-    Expectation, ExpectedCalls, ExpectedDecision, ExpectedDeployment, ExpectedPeak, ExpectedProduction,
-    ExpectedRestored, ExpectedReturn, ExpectedVerdict, ProductionOf, RestoredOf,
+    Expectation, ExpectedCalls, ExpectedDecision, ExpectedDeployment, ExpectedMetric, ExpectedPeak, ExpectedProduction,
+    ExpectedRestored, ExpectedReturn, ExpectedVerdict, MetricOf, ProductionOf, RestoredOf,
 };
 pub use fault::{BusFault, CallFault, EndsFirst, Fault, How, LostAnswer, ProcessFault, Refusal, VendorFault};
 pub(crate) use surroundings::LISTENER;

@@ -29,8 +29,9 @@ use crate::{Act, CodeDeploy, Subject, tell};
 
 /// How long what is told waits for what the AppSpec says.
 const FOR_THE_WORDS: Duration = Duration::from_secs(4);
-/// No deployment lives longer (at most 120 h before the shift and 48 h after it, CodeDeploy quotas), and then some.
-const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+/// Longer than any deployment lives, and than `deployment-metrics` looks back to learn whose doing a stop was (two weeks, and thirty days of the
+/// group's history before that).
+const REMEMBERED: Duration = Duration::from_hours(60 * 24);
 
 /// How CodeDeploy calls a stop by the alarms on the deployment group (`ErrorInformation`, CodeDeploy API reference).
 const BY_ITS_OWN_ALARMS: &str = "ALARM_ACTIVE";

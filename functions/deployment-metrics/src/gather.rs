@@ -40,18 +40,13 @@ pub(crate) fn window(of: &Record) -> Timestamp {
     created(&of.deployment).minus(WINDOW)
 }
 
-/// What a deployment comes to. Of the history only what was there before it counts, and the rollback that was made because of it: so it comes to
-/// the same whenever it is asked.
+/// What a deployment comes to in the light of its group's history; `None` where it is none that is counted. By `dora`'s rules nothing that was
+/// created later makes a difference, and what is too old for the window is left out: so it comes to the same whenever it is asked.
 pub(crate) fn assessed(history: &[Record], of: &Record) -> Option<Assessment> {
-    let id = &of.deployment.id;
-    let from = window(of);
-    let matters = |other: &Record| {
-        let (created_then, other) = (created(&other.deployment), &other.deployment);
-        let is_before = created_then >= from && (created_then, &other.id) < (created(&of.deployment), id);
-        other.id != *id && (is_before || other.rolls_back.as_ref() == Some(id))
-    };
-    let anchored: Vec<Record> = history.iter().filter(|other| matters(other)).chain([of]).cloned().collect();
-    dora::assess(&anchored).into_iter().find(|assessment| assessment.id == *id)
+    let (id, from) = (&of.deployment.id, window(of));
+    let matters = |other: &&Record| other.deployment.id != *id && created(&other.deployment) >= from;
+    let around: Vec<Record> = history.iter().filter(matters).chain([of]).cloned().collect();
+    dora::assess(&around).into_iter().find(|assessment| assessment.id == *id)
 }
 
 /// Tells whether no other deployment of the group puts a value into a measure's metric in the same minute.

@@ -127,11 +127,8 @@ where
     async fn ended(&self, record: &Record, history: &[Record]) -> anyhow::Result<Outcome> {
         let id = &record.deployment.id;
         let labels = Labels::of(Some(&record.deployment.group), self.config, None);
-        let Some(assessment) = gather::assessed(history, record) else {
-            tracing::warn!(deployment.id = %id, "CodeDeploy's record has no time for it, so there is nothing to measure");
-            return Ok(Outcome::NotEnded);
-        };
-        let measures = dora::measures(&assessment, &labels);
+        let assessment = gather::assessed(history, record);
+        let measures = assessment.map(|assessment| dora::measures(&assessment, &labels)).unwrap_or_default();
         let is_alone = gather::is_alone(history, id, &labels);
         self.publish(&ending_key(id), &measures, is_alone).await
     }

@@ -31,10 +31,8 @@ pub(crate) const TAKEN: Duration = Duration::from_hours(14 * 24 - 2);
 /// When a value must show, by how old it was when it was sent. "Data points with time stamps from 24 hours ago or longer can take at least 48 hours
 /// to become available for `GetMetricData` or `GetMetricStatistics`", those between 3 and 24 hours old "as much as 2 hours" ("PutMetricData"); of
 /// younger ones a minute or two are seen.
-const SHOWS: [(Duration, Duration); 2] = [
-    (Duration::from_hours(3), Duration::from_mins(10)),
-    (Duration::from_hours(24), Duration::from_hours(3)),
-];
+const SHOWS: [(Duration, Duration); 2] =
+    [(Duration::from_hours(3), Duration::from_mins(10)), (Duration::from_hours(24), Duration::from_hours(3))];
 const SHOWS_LATE: Duration = Duration::from_hours(52);
 /// The first wait after throttling; each further one is twice as long, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(500);
@@ -76,7 +74,9 @@ impl Outcome {
             Outcome::Busy => "another invocation is publishing it",
             Outcome::Uncertain => "it may have been published; the schedule looks whether CloudWatch shows it",
             Outcome::TooOld => "it is older than what CloudWatch takes",
-            Outcome::Nothing => "there is nothing to measure: it is a rollback that neither mended nor took back anything",
+            Outcome::Nothing => {
+                "there is nothing to measure: it is a rollback that neither mended nor took back anything, or was made by Auto Scaling"
+            }
             Outcome::NotEnded => "it has not ended",
         };
         json!({"deployment": deployment, "outcome": word})
@@ -190,7 +190,10 @@ where
                     self.record(key, entry, &json!({"published": "by an earlier try", "found": now})).await;
                     return Ok(Some(Outcome::Found));
                 }
-                tracing::warn!(key, "an earlier try may have published it, and CloudWatch does not show it, so it is published again");
+                tracing::warn!(
+                    key,
+                    "an earlier try may have published it, and CloudWatch does not show it, so it is published again"
+                );
             }
         }
         let won = ledger.replace(key, seen.as_ref(), mine, self.kept()).await?;
@@ -221,7 +224,9 @@ where
                 Err(Unpublished::Unanswered(error)) => {
                     let uncertain = json!({UNCERTAIN: {"since": self.now()}});
                     self.record(key, mine, &uncertain).await;
-                    bail!("`{key}` may have been published or not: {error}; the schedule looks whether CloudWatch shows it");
+                    bail!(
+                        "`{key}` may have been published or not: {error}; the schedule looks whether CloudWatch shows it"
+                    );
                 }
             }
         }

@@ -27,6 +27,10 @@ const REACH: Duration = Duration::from_hours(14 * 24);
 /// ("Limits", CodeDeploy user guide). `ListDeployments` knows only when deployments were created.
 const LIFE: Duration = Duration::from_hours(120 + 48 + 48);
 
+/// The pause between two deployments that are published. Each takes four calls to CodeDeploy, which slows down an account that makes some dozens a
+/// minute (awslabs/aws-codedeploy-plugin#95), the hooks and the rollbacks with it; nobody waits for this here.
+const PACE: Duration = Duration::from_secs(1);
+
 /// What came of it.
 #[derive(Default)]
 struct Tally {
@@ -77,7 +81,8 @@ where
     async fn catch_up(&self, group: &GroupName, tally: &mut Tally) -> anyhow::Result<()> {
         let now = self.now();
         let mut history = self.history(group, now.minus(REACH + LIFE)).await?;
-        let ended = |record: &Record| gather::ended(&record.deployment).filter(|_| record.deployment.status.is_terminal());
+        let ended =
+            |record: &Record| gather::ended(&record.deployment).filter(|_| record.deployment.status.is_terminal());
         history.sort_by_key(|record| (ended(record), record.deployment.id.clone()));
         let is_due = |record: &&Record| ended(record).is_some_and(|ended| ended > now.minus(REACH));
         let due: Vec<Deployment> = history.iter().filter(is_due).map(|record| record.deployment.clone()).collect();
@@ -101,6 +106,7 @@ where
                 tally.left.0 += 1;
                 continue;
             }
+            self.ports.clock.sleep(PACE).await;
             match self.missing(id, &history).await {
                 Ok(outcome) if outcome.is_open() => tally.waiting += 1,
                 Ok(Outcome::Published) => tally.published.push(id.clone()),
@@ -146,7 +152,11 @@ impl Tally {
     fn summary(&self, groups: usize) -> anyhow::Result<Value> {
         let (deployments, left_groups) = self.left;
         if deployments + left_groups > 0 {
-            tracing::warn!(deployments, groups = left_groups, "the time did not suffice for all; the next schedule goes on");
+            tracing::warn!(
+                deployments,
+                groups = left_groups,
+                "the time did not suffice for all; the next schedule goes on"
+            );
         }
         if let Some(first) = self.failures.first() {
             bail!(

@@ -7,6 +7,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Held, hold};
+use crate::protocol::{Call, Service};
 use crate::scenario::Scenario;
 use crate::template::Template;
 use crate::timeline::CallRecord;
@@ -142,6 +143,63 @@ fn a_refusal_on_purpose_is_not_one_of_the_policies() {
         let policies = held.last().unwrap();
         assert!(policies.what.contains("policies") && policies.met == met, "{policies:?}");
     }
+}
+
+/// A `PutMetricData` of the fleet.
+fn publish(world: &mut World, data: &Value) {
+    let input = json!({ "Namespace": "Greenlight", "MetricData": data });
+    let call = Call { service: Service::CloudWatch, operation: "PutMetricData".to_owned(), input, access_key: None };
+    world.dispatch(&call, "deployment-metrics").unwrap();
+}
+
+#[test]
+fn metrics_are_read_back_by_their_dimensions() {
+    let points = |world: &mut World| {
+        let dimension = |name: &str, value: &str| json!({ "Name": name, "Value": value });
+        let environment = dimension("Environment", "production");
+        let group = json!([dimension("Application", "a"), dimension("DeploymentGroup", "till"), environment]);
+        let at = world.now().minus(std::time::Duration::from_mins(5)).seconds();
+        let datum = |dimensions: &Value, value: f64, at: f64| json!({ "MetricName": "DurationSeconds", "Dimensions": dimensions, "Value": value, "Timestamp": at });
+        let data = json!([
+            datum(&json!([]), 60.0, at),
+            datum(&json!([]), 180.0, at + 180.0),
+            datum(&group, 180.0, at),
+            datum(&json!([environment]), 90.0, at),
+        ]);
+        publish(world, &data);
+    };
+    let plans =
+        "[{ service: shop, hooks: {}, configuration: CodeDeployDefault.ECSAllAtOnce }, { service: till, hooks: {} }]";
+    for (expectation, met) in [
+        ("metric: { name: DurationSeconds, sum: 240 }", true),
+        ("metric: { name: DurationSeconds, statistic: Maximum, value: 180 }", true),
+        ("metric: { name: DurationSeconds, statistic: SampleCount, value: 2 }", true),
+        ("metric: { name: DurationSeconds, statistic: p50, value: 60 }", true),
+        ("metric: { name: DurationSeconds, statistic: Average, value: 119, give: 2 }", true),
+        ("metric: { name: DurationSeconds, statistic: Average, value: 119 }", false),
+        ("metric: { name: DurationSeconds, by: group, service: till, sum: 180 }", true),
+        // The first one that is deployed is the shop, of which nothing was published.
+        ("metric: { name: DurationSeconds, by: group, sum: 180 }", false),
+        ("metric: { name: DurationSeconds, by: group, sum: 0 }", true),
+        ("metric: { name: DurationSeconds, by: group, statistic: Maximum, value: 0 }", false),
+        ("metric: { name: DurationSeconds, by: environment, sum: 90 }", true),
+        ("metric: { name: DurationSeconds, dimensions: { Environment: production }, sum: 90 }", true),
+        ("metric: { name: DurationSeconds, dimensions: { LifecycleEvent: x }, sum: 1 }", false),
+        ("metric: { name: Nothing, sum: 0 }", true),
+    ] {
+        let held = held(plans, expectation, points);
+        assert_eq!(held.met, met, "{expectation}: {held:?}");
+    }
+}
+
+#[test]
+fn an_alarm_is_in_its_last_state_in_the_end() {
+    let plans = format!(
+        "{ONE}\nalarms: [{{ at: 1m, name: red }}, {{ at: 2m, name: red, state: OK }}, {{ at: 3m, name: bad }}]"
+    );
+    check(&plans, "alarm: { name: red, state: OK }", true, "OK");
+    check(&plans, "alarm: { name: bad, state: ALARM }", true, "ALARM");
+    check(&plans, "alarm: { name: bad, state: INSUFFICIENT_DATA }", false, "ALARM");
 }
 
 fn notice(kind: &str, detail: &Value) -> Value {

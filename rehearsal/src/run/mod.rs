@@ -1,6 +1,7 @@
 //! Runs a scenario: real processes and real sockets on one side, the [`World`] on the other. The world decides, this carries out.
 //! Knows nothing of what anything means.
 
+mod attend;
 mod error;
 mod process;
 mod real;

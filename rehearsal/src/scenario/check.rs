@@ -6,8 +6,8 @@ use domain::deployment::Platform;
 use domain::text::nearest;
 
 use super::{
-    CallFault, EndsFirst, Expectation, ExpectedProduction, ExpectedRestored, Fault, LostAnswer, Plan, ProcessFault,
-    Refusal, Scenario,
+    CallFault, EndsFirst, Expectation, ExpectedProduction, ExpectedRestored, Fault, LostAnswer, MetricOf, Plan,
+    ProcessFault, Refusal, Scenario,
 };
 use crate::template::Template;
 
@@ -89,7 +89,7 @@ impl Scenario {
                 Fault::RedAlarm { name } | Fault::MuteAlarm { name } | Fault::MissingAlarm { name } => {
                     known("alarm of the template", name, template.alarms.iter().map(|alarm| alarm.name.as_str()))?;
                 }
-                Fault::Slack(_) | Fault::Pagerduty(_) | Fault::Events(_) => {}
+                Fault::Slack(_) | Fault::Pagerduty(_) | Fault::Events(_) | Fault::MetricsShowAfter(_) => {}
             }
         }
         self.check_surroundings(template, config)?;
@@ -161,6 +161,24 @@ impl Scenario {
                 known("function", &expected.hook, binaries())?;
                 known("verdict", &expected.verdict, ["Succeeded", "Failed"])
             }
+            Expectation::Metric(expected) => {
+                if expected.sum.is_some() == expected.value.is_some()
+                    || expected.statistic.is_some() != expected.value.is_some()
+                {
+                    return Err(format!(
+                        "`metric` of `{}` needs either a `sum`, or a `statistic` and its `value`",
+                        expected.name
+                    ));
+                }
+                if expected.service.is_some() && expected.by == MetricOf::Fleet {
+                    return Err(format!(
+                        "`metric` of `{}` names a service, which the fleet's has no dimension for; add `by: group`",
+                        expected.name
+                    ));
+                }
+                self.check_which(expected.service.as_ref(), None)
+            }
+            Expectation::Alarm { name, .. } => known("alarm", name, self.alarm_names(template)),
             Expectation::Pages(actions) => actions
                 .iter()
                 .try_for_each(|action| known("PagerDuty action", action, ["trigger", "acknowledge", "resolve"])),
@@ -253,6 +271,11 @@ Resources:
         check(&format!("{one}expect: [peak_traffic: {{ service: till, at_most: 10 }}]"), "no deployed service `till`");
         check(&format!("{one}expect: [decision: {{ decision: Stop }}]"), "no decision `Stop`");
         check(&format!("{one}expect: [restored_within: {{ within: 2m, alarm: x }}]"), "no alarm `x`");
+        check(&format!("{one}expect: [metric: {{ name: x }}]"), "either a `sum`, or a `statistic` and its `value`");
+        check(&format!("{one}expect: [metric: {{ name: x, sum: 1, value: 1, statistic: p50 }}]"), "either a `sum`");
+        check(&format!("{one}expect: [metric: {{ name: x, sum: 1, service: shop }}]"), "add `by: group`");
+        check(&format!("{one}expect: [metric: {{ name: x, sum: 1, service: till, by: group }}]"), "`till`");
+        check(&format!("{one}expect: [alarm: {{ name: x, state: OK }}]"), "no alarm `x`");
         check(&format!("{one}expect: [calls: {{ call: x }}]"), "either `times` or `at_most`");
         check(&format!("{one}expect: [calls_per_invocation: {{ function: hok, at_most: 1 }}]"), "did you mean `hook`?");
         check(&format!("{one}faults: [refuse: {{ call: x, error: y, function: hok }}]\nexpect: []"), "`hook`?");

@@ -1,8 +1,12 @@
 //! What a scenario may expect. Knows nothing of how it is held against a run.
 
+use std::collections::BTreeMap;
+
 use domain::time::Span;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
+
+use super::AlarmWord;
 
 /// Something that must come of a scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,12 +34,14 @@ pub enum Expectation {
     SlackRepeatsNothing,
     /// The PagerDuty actions, in order: `trigger`, `resolve`.
     Pages(#[serde(deserialize_with = "actions")] Vec<String>),
-    /// The sum of a metric over the scenario, without dimensions.
-    Metric {
-        /// The metric's name.
+    /// A statistic of a metric over the scenario, read back through `GetMetricData`.
+    Metric(ExpectedMetric),
+    /// The state of an alarm at the end.
+    Alarm {
+        /// Its name.
         name: String,
-        /// The sum.
-        sum: f64,
+        /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+        state: AlarmWord,
     },
     /// How often a call was made and answered well.
     Calls(ExpectedCalls),
@@ -75,6 +81,48 @@ pub struct ExpectedDeployment {
     /// The status of the rollback that it caused.
     #[serde(default)]
     pub rollback: Option<String>,
+}
+
+/// A statistic of a metric, over the whole scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedMetric {
+    /// The metric's name.
+    pub name: String,
+    /// The sum of its values; 0 when there are none.
+    #[serde(default)]
+    pub sum: Option<f64>,
+    /// In place of `sum`: `Maximum`, `Minimum`, `Average`, `SampleCount`, `p50`, …
+    #[serde(default)]
+    pub statistic: Option<String>,
+    /// What the statistic comes to.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// By how much it may be more or less; not at all when not given.
+    #[serde(default)]
+    pub give: f64,
+    /// Under which of the usual dimensions; the fleet's, which are none, when not given.
+    #[serde(default)]
+    pub by: MetricOf,
+    /// Of which service's group or environment; of the first one that is deployed when not given.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// Further dimensions: `{ LifecycleEvent: BeforeAllowTraffic }`.
+    #[serde(default)]
+    pub dimensions: BTreeMap<String, String>,
+}
+
+/// The usual sets of dimensions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricOf {
+    /// None.
+    #[default]
+    Fleet,
+    /// `Environment`.
+    Environment,
+    /// `Application`, `DeploymentGroup` and `Environment`.
+    Group,
 }
 
 /// A verdict that reached CodeDeploy.

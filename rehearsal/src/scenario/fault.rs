@@ -41,6 +41,8 @@ pub enum Fault {
     Pagerduty(VendorFault),
     /// The event bus misbehaves.
     Events(BusFault),
+    /// What `PutMetricData` brings can be read only so long after it.
+    MetricsShowAfter(Span),
     /// An alarm is red from the start.
     RedAlarm {
         /// Its name.
@@ -66,6 +68,9 @@ pub struct ProcessFault {
     pub function: String,
     /// The AWS call during which it strikes: `codedeploy:GetDeployment`.
     pub during: String,
+    /// Whether the call has taken effect by then.
+    #[serde(default)]
+    pub taken: bool,
     /// How often; once when not given.
     #[serde(default = "once")]
     pub times: u32,

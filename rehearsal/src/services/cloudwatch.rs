@@ -50,6 +50,8 @@ pub struct CloudWatch {
     pending: Vec<Transition>,
     /// Alarms that keep the state that they were set to.
     held: BTreeSet<String>,
+    /// How long after `PutMetricData` its values can be read at the earliest.
+    show_after_ms: i64,
 }
 
 impl CloudWatch {
@@ -83,7 +85,12 @@ impl CloudWatch {
     ) {
         let key = MetricKey { namespace: namespace.to_owned(), name: name.to_owned(), dimensions };
         let samples = values.iter().map(|(value, count)| Sample::Value { value: *value, count: *count });
-        self.store.add(key, put::stored_at(timestamp_ms, false), unit, samples);
+        self.store.add(key, (put::stored_at(timestamp_ms, false), i64::MIN), unit, samples);
+    }
+
+    /// From now on what `PutMetricData` brings can be read so long after it, at the earliest; in milliseconds.
+    pub fn show_after(&mut self, delay_ms: i64) {
+        self.show_after_ms = delay_ms;
     }
 
     /// Creates an alarm, or replaces one and keeps its state; `properties` are those of CloudFormation's
@@ -139,6 +146,7 @@ impl CloudWatch {
     /// Evaluates every alarm, metric alarms first, and returns what changed, together with what `SetAlarmState` has
     /// changed since the last time.
     pub fn evaluate(&mut self, now_ms: i64) -> Vec<Transition> {
+        self.store.now_ms = now_ms;
         let mut changes = std::mem::take(&mut self.pending);
         let evaluated = self.alarms.values().filter(|alarm| !self.held.contains(&alarm.name));
         let (composites, metrics): (Vec<_>, Vec<_>) = evaluated.partition(|alarm| is_composite(alarm));
@@ -147,6 +155,9 @@ impl CloudWatch {
             metrics.into_iter().map(|alarm| alarm.name.clone()).collect(),
         );
         for name in metrics {
+            if !self.is_due(&name, now_ms) {
+                continue;
+            }
             if let Some(current) = self.metric_verdict(&name, now_ms) {
                 changes.extend(self.change(&name, current));
             }
@@ -166,6 +177,17 @@ impl CloudWatch {
         changes
     }
 
+    /// Whether a metric alarm is to be evaluated now; it counts as evaluated then.
+    fn is_due(&mut self, name: &str, now_ms: i64) -> bool {
+        let Some(alarm) = self.alarms.get_mut(name) else { return false };
+        let Kind::Metric(metric) = &alarm.kind else { return false };
+        let turn = now_ms.div_euclid(metric.grain_ms());
+        // Nothing but a multi-day alarm has its turn less often than it is asked for.
+        let is_due = !metric.is_multi_day() || alarm.turn != Some(turn);
+        alarm.turn = Some(turn);
+        is_due
+    }
+
     /// From now on an alarm keeps its state, whatever its metric or its children do: it is not evaluated any more.
     pub fn hold(&mut self, alarm: &str) {
         self.held.insert(alarm.to_owned());
@@ -173,6 +195,7 @@ impl CloudWatch {
 
     /// Answers one operation; `now_ms` is the time in epoch milliseconds.
     pub fn handle(&mut self, operation: &str, input: &Value, now_ms: i64) -> Result<Value, AwsError> {
+        self.store.now_ms = now_ms;
         match operation {
             "PutMetricData" => self.put_metric_data(input, now_ms),
             "GetMetricData" => self.get_metric_data(input),

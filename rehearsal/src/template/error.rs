@@ -113,6 +113,9 @@ pub enum Problem {
     /// A statement of a policy.
     #[error("{0}")]
     Policy(PolicyProblem),
+    /// The body of a dashboard.
+    #[error("the dashboard's body {0}")]
+    Dashboard(String),
     /// The expression of a schedule.
     #[error("{0}")]
     Schedule(ScheduleError),

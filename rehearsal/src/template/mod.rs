@@ -5,6 +5,7 @@
 //! a rehearsal acts on is an error with logical id, property and line.
 
 mod catalogue;
+mod dashboard;
 mod error;
 mod events;
 mod fleet;
@@ -27,8 +28,8 @@ use std::collections::BTreeMap;
 
 pub use error::{Problem, TemplateError};
 pub use model::{
-    Alarm, AsyncInvoke, Destination, EventSource, Function, Layer, MetricFilter, Queue, Retry, Rule, Schedule,
-    ScheduleService, Secret, Subscription, Table, Template, Topic, Tracing,
+    Alarm, AsyncInvoke, Dashboard, Destination, EventSource, Function, Layer, MetricFilter, Queue, Retry, Rule,
+    Schedule, ScheduleService, Secret, Subscription, Table, Template, Topic, Tracing,
 };
 pub use names::{ACCOUNT, PARTITION, REGION, STACK, URL_SUFFIX};
 pub use schedule::{Cron, ScheduleError, ScheduleExpression};
@@ -112,6 +113,7 @@ fn fleet(resolver: &Resolver<'_>) -> Result<Template, TemplateError> {
         tables: Vec::new(),
         secrets: Vec::new(),
         alarms: Vec::new(),
+        dashboards: Vec::new(),
         metric_filters: Vec::new(),
         layers: Vec::new(),
         topics: Vec::new(),
@@ -146,6 +148,7 @@ fn add(template: &mut Template, resource: &Resource<'_>) -> Result<(), TemplateE
         "AWS::Serverless::SimpleTable" => template.tables.push(stores::simple_table(resource)?),
         "AWS::SecretsManager::Secret" => template.secrets.push(stores::secret(resource)?),
         "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => template.alarms.push(stores::alarm(resource)?),
+        "AWS::CloudWatch::Dashboard" => template.dashboards.push(dashboard::read(resource)?),
         "AWS::Logs::MetricFilter" => template.metric_filters.push(metric_filter::read(resource)?),
         "AWS::Serverless::LayerVersion" => template.layers.push(stores::layer(resource)?),
         "AWS::SNS::Topic" => template.topics.push(stores::topic(resource)?),

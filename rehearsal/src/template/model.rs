@@ -24,6 +24,8 @@ pub struct Template {
     pub secrets: Vec<Secret>,
     /// `AWS::CloudWatch::Alarm` and `AWS::CloudWatch::CompositeAlarm`.
     pub alarms: Vec<Alarm>,
+    /// `AWS::CloudWatch::Dashboard`.
+    pub dashboards: Vec<Dashboard>,
     /// `AWS::Logs::MetricFilter`.
     pub metric_filters: Vec<MetricFilter>,
     /// `AWS::Serverless::LayerVersion`.
@@ -257,6 +259,17 @@ pub struct Alarm {
     pub properties: Value,
     /// `Tags`.
     pub tags: BTreeMap<String, String>,
+}
+
+/// A CloudWatch dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dashboard {
+    /// Its key in the template.
+    pub logical_id: String,
+    /// `DashboardName`, or the name that CloudFormation makes up.
+    pub name: String,
+    /// `DashboardBody` with every reference resolved, read as JSON: an object with the list `widgets`.
+    pub body: Value,
 }
 
 /// A metric filter on a log group: it turns the lines that fit into values of a metric.

@@ -29,7 +29,15 @@ fn sandbox_of(access_key: &str) -> Option<SandboxId> {
 /// The most that `PutEvents` takes in one request, in bytes.
 const LARGEST_REQUEST: usize = 256 * 1024;
 
+/// The most that `PutMetricData` takes in one request, in bytes.
+const LARGEST_METRICS: usize = 1024 * 1024;
+
 impl World {
+    /// From now on anybody may call AWS, with no policy to hold the call against; for tests and tools that look at what a run left behind.
+    pub fn open_to_anybody(&mut self) {
+        self.serving = true;
+    }
+
     /// A request to the AWS endpoint has arrived.
     pub fn aws_request(&mut self, request: Option<u64>, token: Token, asked: &HttpAsked) {
         let decoded = protocol::decode(&asked.method, &asked.path, &asked.headers, &asked.body);
@@ -50,12 +58,25 @@ impl World {
         }
         let name = format!("{}:{}", call.service.iam_prefix(), call.operation);
         let struck = self.struck(&name, &caller);
-        let (result, lost) = match (&struck, sandbox) {
-            (Some(Struck::Kill), Some(sandbox)) => return self.strike(sandbox, false),
-            (Some(Struck::Hang), Some(sandbox)) => return self.strike(sandbox, true),
-            (Some(Struck::Panic), Some(sandbox)) => return self.break_code_of(sandbox),
-            (Some(Struck::Error(error)), _) => (Err(error.clone()), None),
-            (Some(Struck::Lost(how)), _) => (self.carry_out(function, &call, &caller), Some(*how)),
+        if let Some(Struck::Kill(taken) | Struck::Hang(taken) | Struck::Panic(taken)) = struck
+            && let Some(sandbox) = sandbox
+        {
+            if taken {
+                let outcome = match self.carry_out(function, &call, &caller) {
+                    Ok(_) => "lost".to_owned(),
+                    Err(error) => error.code,
+                };
+                self.note_call(&call, caller, Some(sandbox), outcome, false);
+            }
+            return match struck {
+                Some(Struck::Panic(_)) => self.break_code_of(sandbox),
+                other => self.strike(sandbox, matches!(other, Some(Struck::Hang(_)))),
+            };
+        }
+        let (result, lost) = match &struck {
+            Some(Struck::Error(error)) => (Err(error.clone()), None),
+            _ if is_too_large(&call, asked) => (Err(too_large(asked)), None),
+            Some(Struck::Lost(how)) => (self.carry_out(function, &call, &caller), Some(*how)),
             _ => (self.carry_out(function, &call, &caller), None),
         };
         let injected = matches!(struck, Some(Struck::Error(_)));
@@ -71,15 +92,7 @@ impl World {
             let what = format!("is refused {name}: {}", bounded(&error.message, 400));
             self.tell(Who::Function(caller.clone()), tone, what);
         }
-        self.calls.push(CallRecord {
-            at: self.now,
-            attempt: sandbox.and_then(|sandbox| self.attempt_of(sandbox)),
-            function: caller,
-            service: call.service.iam_prefix().to_owned(),
-            operation: call.operation.clone(),
-            outcome,
-            injected,
-        });
+        self.note_call(&call, caller, sandbox, outcome, injected);
         let answer = match lost {
             None => http_answer(protocol::encode(&call, result.as_ref())),
             Some(How::HangUp) => {
@@ -92,6 +105,18 @@ impl World {
             }
         };
         self.answer(token, answer, AWS_LATENCY);
+    }
+
+    fn note_call(&mut self, call: &Call, caller: String, sandbox: Option<SandboxId>, outcome: String, injected: bool) {
+        self.calls.push(CallRecord {
+            at: self.now,
+            attempt: sandbox.and_then(|sandbox| self.attempt_of(sandbox)),
+            function: caller,
+            service: call.service.iam_prefix().to_owned(),
+            operation: call.operation.clone(),
+            outcome,
+            injected,
+        });
     }
 
     /// Holds a call against the caller's policies and lets it take effect.
@@ -127,7 +152,7 @@ impl World {
         None
     }
 
-    fn dispatch(&mut self, call: &Call, caller: &str) -> Result<Value, AwsError> {
+    pub(crate) fn dispatch(&mut self, call: &Call, caller: &str) -> Result<Value, AwsError> {
         let (operation, input) = (call.operation.as_str(), &call.input);
         match call.service {
             Service::CodeDeploy => self.codedeploy(operation, input, caller),
@@ -136,13 +161,15 @@ impl World {
             Service::Elb => self.elb(operation, input),
             Service::Lambda => self.guarded_lambda(operation, input),
             Service::CloudWatch => {
-                if operation == "PutMetricData" {
-                    self.note_metrics(caller, input);
-                }
                 // CloudWatch takes the last two weeks and two hours ahead; the samples that `serve` is asked with carry the time at which they
                 // were written.
                 let now = if self.serving { newest_timestamp(input).unwrap_or(self.now) } else { self.now };
-                self.cloudwatch.handle(operation, input, now.0)
+                let answer = self.cloudwatch.handle(operation, input, now.0)?;
+                // What is refused is published nowhere.
+                if operation == "PutMetricData" {
+                    self.note_metrics(caller, input);
+                }
+                Ok(answer)
             }
             Service::DynamoDb => self.tables.handle(operation, input, self.now.0),
             Service::EventBridge => self.eventbridge(operation, input, caller),
@@ -295,6 +322,17 @@ impl World {
         }
         requests
     }
+}
+
+/// Whether it is a `PutMetricData` beyond 1 MB: the limit "for HTTP POST requests", compressed or not (CloudWatch API reference).
+fn is_too_large(call: &Call, asked: &HttpAsked) -> bool {
+    (call.service, call.operation.as_str()) == (Service::CloudWatch, "PutMetricData")
+        && asked.body.len() > LARGEST_METRICS
+}
+
+fn too_large(asked: &HttpAsked) -> AwsError {
+    let detail = format!("Request size {} exceeded {LARGEST_METRICS} bytes", asked.body.len());
+    AwsError::new("RequestEntityTooLarge", detail, 413)
 }
 
 /// The newest time of the values that are published.

@@ -13,9 +13,10 @@ use crate::timeline::{Tone, Who};
 
 /// What a fault makes of a call.
 pub(crate) enum Struck {
-    Kill,
-    Hang,
-    Panic,
+    /// Whether the call takes effect before it; so the next two.
+    Kill(bool),
+    Hang(bool),
+    Panic(bool),
     Error(AwsError),
     Lost(How),
 }
@@ -49,7 +50,10 @@ pub(crate) fn planned(faults: &[Fault]) -> Vec<Planned> {
 
 /// Whether it is a state of things, there from the start whoever looks.
 fn is_a_state(fault: &Fault) -> bool {
-    matches!(fault, Fault::RedAlarm { .. } | Fault::MuteAlarm { .. } | Fault::MissingAlarm { .. })
+    matches!(
+        fault,
+        Fault::RedAlarm { .. } | Fault::MuteAlarm { .. } | Fault::MissingAlarm { .. } | Fault::MetricsShowAfter(_)
+    )
 }
 
 impl Planned {
@@ -68,6 +72,7 @@ impl Planned {
             Fault::Slack(_) => "slack".to_owned(),
             Fault::Pagerduty(_) => "pagerduty".to_owned(),
             Fault::Events(fault) => format!("events {}", fault.detail_type.as_deref().unwrap_or_default()),
+            Fault::MetricsShowAfter(_) => "metrics_show_after".to_owned(),
             Fault::RedAlarm { name } => format!("red_alarm {name}"),
             Fault::MuteAlarm { name } => format!("mute_alarm {name}"),
             Fault::MissingAlarm { name } => format!("missing_alarm {name}"),
@@ -85,9 +90,9 @@ impl World {
     pub(crate) fn struck(&mut self, call: &str, caller: &str) -> Option<Struck> {
         for planned in self.faults.iter_mut().filter(|planned| planned.left > 0) {
             let struck = match &planned.fault {
-                Fault::Kill(fault) if fault.function == caller && fault.during == call => Struck::Kill,
-                Fault::Hang(fault) if fault.function == caller && fault.during == call => Struck::Hang,
-                Fault::Panic(fault) if fault.function == caller && fault.during == call => Struck::Panic,
+                Fault::Kill(fault) if fault.function == caller && fault.during == call => Struck::Kill(fault.taken),
+                Fault::Hang(fault) if fault.function == caller && fault.during == call => Struck::Hang(fault.taken),
+                Fault::Panic(fault) if fault.function == caller && fault.during == call => Struck::Panic(fault.taken),
                 Fault::Throttle(fault) if fault.call == call && is_of(fault.function.as_ref(), caller) => {
                     Struck::Error(AwsError::throttling())
                 }

@@ -54,15 +54,6 @@ impl Samples {
         &self.published
     }
 
-    pub(crate) fn published_sum(&self, name: &str) -> f64 {
-        self.published
-            .iter()
-            .filter(|point| point.name == name && point.dimensions.is_empty())
-            .map(|point| point.value)
-            // An empty sum of floating-point numbers is -0.
-            .fold(0.0, |sum, value| sum + value)
-    }
-
     pub(crate) fn awaited(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -105,6 +96,11 @@ fn put_alarms(cloudwatch: &mut CloudWatch, template: &Template, now: Timestamp) 
 
 impl World {
     pub(crate) fn set_up_alarms(&mut self) {
+        for planned in &self.faults {
+            if let Fault::MetricsShowAfter(delay) = planned.fault {
+                self.cloudwatch.show_after(i64::try_from(delay.0.as_millis()).unwrap_or(i64::MAX));
+            }
+        }
         let mut template = (*self.template).clone();
         template.alarms.retain(|alarm| !self.is_missing(&alarm.name));
         if let Err(what) = put_alarms(&mut self.cloudwatch, &template, self.now) {
@@ -229,6 +225,32 @@ impl World {
             self.publish(event);
             self.act(&transition);
         }
+    }
+
+    /// A statistic of what the fleet has published in the whole run, read back through `GetMetricData`; `None` without data.
+    pub(crate) fn read_back(
+        &self,
+        name: &str,
+        dimensions: &BTreeMap<String, String>,
+        statistic: &str,
+    ) -> Result<Option<f64>, String> {
+        let points = || self.samples.published.iter().filter(|point| point.name == name);
+        let namespaces: std::collections::BTreeSet<&str> = points().map(|point| point.namespace.as_str()).collect();
+        let (Some(first), Some(last)) = (points().map(|point| point.at).min(), points().map(|point| point.at).max())
+        else {
+            return Ok(None);
+        };
+        let mut found = None;
+        for namespace in namespaces {
+            let span = (first.0, last.0 + 1);
+            let read = self.cloudwatch.read_back((namespace, name), dimensions, statistic, span);
+            let read = read.map_err(|error| error.message)?;
+            if found.is_some() && read.is_some() {
+                return Err(format!("`{name}` was published in several namespaces"));
+            }
+            found = found.or(read);
+        }
+        Ok(found)
     }
 
     /// Notes what a function publishes.

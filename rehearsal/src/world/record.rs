@@ -1,5 +1,8 @@
 //! What a run left behind, for expectations and reports. Knows nothing of how it came about.
 
+use std::collections::BTreeMap;
+
+use domain::deployment::GroupName;
 use serde_json::Value;
 
 use super::{DeploymentRecord, Page, Published, SlackMessage, World};
@@ -76,9 +79,27 @@ impl<'a> Record<'a> {
     pub fn failures(self) -> &'a [(String, String)] {
         &self.world.failures
     }
-    /// The sum of the published values of a metric without dimensions.
-    pub fn metric_sum(self, name: &str) -> f64 {
-        self.world.samples.published_sum(name)
+    /// A statistic of what the fleet published of a metric under exactly these dimensions, read back through `GetMetricData`; `None` when
+    /// nothing was published.
+    ///
+    /// # Errors
+    /// With the reason, when CloudWatch does not know the statistic.
+    pub fn metric(
+        self,
+        name: &str,
+        dimensions: &BTreeMap<String, String>,
+        statistic: &str,
+    ) -> Result<Option<f64>, String> {
+        self.world.read_back(name, dimensions, statistic)
+    }
+    /// The state of an alarm, by CloudWatch's own word; `None` when there is no such alarm.
+    pub fn alarm_state(self, name: &str) -> Option<&'static str> {
+        self.world.cloudwatch.alarm_state(name).map(crate::services::cloudwatch::AlarmState::as_str)
+    }
+    /// The group and the environment of a service of the configuration, as the dimensions of its metrics name them.
+    pub fn group_and_environment(self, service: &str) -> Option<(GroupName, String)> {
+        let service = self.world.config.services.iter().find(|one| one.name == service)?;
+        Some((service.codedeploy.clone()?, service.environment.to_string()))
     }
     /// Every published value: name, dimensions, value, time.
     pub fn metrics(self) -> &'a [Published] {

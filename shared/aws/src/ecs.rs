@@ -191,6 +191,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_task_definitions_tags_are_asked_for_and_read() {
+        // The form of the ECS API reference's example of `DescribeTaskDefinition` with `include`.
+        let answer = r#"{"taskDefinition":{"family":"shop"},"tags":[{"key":"greenlight:commit-time","value":"1767603600"},{"key":"bare"}]}"#;
+        let (aws, server) = serve(vec![Canned::ok(answer), Canned::ok(r#"{"taskDefinition":{"family":"shop"}}"#)]);
+        let tags = aws.ecs().tags("shop:2").await.unwrap();
+        let text = str::to_owned;
+        assert_eq!(tags, [(text("greenlight:commit-time"), text("1767603600")), (text("bare"), String::new())]);
+        assert_eq!(server.json(0), serde_json::json!({"taskDefinition": "shop:2", "include": ["TAGS"]}));
+        assert!(aws.ecs().tags("shop:2").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
     async fn a_task_set_that_is_gone_is_not_found() {
         let (aws, _) = serve(vec![Canned::ok(r#"{"taskSets":[],"failures":[{"arn":"x","reason":"MISSING"}]}"#)]);
         let error = aws.ecs().definition_of_task_set("shop", "web", "ecs-svc/2").await.unwrap_err();

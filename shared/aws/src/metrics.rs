@@ -7,7 +7,10 @@ use aws_sdk_cloudwatch::error::SdkError;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit, Statistic};
 use aws_sdk_cloudwatch::{Client, Config};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use domain::ports::{Measure, Metrics, PortError, Unpublished};
+use outbound::HttpError;
 
 use crate::error::Attempt;
 use crate::settings::{Lazy, Settings};
@@ -38,23 +41,29 @@ impl Metrics for CloudWatchMetrics {
     async fn publish(&self, measures: &[Measure]) -> Result<(), Unpublished> {
         let attempt = Attempt { operation: "PutMetricData", noun: "namespace", name: &self.namespace };
         let client = self.client.get(attempt).map_err(Unpublished::Refused)?;
+        let mut is_begun = false;
         for part in parts(measures) {
             let data = part.iter().map(datum).collect();
             let call = client.put_metric_data().namespace(&*self.namespace).set_metric_data(Some(data)).customize();
             // A second request would count twice what the first one has brought without its answer.
             let call = call.config_override(Config::builder().retry_config(RetryConfig::disabled()));
             call.send().await.map_err(|error| {
-                let is_refusal = matches!(&error, SdkError::ServiceError(said) if said.raw().status().as_u16() < 500);
-                let error = attempt.failed(&error);
-                if is_refusal { Unpublished::Refused(error) } else { Unpublished::Unanswered(error) }
+                let failed = attempt.failed(&error);
+                // What came with an earlier part has been taken.
+                if was_refused(&error) && !is_begun {
+                    Unpublished::Refused(failed)
+                } else {
+                    Unpublished::Unanswered(failed)
+                }
             })?;
+            is_begun = true;
         }
         Ok(())
     }
 
     async fn shown(&self, measure: &Measure) -> Result<f64, PortError> {
         let attempt = Attempt { operation: "GetMetricStatistics", noun: "metric", name: measure.name };
-        let from = measure.at.0 - measure.at.0.rem_euclid(MINUTE);
+        let (from, to) = minute_of(measure);
         let output = self
             .client
             .get(attempt)?
@@ -62,8 +71,8 @@ impl Metrics for CloudWatchMetrics {
             .namespace(&*self.namespace)
             .metric_name(measure.name)
             .set_dimensions(Some(dimensions(measure)))
-            .start_time(DateTime::from_millis(from))
-            .end_time(DateTime::from_millis(from + MINUTE))
+            .start_time(from)
+            .end_time(to)
             .period(60)
             .statistics(Statistic::SampleCount)
             .send()
@@ -71,6 +80,30 @@ impl Metrics for CloudWatchMetrics {
             .map_err(|error| attempt.failed(&error))?;
         Ok(output.datapoints().iter().filter_map(aws_sdk_cloudwatch::types::Datapoint::sample_count).sum())
     }
+}
+
+/// Where a value's minute begins and where it ends.
+fn minute_of(measure: &Measure) -> (DateTime, DateTime) {
+    let from = measure.at.0 - measure.at.0.rem_euclid(MINUTE);
+    (DateTime::from_millis(from), DateTime::from_millis(from + MINUTE))
+}
+
+/// Whether it is certain that nothing was taken: CloudWatch said so (4xx, throttling included), or the request never left, since it could not be
+/// built or no connection came about. Anything else may have happened after the values were taken.
+fn was_refused<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let is_refusal = |answer: &HttpResponse| (400..500).contains(&answer.status().as_u16());
+    match error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::ServiceError(said) => is_refusal(said.raw()),
+        SdkError::ResponseError(said) => is_refusal(said.raw()),
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().is_some_and(never_left),
+        _ => false,
+    }
+}
+
+fn never_left(error: &ConnectorError) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(HttpError::Malformed(_) | HttpError::Connect(_)))
 }
 
 fn dimensions(measure: &Measure) -> Vec<Dimension> {
@@ -111,23 +144,4 @@ fn size(measure: &Measure) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::time::Timestamp;
-
-    use super::*;
-
-    fn measure(value: usize) -> Measure {
-        let dimensions = vec![("Service", "x".repeat(value))];
-        Measure { name: "Deployments", unit: "Count", value: 1.0, at: Timestamp(0), dimensions }
-    }
-
-    #[test]
-    fn a_request_stays_within_both_limits_and_nothing_is_lost() {
-        let small = vec![measure(10); 2500];
-        assert_eq!(parts(&small).iter().map(|part| part.len()).collect::<Vec<_>>(), [1000, 1000, 500]);
-        let large = vec![measure(1024); 1000];
-        assert!(parts(&large).len() > 2);
-        assert_eq!(parts(&large).iter().map(|part| part.len()).sum::<usize>(), 1000);
-        assert!(parts(&[]).is_empty());
-    }
-}
+mod tests;

@@ -70,6 +70,8 @@ pub(super) struct Alarm {
     pub(super) kind: Kind,
     pub(super) configured_ms: i64,
     pub(super) state: StateRecord,
+    /// The last of its turns in which it was evaluated; none since it was configured.
+    pub(super) turn: Option<i64>,
 }
 
 /// What the alarm looks at.
@@ -187,6 +189,7 @@ impl Alarm {
                 reason_data: None,
                 at_ms: now_ms,
             },
+            turn: None,
             name,
         })
     }
@@ -256,7 +259,8 @@ impl MetricAlarm {
         let longest = longest_ms(period_ms);
         if periods.saturating_mul(period_ms) > longest {
             return Err(invalid(format!(
-                "`{name}` looks at {} seconds; CloudWatch takes at most a day, and a week with periods of an hour or more",
+                "`{name}` looks at {} seconds; CloudWatch takes at most a day (86400), and a week (604800) with periods of \
+                 an hour or more (CloudWatch API reference, PutMetricAlarm, EvaluationPeriods)",
                 periods.saturating_mul(period_ms) / 1000
             )));
         }
@@ -284,6 +288,22 @@ impl MetricAlarm {
     /// So many periods of this length an alarm may look at.
     pub(super) fn most_periods(&self) -> usize {
         usize::try_from(longest_ms(self.period_ms) / self.period_ms.max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether it looks at more than a day. Such an alarm is "evaluated once per hour", on "only the metrics up to the current hour at the
+    /// :00 minute" (CloudWatch user guide, "Evaluating an alarm").
+    pub(super) fn is_multi_day(&self) -> bool {
+        let periods = i64::try_from(self.evaluation_periods).unwrap_or(i64::MAX);
+        periods.saturating_mul(self.period_ms) > DAY_MS
+    }
+
+    /// The grain of the time up to which it looks: the full hour, the full minute, or ten seconds for periods shorter than a minute.
+    pub(super) fn grain_ms(&self) -> i64 {
+        match self.period_ms {
+            _ if self.is_multi_day() => 3_600_000,
+            short if short < 60_000 => 10_000,
+            _ => 60_000,
+        }
     }
 
     /// The members of the API's shape that only metric alarms have.

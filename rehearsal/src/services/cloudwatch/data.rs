@@ -9,6 +9,7 @@ use super::{CloudWatch, invalid, missing, page, when};
 use crate::protocol::AwsError;
 use crate::services::metric_math::{Answer, Series};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 const MAX_QUERIES: usize = 500;
 const MAX_POINTS: usize = 100_800;
@@ -24,6 +25,32 @@ fn starts(start_ms: i64, end_ms: i64, period_ms: i64) -> Vec<i64> {
 }
 
 impl CloudWatch {
+    /// One statistic of a metric over one span, as `GetMetricData` answers it once everything can be read; `None` without data.
+    ///
+    /// # Errors
+    /// When the statistic is not known or the span takes no period.
+    pub fn read_back(
+        &self,
+        (namespace, name): (&str, &str),
+        dimensions: &BTreeMap<String, String>,
+        statistic: &str,
+        (start_ms, end_ms): (i64, i64),
+    ) -> Result<Option<f64>, AwsError> {
+        let start_ms = start_ms - start_ms.rem_euclid(60_000);
+        // One period that reaches from the first minute to the last.
+        let period = (end_ms - start_ms + 59_999).div_euclid(60_000) * 60;
+        let key = MetricKey { namespace: namespace.to_owned(), name: name.to_owned(), dimensions: dimensions.clone() };
+        let query = json!({ "Id": "q", "MetricStat": {
+            "Metric": { "Namespace": namespace, "MetricName": name, "Dimensions": listed(&key) },
+            "Period": period, "Stat": statistic,
+        }});
+        let input = json!({
+            "MetricDataQueries": [query], "StartTime": when::seconds(start_ms), "EndTime": when::seconds(end_ms),
+        });
+        let answer = self.clone().handle("GetMetricData", &input, i64::MAX)?;
+        Ok(answer.pointer("/MetricDataResults/0/Values/0").and_then(Value::as_f64))
+    }
+
     pub(super) fn get_metric_data(&self, input: &Value) -> Result<Value, AwsError> {
         let members = ["MetricDataQueries", "StartTime", "EndTime", "ScanBy", "MaxDatapoints", "NextToken"];
         let input = only(input, "GetMetricData", &members)?;

@@ -70,11 +70,11 @@ impl MetricAlarm {
         self.comparison.breaches(point.value, self.threshold)
     }
 
-    /// The start of every period that is looked at, the newest first. The periods end at the last full minute, or at
-    /// the last ten seconds for periods shorter than a minute; they slide with the time.
+    /// The start of every period that is looked at, the newest first. The periods end at the last full minute, at the
+    /// last ten seconds for periods shorter than a minute, and at the last full hour for an alarm of more than a day;
+    /// they slide with the time.
     fn starts(&self, now_ms: i64) -> Vec<i64> {
-        let grain = if self.period_ms < 60_000 { 10_000 } else { 60_000 };
-        let end = now_ms - now_ms.rem_euclid(grain);
+        let end = now_ms - now_ms.rem_euclid(self.grain_ms());
         let all = self.evaluation_periods + EXTRA_PERIODS;
         let span = i64::try_from(all).unwrap_or(i64::MAX).saturating_mul(self.period_ms);
         let periods = if span <= EXTRA_LIMIT_MS { all } else { self.evaluation_periods };

@@ -10,6 +10,7 @@ const MAX_METRICS: usize = 1000;
 const MAX_VALUES: usize = 150;
 const OLDEST_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 const NEWEST_MS: i64 = 2 * 60 * 60 * 1000;
+const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// Every unit that CloudWatch knows.
 const UNITS: [&str; 27] = [
@@ -106,12 +107,30 @@ impl CloudWatch {
                 Some(60.0) => false,
                 Some(other) => return Err(invalid(format!("`StorageResolution` has to be 1 or 60, but is `{other}`"))),
             };
-            read.push((key, stored_at(at_ms, fine), unit(datum)?.unwrap_or("None").to_owned(), samples(name, datum)?));
+            let shows_ms = now_ms.saturating_add(self.show_after_ms.max(late_by(now_ms - at_ms)));
+            read.push((
+                key,
+                (stored_at(at_ms, fine), shows_ms),
+                unit(datum)?.unwrap_or("None").to_owned(),
+                samples(name, datum)?,
+            ));
         }
-        for (key, at_ms, unit, samples) in read {
-            self.store.add(key, at_ms, &unit, samples);
+        for (key, times, unit, samples) in read {
+            self.store.add(key, times, &unit, samples);
         }
         Ok(Value::Null)
+    }
+}
+
+/// How long old values take before they can be read, in milliseconds: those of a day or more "can take at least 48 hours", those
+/// of 3 to 24 hours "as much as 2 hours" (CloudWatch API reference, PutMetricData; user guide, "Publish custom metrics").
+const fn late_by(age_ms: i64) -> i64 {
+    if age_ms >= 24 * HOUR_MS {
+        48 * HOUR_MS
+    } else if age_ms >= 3 * HOUR_MS {
+        2 * HOUR_MS
+    } else {
+        0
     }
 }
 

@@ -71,19 +71,29 @@ impl Sample {
 struct Entry {
     unit: String,
     sample: Sample,
+    /// Since when it can be read.
+    shows_ms: i64,
 }
 
 /// Every metric that ever had a value.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
     metrics: BTreeMap<MetricKey, BTreeMap<i64, Vec<Entry>>>,
+    /// The time at which the store is read: what shows later does not exist yet.
+    pub(super) now_ms: i64,
 }
 
 impl Store {
-    /// Adds samples at one point in time.
-    pub(super) fn add(&mut self, key: MetricKey, at_ms: i64, unit: &str, samples: impl IntoIterator<Item = Sample>) {
+    /// Adds samples at one point in time, which can be read from `shows_ms` on.
+    pub(super) fn add(
+        &mut self,
+        key: MetricKey,
+        (at_ms, shows_ms): (i64, i64),
+        unit: &str,
+        samples: impl IntoIterator<Item = Sample>,
+    ) {
         let entries = self.metrics.entry(key).or_default().entry(at_ms).or_default();
-        entries.extend(samples.into_iter().map(|sample| Entry { unit: unit.to_owned(), sample }));
+        entries.extend(samples.into_iter().map(|sample| Entry { unit: unit.to_owned(), sample, shows_ms }));
     }
 
     /// Every metric, in order.
@@ -103,7 +113,8 @@ impl Store {
             return None;
         }
         let span = self.metrics.get(key)?.range(start_ms..end_ms);
-        let entries = span.flat_map(|(_, entries)| entries).filter(|entry| unit.is_none_or(|unit| unit == entry.unit));
+        let entries = span.flat_map(|(_, entries)| entries).filter(|entry| entry.shows_ms <= self.now_ms);
+        let entries = entries.filter(|entry| unit.is_none_or(|unit| unit == entry.unit));
         let samples: Vec<&Sample> = entries.map(|entry| &entry.sample).filter(|sample| sample.count() > 0.0).collect();
         if samples.is_empty() {
             return None;
@@ -123,7 +134,8 @@ impl Store {
     /// The unit of a metric's first sample in a span, for answers that show one.
     pub(super) fn unit(&self, key: &MetricKey, (start_ms, end_ms): (i64, i64)) -> Option<&str> {
         let mut span = self.metrics.get(key)?.range(start_ms..end_ms.max(start_ms));
-        span.find_map(|(_, entries)| entries.first()).map(|entry| entry.unit.as_str())
+        span.find_map(|(_, entries)| entries.iter().find(|entry| entry.shows_ms <= self.now_ms))
+            .map(|entry| entry.unit.as_str())
     }
 }
 

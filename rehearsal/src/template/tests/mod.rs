@@ -1,5 +1,6 @@
 //! Templates in, fleets out: small templates written for the case at hand, and one that looks like the real one.
 
+mod dashboards;
 mod functions;
 mod intrinsics;
 mod metric_filters;
@@ -164,14 +165,14 @@ Resources:
     Type: AWS::SQS::Queue
     Condition: IsTest
 
-  Board:
-    Type: AWS::CloudWatch::Dashboard
+  Note:
+    Type: AWS::SSM::Parameter
     Properties:
-      DashboardBody: !Sub '{"widgets": ["${HookFunction}", "${Board2.Weird}"]}'
+      Value: !Sub '{"widgets": ["${HookFunction}", "${Note2.Weird}"]}'
 
-  Board2:
-    Type: AWS::CloudWatch::Dashboard
-    Properties: {DashboardBody: "{}"}
+  Note2:
+    Type: AWS::SSM::Parameter
+    Properties: {Value: "{}"}
 
 Outputs:
   Hook: {Value: !GetAtt HookFunction.Arn}
@@ -281,8 +282,8 @@ fn every_resource_is_kept_raw_with_what_could_be_resolved() {
     let template = fleet();
     assert_eq!(template.resources["HookFunction"]["Properties"]["Runtime"], json!("provided.al2023"));
     assert_eq!(template.resources["HookFunction"]["Properties"]["Timeout"], json!("300"));
-    let body = &template.resources["Board"]["Properties"]["DashboardBody"];
-    assert_eq!(*body, json!({"Fn::Sub": "{\"widgets\": [\"${HookFunction}\", \"${Board2.Weird}\"]}"}));
+    let body = &template.resources["Note"]["Properties"]["Value"];
+    assert_eq!(*body, json!({"Fn::Sub": "{\"widgets\": [\"${HookFunction}\", \"${Note2.Weird}\"]}"}));
     assert!(!template.resources.contains_key("TestOnly"));
     assert!(!template.resources.contains_key("HookFunctionRole"), "what SAM adds is not listed");
     assert_eq!(template.parameters["HookTimeout"], json!("300"));

@@ -135,8 +135,8 @@ Resources:
 
 #[test]
 fn what_cannot_be_resolved_is_refused_only_where_it_is_needed() {
-    let board = "  Board: {Type: AWS::CloudWatch::Dashboard, Properties: {DashboardBody: !ImportValue other}}\n";
-    assert!(read_with(&format!("{}{board}", hook_with("")), &[]).is_ok());
+    let note = "  Note: {Type: AWS::SSM::Parameter, Properties: {Value: !ImportValue other}}\n";
+    assert!(read_with(&format!("{}{note}", hook_with("")), &[]).is_ok());
     refuses_property(
         "      Environment: {Variables: {X: !ImportValue other}}\n",
         "template line 8, `Hook.Properties.Environment.Variables.X`: a value of another stack (`Fn::ImportValue`) \

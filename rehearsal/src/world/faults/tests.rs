@@ -124,6 +124,18 @@ fn an_answer_is_lost_after_the_call_has_taken_effect() {
 }
 
 #[test]
+fn a_process_is_killed_before_its_call_takes_effect_or_after() {
+    for (taken, status) in [("false", "InProgress"), ("true", "Stopped, rolled back")] {
+        let mut played =
+            Played::new(&format!("kill: {{ function: one, during: 'codedeploy:StopDeployment', taken: {taken} }}"));
+        assert_eq!(played.call("StopDeployment").map(|answer| answer.status), None, "nobody is there to hear it");
+        assert_eq!(played.status(), status);
+        let outcomes: Vec<&str> = played.world.calls.iter().map(|call| call.outcome.as_str()).collect();
+        assert_eq!(outcomes, if taken == "true" { vec!["lost"] } else { vec![] });
+    }
+}
+
+#[test]
 fn a_deployment_ends_just_before_the_call_about_it() {
     for (status, ended) in
         [("Succeeded", "Succeeded"), ("Failed", "Failed, rolled back"), ("Stopped", "Stopped, rolled back")]

@@ -203,6 +203,7 @@ fn text(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
+/// On the wire a time is a decimal number of seconds, which binary fractions miss by a little; cutting off would lose a millisecond.
 fn timestamp(time: &DateTime) -> Option<Timestamp> {
-    time.to_millis().ok().map(Timestamp)
+    time.to_millis().ok().map(|_| Timestamp::from_seconds(time.as_secs_f64()))
 }

@@ -168,6 +168,73 @@ async fn an_ecs_target_is_read_with_both_task_sets() {
 }
 
 #[tokio::test]
+async fn when_lifecycle_events_began_and_ended_is_read() {
+    // The answer of the ECS developer guide's tutorial "Creating a service using a blue/green deployment", its last two events.
+    let target = r#"{"deploymentTargets":[{"deploymentTargetType":"ECSTarget","ecsTarget":{
+        "deploymentId":"d-RPCR1U3TW","targetId":"tutorial-bluegreen-app:service-bluegreen","lastUpdatedAt":1543431490.226,"lifecycleEvents":[
+            {"lifecycleEventName":"AllowTraffic","startTime":1543431487.748,"endTime":1543431488.488,"status":"Succeeded"},
+            {"lifecycleEventName":"AfterAllowTraffic","startTime":1543431489.152,"endTime":1543431489.885,"status":"Succeeded"},
+            {"lifecycleEventName":"Pondering","status":"Pending"}],
+        "status":"Succeeded","taskSetsInfo":[]}}]}"#;
+    let (aws, _) = serve(vec![Canned::ok(r#"{"targetIds":["x:y"]}"#), Canned::ok(target)]);
+    let target = aws.codedeploy().target(&id("d-RPCR1U3TW")).await.unwrap();
+    let times: Vec<_> = target.lifecycle_events().iter().map(|event| (event.started, event.ended)).collect();
+    let at = |ms| Some(Timestamp(ms));
+    let expected =
+        [(at(1_543_431_487_748), at(1_543_431_488_488)), (at(1_543_431_489_152), at(1_543_431_489_885)), (None, None)];
+    assert_eq!(times, expected);
+}
+
+#[tokio::test]
+async fn revisions_are_told_apart_by_what_does_not_change_and_the_termination_wait_is_read() {
+    let wait = |action: &str| {
+        format!(
+            r#","blueGreenDeploymentConfiguration":{{"terminateBlueInstancesOnDeploymentSuccess":{{"action":"{action}","terminationWaitTimeInMinutes":5}}}}"#
+        )
+    };
+    let minutes = |minutes| Some(domain::time::Span(Duration::from_mins(minutes)));
+    // The forms of `RevisionLocation` and `BlueInstanceTerminationOption` in the CodeDeploy API reference.
+    let cases = [
+        (
+            r#"{"revisionType":"AppSpecContent","appSpecContent":{"sha256":"01"}}"#,
+            wait("TERMINATE"),
+            Some("sha256:01"),
+            minutes(5),
+        ),
+        (r#"{"revisionType":"String","string":{"sha256":"02"}}"#, wait("KEEP_ALIVE"), Some("sha256:02"), None),
+        (
+            r#"{"revisionType":"S3","s3Location":{"bucket":"b","key":"k","version":"7","eTag":"e"}}"#,
+            String::new(),
+            Some("s3:b/k?7"),
+            None,
+        ),
+        (
+            r#"{"revisionType":"S3","s3Location":{"bucket":"b","key":"k","eTag":"e"}}"#,
+            String::new(),
+            Some("s3:b/k?e"),
+            None,
+        ),
+        // The same key may hold something else each time.
+        (r#"{"revisionType":"S3","s3Location":{"bucket":"b","key":"k"}}"#, String::new(), None, None),
+        (
+            r#"{"revisionType":"GitHub","gitHubLocation":{"repository":"o/r","commitId":"c"}}"#,
+            String::new(),
+            Some("github:o/r@c"),
+            None,
+        ),
+    ];
+    for (revision, more, expected, waits) in cases {
+        let info = format!(
+            r#"{{"deploymentsInfo":[{{"deploymentId":"d-1","status":"Succeeded","revision":{revision}{more}}}]}}"#
+        );
+        let (aws, _) = serve(vec![Canned::ok(info)]);
+        let records = domain::ports::DeploymentRecords::records(&aws.codedeploy(), &[id("d-1")]).await.unwrap();
+        assert_eq!(records[0].revision_id.as_deref(), expected, "{revision}");
+        assert_eq!(records[0].termination_wait, waits, "{revision}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_is_read_to_its_last_page() {
     let (aws, server) = serve(vec![
         Canned::ok(r#"{"deployments":["d-1"],"nextToken":"more"}"#),

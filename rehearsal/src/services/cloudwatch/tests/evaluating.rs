@@ -143,10 +143,55 @@ fn a_week_long_alarm_looks_at_its_week_only() {
     let day = 24 * 60 * MINUTE;
     cloudwatch.put("D", "Failed", BTreeMap::new(), NOW - 8 * day, 9.0, "Count");
     cloudwatch.put("D", "Succeeded", BTreeMap::new(), NOW - 3 * day, 9.0, "Count");
-    assert_eq!(cloudwatch.evaluate(NOW).len(), 0);
+    assert_eq!(cloudwatch.evaluate(NOW + 60 * MINUTE).len(), 0);
     cloudwatch.put("D", "Failed", BTreeMap::new(), NOW - 2 * day, 1.0, "Count");
-    assert!(cloudwatch.evaluate(NOW)[0].current.reason.contains("[90.0 ("));
+    assert!(cloudwatch.evaluate(NOW + 120 * MINUTE)[0].current.reason.contains("[90.0 ("));
     assert_eq!(cloudwatch.evaluate(NOW + 6 * day)[0].current.value, Fine);
+}
+
+/// "When multi-day alarms are evaluated, CloudWatch takes into account only the metrics up to the current hour at the :00 minute": the user
+/// guide's example has a job fail at two minutes past ten, which is seen after eleven.
+#[test]
+fn an_alarm_of_more_than_a_day_is_evaluated_once_an_hour() {
+    let mut cloudwatch = CloudWatch::new();
+    let hour = NOW - NOW % (60 * MINUTE);
+    let more =
+        json!({"Period": 86_400, "EvaluationPeriods": 2, "DatapointsToAlarm": 1, "TreatMissingData": "notBreaching"});
+    cloudwatch.put_alarm(&properties("days", &more), hour).unwrap();
+    cloudwatch
+        .put_alarm(&properties("day", &json!({"Period": 86_400, "TreatMissingData": "notBreaching"})), hour)
+        .unwrap();
+    cloudwatch.evaluate(hour + MINUTE);
+    cloudwatch.put("N", "m", BTreeMap::new(), hour + 2 * MINUTE, 9.0, "Count");
+    let states = |cloudwatch: &CloudWatch| ["days", "day"].map(|name| cloudwatch.alarm_state(name).unwrap());
+    for minute in 3..60 {
+        cloudwatch.evaluate(hour + minute * MINUTE);
+        assert_eq!(states(&cloudwatch), [Fine, Alarm], "a day is no more than a day; minute {minute}");
+    }
+    cloudwatch.evaluate(hour + 60 * MINUTE);
+    assert_eq!(states(&cloudwatch), [Alarm, Alarm]);
+}
+
+#[test]
+fn an_alarm_looks_back_as_far_as_aws_lets_it() {
+    let mut cloudwatch = CloudWatch::new();
+    for (period, periods, fits) in [
+        (604_800, 1, true),
+        (604_800, 2, false),
+        (86_400, 7, true),
+        (86_400, 8, false),
+        (3600, 168, true),
+        (3600, 169, false),
+        (1800, 48, true),
+        (1800, 49, false),
+    ] {
+        let properties = properties("a", &json!({"Period": period, "EvaluationPeriods": periods}));
+        let outcome = cloudwatch.put_alarm(&properties, NOW);
+        match outcome {
+            Ok(_) => assert!(fits, "{periods} times {period} seconds"),
+            Err(error) => assert!(!fits && error.message.contains("a day (86400), and a week (604800)"), "{error}"),
+        }
+    }
 }
 
 #[test]

@@ -158,6 +158,38 @@ fn the_limits_of_put_metric_data_are_enforced() {
 }
 
 #[test]
+fn what_is_published_shows_when_its_age_and_the_scenario_let_it() {
+    let hour = 60 * MINUTE;
+    for (age, delay, shows) in
+        [(0, 0, 0), (0, 90_000, 90_000), (2 * hour, 0, 0), (3 * hour, 90_000, 2 * hour), (24 * hour, 0, 48 * hour)]
+    {
+        let mut cloudwatch = CloudWatch::new();
+        cloudwatch.show_after(delay);
+        let at = NOW - age;
+        let put =
+            json!({"Namespace": "N", "MetricData": [{"MetricName": "m", "Value": 7, "Timestamp": when::seconds(at)}]});
+        ok(&mut cloudwatch, "PutMetricData", put);
+        let (start, end) = (when::seconds(at - hour), when::seconds(at + hour));
+        let query = json!({"MetricDataQueries": [stat("q", "m", "Sum")], "StartTime": start, "EndTime": end});
+        let statistics = json!({
+            "Namespace": "N", "MetricName": "m", "StartTime": start, "EndTime": end, "Period": 3600,
+            "Statistics": ["SampleCount"],
+        });
+        let mut shown = |now: i64| {
+            let data = cloudwatch.handle("GetMetricData", &query, now).unwrap();
+            let points = cloudwatch.handle("GetMetricStatistics", &statistics, now).unwrap();
+            let seen = data["MetricDataResults"][0]["Values"] == json!([7.0]);
+            assert_eq!(seen, points["Datapoints"] != json!([]), "both tell the same");
+            seen
+        };
+        assert!(shows == 0 || !shown(NOW + shows - 1), "{age} ms old: not yet");
+        assert!(shown(NOW + shows), "{age} ms old");
+        let read = cloudwatch.read_back(("N", "m"), &BTreeMap::new(), "Sum", (at, at + 1)).unwrap();
+        assert_eq!(read, Some(7.0), "what was taken is known, shown or not");
+    }
+}
+
+#[test]
 fn nothing_is_kept_of_a_request_that_is_refused() {
     let mut cloudwatch = CloudWatch::new();
     let half = json!({"Namespace": "N", "MetricData": [{"MetricName": "a", "Value": 1}, {"MetricName": "b"}]});
