@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::events::TrafficRestored;
 use domain::time::Timestamp;
 use dora::bands::{CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RECOVERY};
-use dora::{Assessment, HookRun, Labels};
+use dora::{Assessment, HookRun};
 use rehearsal::services::metric_math::Expression;
 use serde_json::{Map, Value};
 

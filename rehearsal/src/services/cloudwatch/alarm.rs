@@ -141,6 +141,11 @@ const DAY_MS: i64 = 86_400_000;
 /// The longest span of an alarm with longer periods.
 const WEEK_MS: i64 = 604_800_000;
 
+/// The longest span of an alarm with periods of this length.
+const fn longest_ms(period_ms: i64) -> i64 {
+    if period_ms < 3_600_000 { DAY_MS } else { WEEK_MS }
+}
+
 impl Alarm {
     /// Reads the properties; the state is that of a new alarm.
     pub(super) fn parse(properties: &Value, now_ms: i64) -> Result<Self, AwsError> {
@@ -251,7 +256,7 @@ impl MetricAlarm {
                 "`DatapointsToAlarm` is {datapoints}, more than the {periods} of `EvaluationPeriods`"
             )));
         }
-        let longest = if period_ms < 3_600_000 { DAY_MS } else { WEEK_MS };
+        let longest = longest_ms(period_ms);
         if periods.saturating_mul(period_ms) > longest {
             return Err(invalid(format!(
                 "`{name}` looks at {} seconds; CloudWatch takes at most a day (86400), and a week (604800) with periods of \
@@ -278,6 +283,11 @@ impl MetricAlarm {
             comparison: Comparison::parse(needed_text(object, "ComparisonOperator")?)?,
             gaps: Gaps::parse(text(object, "TreatMissingData")?.unwrap_or("missing"))?,
         })
+    }
+
+    /// So many periods of this length an alarm may look at.
+    pub(super) fn most_periods(&self) -> usize {
+        usize::try_from(longest_ms(self.period_ms) / self.period_ms.max(1)).unwrap_or(usize::MAX)
     }
 
     /// Whether it looks at more than a day. Such an alarm is "evaluated once per hour", on "only the metrics up to the current hour at the

@@ -21,8 +21,8 @@ impl CloudWatch {
         Ok(())
     }
 
-    /// What AWS would say of a state of this alarm, had it measured these values, the newest first, a period each; without any, two that speak
-    /// for the state.
+    /// What AWS would say of a state of this alarm, had it measured these values, the newest first, a period each, as many as an alarm may look at;
+    /// without any, two that speak for the state.
     pub fn imagine(&self, name: &str, state: AlarmState, values: Option<&[f64]>, at_ms: i64) -> Option<StateRecord> {
         let alarm = self.alarms.get(name)?;
         let (reason, reason_data) = match &alarm.kind {
@@ -132,6 +132,8 @@ impl MetricAlarm {
 /// those of its result.
 fn measured(alarm: &Alarm, state: AlarmState, values: &[f64], at_ms: i64) -> Option<(String, String)> {
     let Kind::Metric(metric) = &alarm.kind else { return None };
+    // An alarm that looks at a week as one period has no second one before it.
+    let values = values.get(..metric.most_periods().min(values.len())).unwrap_or_default();
     let count = values.len().max(1);
     let properties = json!({
         "AlarmName": alarm.name, "Namespace": "Told", "MetricName": "Told", "Statistic": "Sum",

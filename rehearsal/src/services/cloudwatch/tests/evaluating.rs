@@ -204,3 +204,15 @@ fn a_percentile_alarm_reads_its_extended_statistic() {
     cloudwatch.put_alarm(&properties("a", &more), NOW).unwrap();
     assert!(cloudwatch.evaluate(NOW)[0].alarms());
 }
+
+#[test]
+fn of_an_alarm_on_a_whole_week_one_value_is_told_since_it_looks_at_no_other_week() {
+    let mut cloudwatch = CloudWatch::new();
+    let properties = json!({"AlarmName": "a week", "Namespace": "App", "MetricName": "Rollbacks", "Statistic": "Sum", "Period": 604_800,
+        "EvaluationPeriods": 1, "Threshold": 2, "ComparisonOperator": "GreaterThanThreshold"});
+    cloudwatch.put_alarm(&properties, 0).unwrap();
+    for values in [None, Some(&[3.0][..]), Some(&[3.0, 4.0])] {
+        let told = cloudwatch.imagine("a week", AlarmState::Alarm, values, 604_800_000).unwrap();
+        assert!(told.reason.starts_with("Threshold Crossed: 1 out of the last 1 datapoints ["), "{}", told.reason);
+    }
+}
