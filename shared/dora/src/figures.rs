@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::deployment::Status;
 use domain::time::Timestamp;
 
-use crate::{Assessment, Cause};
+use crate::{Assessment, Cause, TakenBack};
 
 /// A week in milliseconds.
 const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -103,7 +103,8 @@ impl Figures {
         percent(self.succeeded, self.deployments)
     }
 
-    /// How many of a hundred changes did harm; `None` of none.
+    /// How many of a hundred changes did harm; `None` of none. Of a short time it may be over a hundred: what is taken back counts when it is taken back,
+    /// and may have been brought before.
     pub fn change_failure_rate(&self) -> Option<f64> {
         percent(self.change_failures, self.changes)
     }
@@ -113,63 +114,81 @@ impl Figures {
         percent(self.rework, self.deployments)
     }
 
-    /// Deployments a week, over the weeks from the first ending's to the last's; `None` of none.
+    /// Deployments a week, over the weeks of `weeks`, whole ones; `None` of none.
     pub fn per_week(&self) -> Option<f64> {
         (!self.weeks.is_empty()).then(|| self.deployments as f64 / self.weeks.len() as f64)
     }
 }
 
-/// The numbers of these assessments, of one group or of many.
+/// The numbers of these assessments, of one group or of many. A deployment belongs to the week in which it ended, and so does what was taken back to
+/// the week in which that was asked for.
 pub fn figures(of: &[Assessment]) -> Figures {
-    let mut by_week: BTreeMap<i64, Vec<Assessment>> = BTreeMap::new();
-    for assessment in of {
-        by_week.entry((assessment.ended.0 - MONDAY).div_euclid(WEEK)).or_default().push(assessment.clone());
+    let mut by_week: BTreeMap<i64, Part> = BTreeMap::new();
+    let week_of = |at: Timestamp| (at.0 - MONDAY).div_euclid(WEEK);
+    for one in of {
+        by_week.entry(week_of(one.ended)).or_default().ended.push(one);
+        if let Some(taken) = &one.takes_back {
+            by_week.entry(week_of(taken.at)).or_default().taken_back.push(taken);
+        }
     }
-    let mut all = together(of);
+    let whole =
+        Part { ended: of.iter().collect(), taken_back: of.iter().filter_map(|one| one.takes_back.as_ref()).collect() };
+    let mut all = whole.figures();
     if let (Some((first, _)), Some((last, _))) = (by_week.first_key_value(), by_week.last_key_value()) {
         let week = |number: i64| Week {
             from: Timestamp(number * WEEK + MONDAY),
-            figures: by_week.get(&number).map(|of| together(of)).unwrap_or_default(),
+            figures: by_week.get(&number).map(Part::figures).unwrap_or_default(),
         };
         all.weeks = (*first..=*last).map(week).collect();
     }
     all
 }
 
-fn together(of: &[Assessment]) -> Figures {
-    let deployments = || of.iter().filter(|one| !one.is_rollback);
-    let count = |holds: &dyn Fn(&Assessment) -> bool| deployments().filter(|one| holds(one)).count();
-    let taken_back = || of.iter().filter_map(|one| one.takes_back.as_ref());
-    let ends = || deployments().map(|one| one.ended);
-    let mut causes = BTreeMap::new();
-    for cause in deployments().filter_map(|one| one.failure) {
-        *causes.entry(cause).or_insert(0) += 1;
-    }
-    let mut runs: BTreeMap<&str, Vec<(bool, Duration)>> = BTreeMap::new();
-    for run in deployments().flat_map(|one| &one.hooks) {
-        runs.entry(&run.lifecycle_event).or_default().push((run.succeeded, run.ended.since(run.started)));
-    }
-    let hooks = runs.into_iter().map(|(event, runs)| {
-        let failed = runs.iter().filter(|(succeeded, _)| !succeeded).count();
-        let took = Spread::of(runs.iter().map(|(_, took)| *took));
-        (event.to_owned(), HookFigures { runs: runs.len(), failed, took })
-    });
-    Figures {
-        span: ends().min().zip(ends().max()),
-        deployments: deployments().count(),
-        succeeded: count(&|one| one.status == Status::Succeeded),
-        changes: count(&|one| one.is_change),
-        change_failures: count(&Assessment::is_change_failure) + taken_back().filter(|taken| taken.is_change).count(),
-        causes,
-        rolled_back: count(&|one| one.rolled_back) + taken_back().count(),
-        taken_back: taken_back().count(),
-        failed_rollbacks: of.iter().filter(|one| one.is_rollback && one.status != Status::Succeeded).count(),
-        rework: count(&|one| one.is_rework),
-        duration: Spread::of(deployments().filter_map(|one| one.duration)),
-        total_duration: Spread::of(deployments().filter_map(|one| one.total_duration)),
-        lead_time: Spread::of(deployments().filter_map(|one| one.lead_time)),
-        recovery: Spread::of(of.iter().filter_map(|one| one.recovery)),
-        hooks: hooks.collect(),
-        weeks: Vec::new(),
+/// What falls into one stretch of time.
+#[derive(Default)]
+struct Part<'a> {
+    ended: Vec<&'a Assessment>,
+    taken_back: Vec<&'a TakenBack>,
+}
+
+impl Part<'_> {
+    fn figures(&self) -> Figures {
+        let deployments = || self.ended.iter().filter(|one| !one.is_rollback);
+        let count = |holds: &dyn Fn(&Assessment) -> bool| deployments().filter(|one| holds(one)).count();
+        let ends = || deployments().map(|one| one.ended);
+        let taken_back = self.taken_back.len();
+        let mut causes = BTreeMap::new();
+        for cause in deployments().filter_map(|one| one.failure) {
+            *causes.entry(cause).or_insert(0) += 1;
+        }
+        let mut runs: BTreeMap<&str, Vec<(bool, Duration)>> = BTreeMap::new();
+        for run in deployments().flat_map(|one| &one.hooks) {
+            runs.entry(&run.lifecycle_event).or_default().push((run.succeeded, run.ended.since(run.started)));
+        }
+        let hooks = runs.into_iter().map(|(event, runs)| {
+            let failed = runs.iter().filter(|(succeeded, _)| !succeeded).count();
+            let took = Spread::of(runs.iter().map(|(_, took)| *took));
+            (event.to_owned(), HookFigures { runs: runs.len(), failed, took })
+        });
+        let failures_taken_back = self.taken_back.iter().filter(|taken| taken.is_change).count();
+        let failed_rollbacks = self.ended.iter().filter(|one| one.is_rollback && one.status != Status::Succeeded);
+        Figures {
+            span: ends().min().zip(ends().max()),
+            deployments: deployments().count(),
+            succeeded: count(&|one| one.status == Status::Succeeded),
+            changes: count(&|one| one.is_change),
+            change_failures: count(&Assessment::is_change_failure) + failures_taken_back,
+            causes,
+            rolled_back: count(&|one| one.rolled_back) + taken_back,
+            taken_back,
+            failed_rollbacks: failed_rollbacks.count(),
+            rework: count(&|one| one.is_rework),
+            duration: Spread::of(deployments().filter_map(|one| one.duration)),
+            total_duration: Spread::of(deployments().filter_map(|one| one.total_duration)),
+            lead_time: Spread::of(deployments().filter_map(|one| one.lead_time)),
+            recovery: Spread::of(self.ended.iter().filter_map(|one| one.recovery)),
+            hooks: hooks.collect(),
+            weeks: Vec::new(),
+        }
     }
 }

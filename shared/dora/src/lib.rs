@@ -6,6 +6,7 @@ mod assess;
 pub mod bands;
 mod figures;
 mod measure;
+mod order;
 
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status};
 use domain::time::Timestamp;
@@ -44,11 +45,15 @@ impl Record {
     }
 }
 
-/// Reads a commit's time: RFC 3339, or seconds since the epoch.
+/// The year 5138 in seconds, or 1973 in milliseconds.
+const SECONDS: i64 = 100_000_000_000;
+
+/// Reads a commit's time: RFC 3339, or seconds since the epoch. Milliseconds are none: read as seconds they would be a commit in the far future, and
+/// every lead time zero.
 pub fn commit_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     match text.parse::<i64>() {
-        Ok(seconds) => seconds.checked_mul(1000).map(Timestamp),
+        Ok(seconds) => (1..SECONDS).contains(&seconds).then_some(Timestamp(seconds.saturating_mul(1000))),
         Err(_) => Timestamp::parse(text),
     }
 }
@@ -81,14 +86,14 @@ pub enum Cause {
     Other,
 }
 
-/// A deployment that had succeeded and was taken back.
+/// A deployment that had succeeded and was taken back by another one, later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenBack {
     /// The deployment that was taken back.
     pub id: DeploymentId,
-    /// When the rollback was asked for.
+    /// When the rollback was asked for. The incident begins here: since when the deployment did harm is not recorded.
     pub at: Timestamp,
-    /// Whether the deployment that was taken back was a change.
+    /// Whether that makes a change failure: the deployment that was taken back was a change, and the same change has not failed before.
     pub is_change: bool,
 }
 
@@ -103,17 +108,19 @@ pub struct Assessment {
     pub ended: Timestamp,
     /// How.
     pub status: Status,
-    /// Whether it only restores what was there before. Then it is no deployment: nothing but `recovery` and `takes_back` is told of it.
+    /// Whether it only restores what was there before. Then it is no deployment: nothing but its times, `recovery` and `takes_back` is told of it.
     pub is_rollback: bool,
     /// Whether it brings a revision that was neither in production nor tried right before it.
     pub is_change: bool,
+    /// Whether a failure of it is a failure of the change: it is one, or it tries one again that a person had stopped before it came to anything.
+    pub decides_change: bool,
     /// Why it is a failure; `None` when it is none.
     pub failure: Option<Cause>,
-    /// Whether it was rolled back.
+    /// Whether CodeDeploy started a rollback because of it.
     pub rolled_back: bool,
     /// Whether it was made to mend a failure.
     pub is_rework: bool,
-    /// From its start to the shift's end.
+    /// From its start to the shift's end, or to its failure; `None` where CodeDeploy does not tell when it ended.
     pub duration: Option<Duration>,
     /// From its start to its very end, the wait before the old version is ended included.
     pub total_duration: Option<Duration>,
@@ -132,6 +139,6 @@ pub struct Assessment {
 impl Assessment {
     /// Whether the change did harm. The same revision failing again is no further change failure.
     pub fn is_change_failure(&self) -> bool {
-        self.is_change && self.failure.is_some()
+        self.decides_change && self.failure.is_some()
     }
 }

@@ -66,6 +66,12 @@ impl Labels {
     }
 }
 
+/// The largest value that PutMetricData takes, 2^360; not a number and infinite ones it refuses (`MetricDatum`, CloudWatch API reference), and with them all
+/// that is in the same request.
+const LARGEST: f64 = (1_u128 << 120) as f64 * (1_u128 << 120) as f64 * (1_u128 << 120) as f64;
+/// How many hooks of a deployment are measured. No platform has more than five; each takes nine values of the thousand that one PutMetricData may carry.
+const HOOKS: usize = 50;
+
 /// Collects values under every set of dimensions.
 struct Sheet<'a> {
     labels: &'a Labels,
@@ -80,6 +86,9 @@ impl Sheet<'_> {
         at: Timestamp,
         more: Option<(&'static str, &str)>,
     ) {
+        if !(value.abs() <= LARGEST) {
+            return;
+        }
         let sets = self.labels.sets(more).into_iter();
         self.measures.extend(sets.map(|dimensions| Measure { name, unit, value, at, dimensions }));
     }
@@ -108,8 +117,8 @@ fn flag(is_so: bool) -> f64 {
     f64::from(u8::from(is_so))
 }
 
-/// What is published of a deployment that has ended, the narrowest dimensions of the most telling value first. Empty for a rollback that neither
-/// made the group well nor took back what had succeeded.
+/// What is published of a deployment that has ended, all of it in one request: the narrowest dimensions of the most telling value first, so that a look at
+/// that one tells whether the request was taken. Empty for a rollback that neither made the group well nor took back what had succeeded.
 pub fn measures(of: &Assessment, labels: &Labels) -> Vec<Measure> {
     let mut sheet = Sheet { labels, measures: Vec::new() };
     let at = of.ended;
@@ -125,7 +134,7 @@ pub fn measures(of: &Assessment, labels: &Labels) -> Vec<Measure> {
         sheet.seconds("DurationSeconds", of.duration, at);
         sheet.seconds("TotalDurationSeconds", of.total_duration, at);
         sheet.seconds("LeadTimeSeconds", of.lead_time, at);
-        for run in &of.hooks {
+        for run in of.hooks.iter().take(HOOKS) {
             sheet.hook(run, of.is_unchecked);
         }
     }
@@ -139,11 +148,14 @@ pub fn measures(of: &Assessment, labels: &Labels) -> Vec<Measure> {
     sheet.measures
 }
 
-/// What is published when the traffic is back on the old version.
+/// What is published when the traffic is back on the old version; nothing of the news that it is not yet back.
 pub fn of_traffic_restored(restored: &TrafficRestored, labels: &Labels) -> Vec<Measure> {
     // The promise counts from the alarm; where its time is not known, from when Greenlight heard of it.
     let took = restored.seconds_since_alarm.unwrap_or(restored.seconds_since_event);
     let mut sheet = Sheet { labels, measures: Vec::new() };
-    sheet.put(("RollbackSeconds", "Seconds"), took.max(0.0), restored.at, None);
+    if !restored.restored {
+        return sheet.measures;
+    }
+    sheet.put(("RollbackSeconds", "Seconds"), if took < 0.0 { 0.0 } else { took }, restored.at, None);
     sheet.measures
 }
