@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::program::root;
 use crate::{Folder, deployment, lines, three};
 
 #[test]
@@ -154,4 +155,59 @@ fn the_configuration_says_which_groups_count_and_their_environments() {
     let both = ["history.jsonl", "--config", "greenlight.yaml", "--group", "shop/other", "--group", "shop/web"];
     let (_, text, _) = folder.history(&both);
     assert!(text.contains("4 deployments of 2 groups") && text.contains("shop/web (staging)"), "{text}");
+}
+
+/// The golden history, whose numbers are worked out by hand, with their reasons, where it is kept (`shared/dora/tests`). Here it goes through the file, the reader
+/// and the program, and comes to the same sums.
+#[test]
+fn the_golden_history_comes_to_its_sums() {
+    let golden = std::fs::read_to_string(root().join("shared/dora/tests/golden/history.jsonl")).unwrap();
+    let folder = Folder::with("golden", &golden);
+    let document = folder.json(&["--html", "page.html"]);
+    let counts = |of: &Value| {
+        [
+            "deployments",
+            "succeeded",
+            "changes",
+            "change_failures",
+            "rolled_back",
+            "taken_back",
+            "failed_rollbacks",
+            "rework",
+        ]
+        .map(|key| of[key].as_u64().unwrap())
+    };
+    assert_eq!(counts(&document), [42, 29, 36, 13, 10, 2, 2, 15]);
+    let causes = json!({ "alarm": 4, "hook": 3, "time_out": 1, "stopped_and_rolled_back": 2, "other": 2 });
+    assert_eq!(document["failed_by_cause"], causes);
+    let spread = |of: &Value| ["count", "p50", "p95", "longest"].map(|key| of[key].as_f64().unwrap());
+    assert_eq!(spread(&document["duration_seconds"]), [42.0, 600.0, 900.0, 3600.0]);
+    assert_eq!(spread(&document["total_duration_seconds"]), [42.0, 660.0, 4500.0, 4500.0]);
+    assert_eq!(spread(&document["lead_time_seconds"]), [22.0, 4262.0, 259_802.0, 605_461.0]);
+    assert_eq!(spread(&document["recovery_seconds"]), [12.0, 122.0, 7500.0, 7500.0]);
+    assert_eq!(document["dora"]["deployment_frequency"], json!({ "per_week": 7.0, "band": "elite" }));
+    let groups: Vec<_> = document["groups"].as_array().unwrap().iter().map(counts).collect();
+    let by_hand =
+        [[8, 5, 7, 2, 1, 0, 0, 3], [23, 15, 18, 8, 6, 1, 1, 9], [8, 6, 8, 3, 3, 1, 1, 3], [3, 3, 3, 0, 0, 0, 0, 0]];
+    assert_eq!(groups, by_hand, "burst-overflow, orchestrator, storefront, worker");
+    let weeks: Vec<_> = document["weeks"].as_array().unwrap().iter().map(|week| counts(week)[..4].to_vec()).collect();
+    assert_eq!(weeks, [[9, 6, 8, 3], [10, 6, 7, 3], [8, 5, 7, 2], [5, 4, 4, 3], [7, 5, 7, 2], [3, 3, 3, 0]]);
+    // 12 failed by a cause and 2 were taken back. The one in flight is not counted, nor is the claim of one to be a rollback believed.
+    assert_eq!(document["failures"].as_array().unwrap().len(), 14);
+    assert_eq!(document["left_out"], json!([{ "count": 1, "what": "in flight (InProgress)" }]));
+    assert!(document["remarks"].to_string().contains("1 deployment says `greenlight_rolls_back=…`"), "{document}");
+    let recovered = |id: &str| {
+        let failures = document["failures"].as_array().unwrap();
+        let failure = failures.iter().find(|one| one["deployment_id"] == id).unwrap();
+        (failure["recovery_seconds"].as_f64(), failure["recovered_with_an_earlier_one"].as_bool().unwrap())
+    };
+    // Two failures, one outage: from the first of the two to the next success.
+    assert_eq!(recovered("d-ORC000026"), (Some(7500.0), false));
+    assert_eq!(recovered("d-ORC000027"), (None, true));
+    assert_eq!(recovered("d-STO000008"), (Some(1322.0), false));
+    let page = folder.read("page.html");
+    assert!(
+        page.contains("42 deployments of 4 groups, 2026-02-02 to 2026-03-12")
+            && page.contains("13 of 36 changes in all, 36.1 %")
+    );
 }
