@@ -41,6 +41,7 @@ fn good() -> Assessment {
         status: Status::Succeeded,
         is_rollback: false,
         is_change: true,
+        decides_change: true,
         failure: None,
         rolled_back: false,
         is_rework: false,

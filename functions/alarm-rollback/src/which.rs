@@ -3,7 +3,7 @@
 //! people are told, and none is looked for.
 //!
 //! An alarm that is nobody's costs two calls where no deployment is in flight in the whole account, `ListTagsForResource` and
-//! `ListDeployments`, and then one for every hundred deployments in flight and one for each of their applications, up to bounds. How many
+//! `ListDeployments`, and then one for every 25 deployments in flight and one for each of their applications, up to bounds. How many
 //! deployment groups there are makes no difference.
 
 mod tags;

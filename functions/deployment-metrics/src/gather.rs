@@ -3,7 +3,7 @@
 //!
 //! What it costs, for one deployment that has ended: `GetDeployment` once, or every five seconds while its ending settles, ten times at most;
 //! `GetApplicationRevision`, `ListDeploymentTargets`, `BatchGetDeploymentTargets` and `DescribeTaskDefinition` once at most; of the group
-//! `ListDeployments` once a page and `BatchGetDeployments` once for a hundred deployments of the last thirty days; and one read of the ledger for
+//! `ListDeployments` once a page and `BatchGetDeployments` once for 25 deployments of the last thirty days; and one read of the ledger for
 //! each of them that was stopped without a rollback or says that it is Greenlight's.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What no event brought: hourly, every group that the configuration names is looked through for deployments that have ended and are not
 //! published, by CodeDeploy's own record. Knows nothing of how they are published.
 //!
-//! In an hour without anything missing that is, for each group, `ListDeployments` once a page, `BatchGetDeployments` once for a hundred
+//! In an hour without anything missing that is, for each group, `ListDeployments` once a page, `BatchGetDeployments` once for 25
 //! deployments of the last 23 days, and one read of the ledger for each that has ended within two weeks. Only when something is missing, more of
 //! the history is read, once.
 

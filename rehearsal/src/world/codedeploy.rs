@@ -19,6 +19,8 @@ use crate::protocol::AwsError;
 const PAGE: usize = 100;
 /// How many targets `BatchGetDeploymentTargets` takes (CodeDeploy API reference).
 const TARGETS: usize = 25;
+/// How many ids `BatchGetDeployments` takes: 25 by its reference page, 100 by the text of its error and the user guide. The narrower one holds here.
+const RECORDS: usize = 25;
 
 fn exception(code: &'static str, detail: &str) -> AwsError {
     AwsError::client(code, detail.to_owned())
@@ -42,9 +44,9 @@ fn page_of(input: &Value, key: &str, items: &[impl AsRef<str>]) -> Result<Value,
     Ok(answer)
 }
 
-fn at_most_a_batch(what: &str, count: usize) -> Result<(), AwsError> {
-    if count > PAGE {
-        let detail = format!("The maximum number of {what} is {PAGE}; the request has {count}");
+fn at_most(most: usize, what: &str, count: usize) -> Result<(), AwsError> {
+    if count > most {
+        let detail = format!("The maximum number of {what} is {most}; the request has {count}");
         return Err(exception("BatchLimitExceededException", &detail));
     }
     Ok(())
@@ -69,7 +71,7 @@ impl World {
             }
             "BatchGetDeployments" => {
                 let ids = texts(input, "deploymentIds");
-                at_most_a_batch("deploymentIds", ids.len())?;
+                at_most(RECORDS, "deploymentIds", ids.len())?;
                 let found: Vec<Value> = ids
                     .iter()
                     .filter(|id| is_codedeploys(id))

@@ -8,8 +8,8 @@ use rehearsal::services::cloudwatch::CloudWatch;
 use serde_json::{Value, json};
 
 use super::dashboard::{Line, WEEK, body, hook, line, metrics, restored, title, widgets};
-use super::{DAY, HOUR, MINUTE, START, bad, ended, good, minutes, production, publish, recovery, rolled_back, staging};
 use super::taken_back;
+use super::{DAY, HOUR, MINUTE, START, bad, ended, good, minutes, production, publish, recovery, rolled_back, staging};
 
 /// What a widget shows of the week, by label: its own metrics and expressions, asked for as the console does.
 fn shown(cloudwatch: &mut CloudWatch, body: &Value, named: &str) -> BTreeMap<String, Vec<f64>> {

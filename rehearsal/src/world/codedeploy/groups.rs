@@ -5,7 +5,7 @@ use domain::deployment::GroupName;
 use serde_json::{Value, json};
 
 use super::shape::{load_balancer_info, platform_word};
-use super::{at_most_a_batch, exception, page_of};
+use super::{PAGE, at_most, exception, page_of};
 use crate::protocol::AwsError;
 use crate::world::World;
 use crate::world::aws::{text, texts};
@@ -83,7 +83,7 @@ impl World {
         if names.is_empty() {
             return Err(exception("DeploymentGroupNameRequiredException", "deploymentGroupNames is required"));
         }
-        at_most_a_batch("deploymentGroupNames", names.len())?;
+        at_most(PAGE, "deploymentGroupNames", names.len())?;
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for deployment_group in names {
             let group = GroupName { application: application.clone(), deployment_group };

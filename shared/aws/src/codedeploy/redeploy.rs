@@ -17,13 +17,16 @@ use domain::redeploy::{Change, Redeployment, Source};
 use super::{CodeDeploy, Places, REMEMBERED_REVISIONS, about, record};
 use crate::error::{Attempt, when_denied};
 
-/// So many ids or names `BatchGetDeployments` and `BatchGetDeploymentGroups` take ("Limits", CodeDeploy user guide).
-const BATCH: usize = 100;
+/// So many ids `BatchGetDeployments` takes: "the maximum number of deployment IDs you can specify is 25" (CodeDeploy API reference). The text of its error
+/// speaks of 100, and so does the user guide; what is sent is within both.
+const RECORDS: usize = 25;
+/// So many names `BatchGetDeploymentGroups` takes ("Limits", CodeDeploy user guide).
+const GROUPS: usize = 100;
 
 impl DeploymentRecords for CodeDeploy {
     async fn records(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, PortError> {
         let mut records = Vec::new();
-        for chunk in ids.chunks(BATCH) {
+        for chunk in ids.chunks(RECORDS) {
             let first = chunk.first().map(|id| id.0.as_str()).unwrap_or_default();
             let attempt = Attempt { operation: "BatchGetDeployments", noun: "deployment", name: first };
             let wanted = chunk.iter().map(|id| id.0.clone()).collect();
@@ -79,7 +82,7 @@ impl DeploymentRecords for CodeDeploy {
     ) -> Result<Vec<(GroupName, GroupAlarms)>, PortError> {
         let attempt = Attempt { operation: "BatchGetDeploymentGroups", noun: "application", name: application };
         let mut found = Vec::new();
-        for chunk in groups.chunks(BATCH) {
+        for chunk in groups.chunks(GROUPS) {
             let call = self.client.get(attempt)?.batch_get_deployment_groups().application_name(application);
             let call = call.set_deployment_group_names(Some(chunk.to_vec()));
             let output = call.send().await.map_err(|error| attempt.failed(&error))?;

@@ -24,7 +24,7 @@ fn redeployment(source: Source) -> Redeployment {
 }
 
 #[tokio::test]
-async fn records_are_read_by_the_hundred_without_a_call_for_each() {
+async fn records_are_read_25_at_a_time_without_a_call_for_each() {
     let info = |id: &str, more: &str| {
         format!(
             r#"{{"deploymentId":"{id}","applicationName":"shop","deploymentGroupName":"web","status":"InProgress","computePlatform":"ECS"{more}}}"#
@@ -32,15 +32,15 @@ async fn records_are_read_by_the_hundred_without_a_call_for_each() {
     };
     let revision = r#","description":"git_sha=0badcafe","revision":{"revisionType":"AppSpecContent","appSpecContent":{"sha256":"01"}}"#;
     let answer = |infos: &[String]| Canned::ok(format!(r#"{{"deploymentsInfo":[{}]}}"#, infos.join(",")));
-    let (aws, server) = serve(vec![answer(&[info("d-0", revision), info("d-1", "")]), answer(&[info("d-100", "")])]);
-    let ids: Vec<DeploymentId> = (0..101).map(|number| id(&format!("d-{number}"))).collect();
+    let (aws, server) = serve(vec![answer(&[info("d-0", revision), info("d-1", "")]), answer(&[info("d-25", "")])]);
+    let ids: Vec<DeploymentId> = (0..26).map(|number| id(&format!("d-{number}"))).collect();
     let records = aws.codedeploy().records(&ids).await.unwrap();
     let seen: Vec<_> = records.iter().map(|it| (it.id.0.as_str(), it.revision.git_sha.as_deref())).collect();
-    assert_eq!(seen, [("d-0", Some("0badcafe")), ("d-1", None), ("d-100", None)]);
+    assert_eq!(seen, [("d-0", Some("0badcafe")), ("d-1", None), ("d-25", None)]);
     assert_eq!((records[0].status.clone(), records[0].platform), (Status::InProgress, Some(Platform::Ecs)));
     assert_eq!(server.count(), 2);
-    assert_eq!(server.json(0)["deploymentIds"].as_array().unwrap().len(), 100);
-    assert_eq!(server.json(1), json!({"deploymentIds": ["d-100"]}));
+    assert_eq!(server.json(0)["deploymentIds"].as_array().unwrap().len(), 25);
+    assert_eq!(server.json(1), json!({"deploymentIds": ["d-25"]}));
     assert!(server.request(1).headers.contains("x-amz-target: codedeploy_20141006.batchgetdeployments"));
 }
 
