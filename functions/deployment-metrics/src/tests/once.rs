@@ -89,7 +89,7 @@ fn at_the_worst_it_is_counted_twice_and_never_lost() {
     assert!(slow.hear(&changed("d-1", "SUCCESS")).is_err());
     slow.wait(HOUR);
     assert_eq!(slow.hear(&schedule()).unwrap()["published"], 1);
-    assert_eq!(slow.sum("Deployments"), 2.0);
+    assert_eq!(slow.values("Deployments").len(), 2);
     // Another one ended in the same minute: nobody can tell whose value shows.
     for fate in [Fate::Lost, Fate::LostTaken] {
         let neighbour =
