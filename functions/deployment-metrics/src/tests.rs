@@ -228,7 +228,7 @@ fn what_greenlight_takes_back_is_one_deployment_and_one_change_failure_whatever_
         }
         world.hear(&schedule()).unwrap();
         let names = ["Deployments", "DeploymentSucceeded", "ChangeFailure", "RolledBack", "Changes"];
-        assert_eq!(names.map(|name| world.sum(name)), [1.0; 5], "{heard:?}");
+        assert_eq!(names.map(|name| world.sum(name)).to_vec(), vec![1.0; 5], "{heard:?}");
         assert_eq!(world.values("FailedDeploymentRecoverySeconds"), [120.0], "{heard:?}");
         assert_eq!(world.hear(&schedule()).unwrap()["published"], 0);
     }

@@ -1,6 +1,8 @@
 //! Whole invocations, and what comes of a stop in two minutes, in more, and over several invocations.
 
 use domain::deployment::{EcsTarget, LambdaTarget, LifecycleEvent, Status, Target};
+use domain::events::TrafficRestored;
+use domain::ports::Ledger;
 use testkit::build::{ecs_target, lambda_target};
 
 use crate::play::{Plan, Play};
@@ -173,4 +175,12 @@ fn clocks_that_disagree_give_no_negative_seconds() {
     });
     let [ending] = play.endings().try_into().unwrap();
     assert_eq!((ending.restored, ending.seconds_since_alarm, ending.seconds_since_event), (true, Some(0.0), 3.0));
+}
+
+#[test]
+fn what_was_told_stays_in_the_table_for_those_who_did_not_hear_it() {
+    let play = alarm(Plan::back_after(33));
+    let [ending] = play.endings().try_into().unwrap();
+    let left = play.run(play.table().table.read("ending/d-1/restored")).unwrap().unwrap();
+    assert_eq!(serde_json::from_value::<TrafficRestored>(left["detail"].clone()).unwrap(), ending);
 }
