@@ -41,6 +41,7 @@ fn good() -> Assessment {
         status: Status::Succeeded,
         is_rollback: false,
         is_change: true,
+        decides_change: true,
         failure: None,
         rolled_back: false,
         is_rework: false,
@@ -70,7 +71,7 @@ fn lasting(duration: Duration) -> Assessment {
 
 /// A rollback after which the group was well again.
 fn recovery(took: Duration) -> Assessment {
-    Assessment { is_rollback: true, is_change: false, recovery: Some(took), ..good() }
+    Assessment { is_rollback: true, is_change: false, decides_change: false, recovery: Some(took), ..good() }
 }
 
 /// A rollback of a change that had succeeded.

@@ -45,7 +45,8 @@ pub use cure::{Cure, NoGood};
 use ended::nothing_in_flight;
 pub use ended::{Spared, is_suspect, late};
 pub use words::{
-    alone, another_environment, busy, could_not, foreign, held_up, malformed, no_such_group, ours, too_late, unconfigured,
+    alone, another_environment, busy, could_not, foreign, held_up, malformed, no_such_group, ours, too_late,
+    unconfigured,
 };
 pub(crate) use words::{by_hand, candidates};
 

@@ -174,8 +174,13 @@ fn every_line_has_an_id_of_its_own_and_every_expression_can_be_read() {
             for (line, _) in &lines {
                 if let Line::Math(text) = line {
                     let expression = Expression::parse(text).unwrap_or_else(|error| panic!("{error}"));
-                    let unknown: Vec<&str> = expression.references().into_iter().filter(|id| !ids.contains(id)).collect();
-                    assert!(unknown.is_empty() && !text.contains("FILL"), "`{text}` of `{}`: {unknown:?}", title(widget));
+                    let unknown: Vec<&str> =
+                        expression.references().into_iter().filter(|id| !ids.contains(id)).collect();
+                    assert!(
+                        unknown.is_empty() && !text.contains("FILL"),
+                        "`{text}` of `{}`: {unknown:?}",
+                        title(widget)
+                    );
                 }
             }
             assert!(
@@ -220,8 +225,13 @@ fn every_metric_on_it_is_published_with_these_dimensions() {
                     assert_eq!(dimensions.get("Environment").copied(), environment, "{name}");
                     // The hooks that an AppSpec for ECS can have ("AppSpec 'hooks' section", CodeDeploy user guide); Lambda has two of them.
                     let event = dimensions.get("LifecycleEvent").copied().unwrap_or("BeforeAllowTraffic");
-                    let events =
-                        ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
+                    let events = [
+                        "BeforeInstall",
+                        "AfterInstall",
+                        "AfterAllowTestTraffic",
+                        "BeforeAllowTraffic",
+                        "AfterAllowTraffic",
+                    ];
                     assert!(events.contains(&event), "{event}");
                     (name, dimensions.into_keys().collect(), options["stat"].as_str().expect("a statistic"))
                 }

@@ -245,7 +245,10 @@ fn such_an_alarm_without_a_description_and_one_that_is_told_late_are_told_too() 
     invoke(&world, event(ALARM, "ALARM")).unwrap();
     let [decision] = decisions(&world).try_into().unwrap();
     assert!(decision.reason.ends_with("and it is about no deployment group"), "{}", decision.reason);
-    assert_eq!((decision.environment, decision.next_step.as_str()), (None, "look at the alarm; nothing is stopped for it"));
+    assert_eq!(
+        (decision.environment, decision.next_step.as_str()),
+        (None, "look at the alarm; nothing is stopped for it")
+    );
     // Ten minutes old, and CloudWatch says that the alarm has been OK for two.
     let world = with_shop();
     world.tag(ALARM, &[("greenlight:action", "alert")]);
