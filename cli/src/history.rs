@@ -35,17 +35,19 @@ How to fetch a history with the AWS CLI:
         --query 'deployments[]' --output text |
       xargs -n 25 aws deploy batch-get-deployments --output json --deployment-ids > history.jsonl
 
-  When each shift ended exactly, and how long hooks took (optional; two calls a deployment):
+  When each shift ended exactly (optional; two calls a deployment):
     for id in $(aws deploy list-deployments --create-time-range start=2026-10-01 \\
         --query 'deployments[]' --output text); do
-      aws deploy list-deployment-targets --deployment-id \"$id\" --query 'targetIds[]' --output text |
-        xargs -n 25 aws deploy batch-get-deployment-targets --output json --deployment-id \"$id\" --target-ids
+      aws deploy list-deployment-targets --deployment-id \"$id\" \\
+          --query 'targetIds[]' --output text |
+        xargs -n 25 aws deploy batch-get-deployment-targets --output json \\
+          --deployment-id \"$id\" --target-ids
     done > targets.jsonl
 
   greenlight history history.jsonl targets.jsonl --html history.html
 
-The rules it counts by: docs/metrics.md. The exit status is 0, 1 when there was nothing to count, 2 when
-something could not be read.";
+The rules it counts by: docs/metrics.md. The exit status is 0; 1 when there was nothing to count;
+2 when something could not be read.";
 
 /// What is said where there is nothing to count.
 const NOTHING: &str = "Nothing to count: there is no deployment in it that has ended.";

@@ -16,6 +16,8 @@ mod events;
 mod fuzz_configuration;
 /// Events that nobody would send: whatever arrives, it is decoded or refused.
 mod fuzz_events;
+/// Published metrics, asked for over the wire.
+mod metrics;
 /// Values that a person or a service would not come up with.
 mod mutation;
 /// The project, read and built once for all tests.

@@ -263,8 +263,9 @@ fn remarks(history: &History, (by_target, of): (usize, usize), repeated: usize, 
     }
     if of > by_target {
         remarks.push(format!(
-            "The duration ends with the traffic shift. For {by_target} of {of} deployments that succeeded it is known from the deployment target; \
-             for the others the termination wait is taken off the end."
+            "The duration ends with the traffic shift, which only the deployment targets tell (`greenlight history --help`). For {} of {of} deployments \
+             that succeeded they were not read: there the termination wait is taken off the end.",
+            of - by_target
         ));
     }
     if repeated > 0 {

@@ -119,11 +119,11 @@ const COLUMNS: [Column; 9] = [
     (["deploy-", "ments"], |of| of.deployments.to_string()),
     (["failed", ""], |of| (of.deployments - of.succeeded).to_string()),
     (["rolled", "back"], |of| of.rolled_back.to_string()),
-    (["change", "failures"], |of| percent(of.change_failure_rate())),
+    (["change", "failed"], |of| percent(of.change_failure_rate())),
     (["lead", "p50"], |of| median(of.lead_time)),
-    (["duration", "p50"], |of| median(of.duration)),
-    (["duration", "p95"], |of| of.duration.map_or_else(|| NONE.to_owned(), |took| brief(took.p95))),
-    (["recovery", "p50"], |of| median(of.recovery)),
+    (["took", "p50"], |of| median(of.duration)),
+    (["took", "p95"], |of| of.duration.map_or_else(|| NONE.to_owned(), |took| brief(took.p95))),
+    (["recov-", "ery p50"], |of| median(of.recovery)),
     (["rework", ""], |of| if of.deployments == 0 { NONE.to_owned() } else { of.rework.to_string() }),
 ];
 
@@ -177,7 +177,11 @@ fn failures(out: &mut String, history: &History, style: Style) {
             Recovery::WithEarlier => "not well since an earlier one".to_owned(),
             Recovery::NotYet => "not well again in this history".to_owned(),
         };
-        let line = format!("{} {}: {}; {recovery}", failure.group, failure.id, spoken_cause(failure.cause));
+        // Where there is no word of ours for it there is CodeDeploy's.
+        let code =
+            failure.said.split(':').next().filter(|code| failure.cause == Some(Cause::Other) && !code.is_empty());
+        let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+        let line = format!("{} {}: {}{code}; {recovery}", failure.group, failure.id, spoken_cause(failure.cause));
         for (number, line) in wrapped(&line, style.width.saturating_sub(18)).iter().enumerate() {
             let lead = if number == 0 { failure.at.day_and_time() } else { String::new() };
             let lead = lead.trim_end_matches(" UTC");

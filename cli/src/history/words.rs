@@ -78,15 +78,16 @@ pub(super) fn whole(took: Duration) -> String {
     }
 }
 
-/// A span in at most eight characters, for columns and axes: `45 s`, `16.2 min`, `3.4 h`, `2.1 d`.
+/// A span in at most seven characters, for columns and axes: `45 s`, `6.2 min`, `16 min`, `3.4 h`, `12 d`.
 pub(super) fn brief(took: Duration) -> String {
     let seconds = took.as_secs_f64();
-    match seconds {
-        ..59.5 => format!("{seconds:.0} s"),
-        ..3570.0 => format!("{} min", decimal(seconds / 60.0)),
-        ..172_800.0 => format!("{} h", decimal(seconds / 3600.0)),
-        _ => format!("{} d", decimal(seconds / 86_400.0)),
-    }
+    let (number, unit) = match seconds {
+        ..59.5 => (seconds.round(), "s"),
+        ..3570.0 => (seconds / 60.0, "min"),
+        ..172_800.0 => (seconds / 3600.0, "h"),
+        _ => (seconds / 86_400.0, "d"),
+    };
+    if number < 9.95 { format!("{} {unit}", decimal(number)) } else { format!("{number:.0} {unit}") }
 }
 
 /// The median of a spread, or a dash.
@@ -136,22 +137,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_brief_span_keeps_to_eight_characters() {
+    fn a_brief_span_keeps_to_seven_characters() {
         let cases = [
             (0.0, "0 s"),
             (0.4, "0 s"),
             (59.4, "59 s"),
             (59.6, "1 min"),
-            (972.0, "16.2 min"),
-            (3569.0, "59.5 min"),
+            (372.0, "6.2 min"),
+            (597.0, "10 min"),
+            (972.0, "16 min"),
+            (3569.0, "59 min"),
             (3571.0, "1 h"),
             (12_240.0, "3.4 h"),
             (172_799.0, "48 h"),
             (181_440.0, "2.1 d"),
+            (86_400.0 * 36_500.0, "36500 d"),
         ];
         for (seconds, expected) in cases {
             assert_eq!(brief(Duration::from_secs_f64(seconds)), expected, "{seconds}");
-            assert!(expected.len() <= 8);
+            assert!(expected.len() <= 7);
         }
     }
 

@@ -8,7 +8,9 @@ mod world;
 
 use std::time::Duration;
 
-use domain::deployment::{AppSpec, Deployment, DeploymentError, DeploymentId, LifecycleEvent, Platform, Status};
+use domain::deployment::{
+    AppSpec, Deployment, DeploymentError, DeploymentId, GroupName, LifecycleEvent, Platform, Status,
+};
 use domain::ports::PortError;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -42,6 +44,10 @@ fn stopped() -> Deployment {
 fn lifecycle(name: &str, status: &str, from: u64, to: u64) -> LifecycleEvent {
     let at = |seconds| Some(BEGIN.minus(10 * MINUTE).plus(Duration::from_secs(seconds)));
     LifecycleEvent { name: name.to_owned(), status: status.to_owned(), started: at(from), ended: at(to) }
+}
+
+fn other_group() -> GroupName {
+    GroupName { deployment_group: "burst-overflow".to_owned(), ..build::group() }
 }
 
 fn hear(world: &World, id: &str, state: &str) -> String {
@@ -96,7 +102,7 @@ fn a_rollback_that_is_linked_late_is_waited_for_and_without_one_thirty_seconds_a
     let world = World::new([Fact { linked_after: Duration::from_secs(12), ..Fact::of(linked) }]);
     assert_eq!(hear(&world, "d-1", "STOP"), "published");
     assert_eq!((world.values("RolledBack"), world.values("ChangeFailure")), (vec![1.0], vec![1.0]));
-    assert!(world.now() <= BEGIN.plus(Duration::from_secs(15)), "as soon as it is linked");
+    assert!(world.now() < BEGIN.plus(Duration::from_secs(20)), "as soon as it is linked");
     let world = World::new([Fact::of(stopped())]);
     assert_eq!(hear(&world, "d-1", "STOP"), "published");
     assert_eq!((world.values("RolledBack"), world.values("ChangeFailure")), (vec![0.0], vec![0.0]));
@@ -313,7 +319,7 @@ fn in_a_quiet_hour_the_schedule_makes_two_calls_for_each_group() {
     while published < 150 {
         let summary = world.hear(&schedule()).unwrap();
         let now_published = summary["published"].as_u64().unwrap();
-        assert!(now_published >= 60 && summary["left"].as_u64().unwrap() == 150 - published - now_published);
+        assert!(summary["left"].as_u64().unwrap() == 150 - published - now_published);
         (published, rounds) = (published + now_published, rounds + 1);
         world.wait(60 * MINUTE);
     }
@@ -322,4 +328,23 @@ fn in_a_quiet_hour_the_schedule_makes_two_calls_for_each_group() {
     assert_eq!(world.hear(&schedule()).unwrap()["published"], 0);
     assert_eq!(world.ports.deployments.calls.borrow().len(), 4);
     assert_eq!((world.sum("Deployments"), world.ports.metrics.requests.get()), (150.0, 150));
+}
+
+#[test]
+fn each_hour_begins_with_another_group_so_that_each_has_its_turn() {
+    let other = Deployment { id: id("d-5"), group: other_group(), ..ended(Status::Succeeded) };
+    let world = World::new([Fact::of(ended(Status::Succeeded)), Fact::of(other)]);
+    let mut first = Vec::new();
+    for _ in 0..4 {
+        // The first one that is tried uses up all of the time.
+        world.ports.metrics.fates.borrow_mut().extend([faults::Fate::Throttled; 30]);
+        world.ports.deployments.calls.borrow_mut().clear();
+        let error = world.hear(&schedule()).unwrap_err().to_string();
+        assert!(error.starts_with("1 of 1 deployments in 2 groups"), "{error}");
+        first.push(world.ports.deployments.calls.borrow()[0].clone());
+        world.ports.metrics.fates.borrow_mut().clear();
+        let passed = world.now().since(BEGIN).as_secs();
+        world.wait(Duration::from_secs(3600 - passed % 3600));
+    }
+    assert!(first[0] != first[1] && first[0] == first[2] && first[1] == first[3], "{first:?}");
 }

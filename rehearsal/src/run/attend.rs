@@ -1,9 +1,20 @@
 //! Answers whoever looks at what a run has left behind. Knows nothing of what is asked.
 
+use std::time::Duration;
+
 use super::{RunError, Runner};
 
 impl Runner {
-    /// Answers calls to AWS while `work` makes them; virtual time moves on by the time that the answers take, and nothing else happens.
+    /// Lets virtual time pass, with everything that is due in it and needs no process.
+    pub fn advance(&mut self, span: Duration) {
+        let until = self.world.now().plus(span);
+        while self.world.next_at().is_some_and(|at| at <= until) {
+            self.world.step();
+        }
+        self.world.set_now(until);
+    }
+
+    /// Answers calls to AWS while `work` makes them; virtual time moves on by the time that the answers take, with what is due until then.
     /// The world has to be open to anybody.
     ///
     /// # Errors

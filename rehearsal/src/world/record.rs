@@ -99,7 +99,7 @@ impl<'a> Record<'a> {
     /// The group and the environment of a service of the configuration, as the dimensions of its metrics name them.
     pub fn group_and_environment(self, service: &str) -> Option<(GroupName, String)> {
         let service = self.world.config.services.iter().find(|one| one.name == service)?;
-        Some((service.codedeploy.clone()?, service.environment.to_string()))
+        Some((service.codedeploy.clone()?, service.environment.clone()))
     }
     /// Every published value: name, dimensions, value, time.
     pub fn metrics(self) -> &'a [Published] {

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_limit_belongs_to_the_side_that_the_report_says() {
-        let just_under = |limit: Duration| limit - Duration::from_millis(1);
+        let just_under = |limit: Duration| limit.saturating_sub(Duration::from_millis(1));
         // "less than one day", "between one day and one week", …
         assert_eq!([just_under(DAY), DAY].map(of_lead_time), [Band::Elite, Band::High]);
         assert_eq!([just_under(WEEK), WEEK].map(of_lead_time), [Band::High, Band::Medium]);

@@ -192,3 +192,37 @@ impl Part<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread(seconds: impl IntoIterator<Item = u64>) -> Option<[u64; 3]> {
+        let spread = Spread::of(seconds.into_iter().map(Duration::from_secs))?;
+        Some([spread.p50, spread.p95, spread.longest].map(|took| took.as_secs()))
+    }
+
+    #[test]
+    fn a_percentile_is_a_value_that_occurred() {
+        assert_eq!(spread([]), None);
+        assert_eq!(spread([7]), Some([7, 7, 7]));
+        assert_eq!(spread([9, 1]), Some([1, 9, 9]));
+        // Of up to nineteen p95 is the longest, of twenty the longest but one.
+        assert_eq!(spread((1..=19).rev()), Some([10, 19, 19]));
+        assert_eq!(spread((1..=20).rev()), Some([10, 19, 20]));
+        assert_eq!(spread(1..=100), Some([50, 95, 100]));
+    }
+
+    #[test]
+    fn nothing_has_no_rate() {
+        let none = Figures::default();
+        let rates = [none.success_rate(), none.change_failure_rate(), none.rework_rate(), none.per_week()];
+        assert_eq!(rates, [None; 4]);
+        // Three quarters, and more than all where what was taken back had come before.
+        let some = Figures { deployments: 4, succeeded: 3, changes: 1, change_failures: 2, ..none };
+        assert_eq!(
+            (some.success_rate(), some.change_failure_rate(), some.rework_rate()),
+            (Some(75.0), Some(200.0), Some(0.0))
+        );
+    }
+}

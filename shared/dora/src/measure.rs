@@ -86,7 +86,7 @@ impl Sheet<'_> {
         at: Timestamp,
         more: Option<(&'static str, &str)>,
     ) {
-        if !(value.abs() <= LARGEST) {
+        if value.is_nan() || value.abs() > LARGEST {
             return;
         }
         let sets = self.labels.sets(more).into_iter();

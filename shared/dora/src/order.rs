@@ -18,7 +18,7 @@ pub(crate) fn ordered<'a>(group: &[&'a Record]) -> Vec<&'a Record> {
         }
     }
     let mut ordered: Vec<_> = by_id.values().filter_map(|record| Some((place(record, &by_id)?, *record))).collect();
-    ordered.sort_by(|(one, _), (other, _)| one.cmp(other));
+    ordered.sort_by_key(|(place, _)| *place);
     ordered.into_iter().map(|(_, record)| record).collect()
 }
 

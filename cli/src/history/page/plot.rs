@@ -13,6 +13,8 @@ const LEFT: f64 = 54.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 26.0;
+/// Two labels on the upright axis are so far apart at least.
+const APART: f64 = 13.0;
 /// A day label needs so much room.
 const LABEL: f64 = 84.0;
 const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -88,9 +90,14 @@ impl Plot {
         let high = SPANS.iter().map(|(at, _)| *at).find(|at| *at > most).unwrap_or(most.max(low * 10.0));
         let mut plot = Self { from, weeks: weeks.max(1), scale: Scale::Logarithmic(low, high), out: String::new() };
         plot.weeks_axis();
+        let mut last = f64::INFINITY;
         for (at, label) in SPANS.iter().filter(|(at, _)| *at >= low && *at <= high) {
             let y = plot.y(*at);
-            plot.grid(y, label);
+            // One below the other, not one over the other.
+            if last - y >= APART {
+                plot.grid(y, label);
+                last = y;
+            }
         }
         plot
     }

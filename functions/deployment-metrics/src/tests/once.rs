@@ -137,6 +137,14 @@ fn a_table_that_is_down_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn a_claim_whose_answer_was_lost_is_known_again() {
+    let world = world([]);
+    world.ports.ledger.claims_twice.set(true);
+    assert_eq!(outcome(&world.hear(&changed("d-1", "SUCCESS"))), "published");
+    assert_eq!(outcome(&world.hear(&changed("d-1", "SUCCESS"))), "published before");
+}
+
+#[test]
 fn what_cloudwatch_takes_no_more_is_recorded_and_not_tried_for_ever() {
     let days = |days: u32| days * 24 * HOUR;
     // A hook that ran six days before the end is too old before the ending is.

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use domain::deployment::GroupName;
 use domain::events::TrafficRestored;
 use dora::{HookRun, Labels, Record, assess, measures, of_traffic_restored};
 use serde::Deserialize;

@@ -103,7 +103,8 @@ history:
     assert_eq!(good["description"], "commit_time=1767500000");
     let wait = "/blueGreenDeploymentConfiguration/terminateBlueInstancesOnDeploymentSuccess";
     assert_eq!(good.pointer(wait).unwrap(), &json!({ "action": "TERMINATE", "terminationWaitTimeInMinutes": 5 }));
-    assert_eq!(good["completeTime"].as_f64().unwrap() - good["createTime"].as_f64().unwrap(), 1200.0);
+    let seconds = |key: &str| good[key].as_f64().unwrap() as i64;
+    assert_eq!(seconds("completeTime") - seconds("createTime"), 1200);
 
     // All went well; the traffic was there when the last event ended, five minutes before the deployment did.
     let course = events(&mut world, &ids[1]);

@@ -11,8 +11,11 @@ use dora::{Assessment, Cause, Figures, Spread, assess, figures};
 
 use crate::reading::{golden, told};
 
+/// A deployment, and what it counts as.
+type Line = (&'static str, &'static str);
+
 /// What each deployment counts as, and why. Those that are not here are not counted: `d-ORC000030` is still in flight.
-const ORCHESTRATOR: [(&str, &str); 29] = [
+const ORCHESTRATOR: [Line; 29] = [
     // The first of all. 09:10:02 less 08:00:00 is 1 h 10 min 2 s.
     ("d-ORC000001", "ok, change, 600/900, lead 4202"),
     // CodeDeploy's own alarm, at 10:06:02.
@@ -70,7 +73,7 @@ const ORCHESTRATOR: [(&str, &str); 29] = [
     ("d-ORC000029", "ok, change, 240/240, lead 86642"),
 ];
 
-const STOREFRONT: [(&str, &str); 13] = [
+const STOREFRONT: [Line; 13] = [
     // A day and 20 min 2 s; commit times in seconds since the epoch.
     ("d-STO000001", "ok, change, 900/4500, lead 87602"),
     // While `orchestrator` is being rolled back, which is nothing to this group.
@@ -95,7 +98,7 @@ const STOREFRONT: [(&str, &str); 13] = [
     ("d-STO000013", "ok, change, 900/4500, lead 4502"),
 ];
 
-const BURST: [(&str, &str); 10] = [
+const BURST: [Line; 10] = [
     ("d-BUR000001", "ok, change, 660/660, lead 7861"),
     // Begins on Sunday at 23:55:01 and ends on Monday at 00:06:01.
     ("d-BUR000002", "ok, change, 660/660, lead 3961"),
@@ -115,7 +118,7 @@ const BURST: [(&str, &str); 10] = [
     ("d-BUR000010", "ok, change, 660/660"),
 ];
 
-const WORKER: [(&str, &str); 3] = [
+const WORKER: [Line; 3] = [
     ("d-WRK000001", "ok, change, 420/420, lead 4022"),
     // Says that it rolls back what nobody knows, which is not believed.
     ("d-WRK000002", "ok, change, 420/420, lead 1022"),
@@ -130,7 +133,7 @@ fn of_group(application: &str, deployment_group: &str) -> Vec<Assessment> {
 
 #[test]
 fn every_deployment_counts_as_what_it_was() {
-    let groups: [(&str, &str, &[(&str, &str)]); 4] = [
+    let groups: [(&str, &str, &[Line]); 4] = [
         ("shop", "orchestrator", &ORCHESTRATOR),
         ("web", "storefront", &STOREFRONT),
         ("shop", "burst-overflow", &BURST),

@@ -118,7 +118,7 @@ fn runs(count: usize) -> Vec<HookRun> {
 fn a_hook_is_measured_at_its_own_end_under_its_lifecycle_event() {
     let mut record = ok("d-1", 0, "a");
     record.hooks = runs(1);
-    record.deployment.description = "[greenlight skip: INC-7]".to_owned();
+    record.deployment.description = String::from("[greenlight skip: INC-7]");
     let all = measures(&last(&[record]), &labels());
     let hooks: Vec<String> = all.iter().filter(|one| one.name.starts_with("Hook")).map(line).collect();
     assert_snapshot!(hooks.join("\n"), @"
@@ -138,7 +138,7 @@ fn a_hook_is_measured_at_its_own_end_under_its_lifecycle_event() {
 fn largest() -> (Assessment, Labels) {
     let mut record = ok("d-1", 0, "a");
     record.hooks = runs(400);
-    record.deployment.description = "[greenlight skip: INC-7]".to_owned();
+    record.deployment.description = String::from("[greenlight skip: INC-7]");
     let mut assessment = last(&[record]);
     let longest = Some(Duration::MAX);
     (assessment.duration, assessment.total_duration, assessment.lead_time, assessment.recovery) =
@@ -235,4 +235,22 @@ fn restored_traffic_counts_from_the_alarm_and_else_from_when_it_was_heard_of() {
     assert_eq!(restored(None, 60.0).len(), 3);
     assert_eq!(restored(None, f64::NAN), Vec::<String>::new(), "one such value and all in the request are refused");
     assert_eq!(restored(None, f64::INFINITY), Vec::<String>::new());
+}
+
+#[test]
+fn the_page_lists_every_metric_and_no_other() {
+    let page = include_str!("../../../../docs/metrics.md");
+    let (_, listed) = page.split_once("## The metrics").unwrap();
+    let (listed, _) = listed.split_once("\n## ").unwrap();
+    let rows = listed.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<(&str, &str)> = rows
+        .filter_map(|row| {
+            row.split_once("` | ")?.1.split_once(' ').map(|(unit, _)| (row.split('`').next().unwrap(), unit))
+        })
+        .collect();
+    let (assessment, labels) = largest();
+    let mut published: Vec<Measure> = measures(&assessment, &labels);
+    published.push(Measure { name: "RollbackSeconds", unit: "Seconds", ..published[0].clone() });
+    let published: BTreeSet<(&str, &str)> = published.iter().map(|measure| (measure.name, measure.unit)).collect();
+    assert_eq!(listed, published);
 }

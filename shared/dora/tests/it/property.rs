@@ -36,7 +36,7 @@ fn history(chance: &mut Chance) -> Vec<Record> {
     let mut minute = 0;
     for number in 0..chance.below(31) {
         // Often at the very same time, and ids that do not sort by time.
-        minute += chance.below(3) as i64 * 5;
+        minute += chance.below(3).cast_signed() * 5;
         let id = format!("d-{:03}-{number}", chance.below(1000));
         let revision = chance.pick(&["a", "b", "c"]);
         let group = chance.pick(&["one", "two", "three"]);
@@ -65,7 +65,7 @@ fn history(chance: &mut Chance) -> Vec<Record> {
             _ => ok(&id, minute, revision),
         };
         vary(&mut record, chance);
-        record.deployment.group.deployment_group = group.to_owned();
+        record.deployment.group.deployment_group = String::from(group);
         made.push(record);
     }
     made
@@ -77,7 +77,7 @@ fn vary(record: &mut Record, chance: &mut Chance) {
         deployment.status = Status::Failed;
     }
     if chance.one_in(20) {
-        deployment.creator = chance.pick(&["CloudFormationRollback", "autoscaling", "CloudFormation"]).to_owned();
+        deployment.creator = String::from(chance.pick(&["CloudFormationRollback", "autoscaling", "CloudFormation"]));
     }
     if chance.one_in(10) {
         deployment.completed = deployment.created.map(|created| created.minus(Duration::from_mins(1)));
@@ -94,7 +94,7 @@ fn vary(record: &mut Record, chance: &mut Chance) {
     if chance.one_in(10) {
         deployment.description += " [greenlight skip: INC-7]";
     }
-    record.committed = chance.one_in(2).then(|| Timestamp(chance.below(60) as i64 * 60_000));
+    record.committed = chance.one_in(2).then(|| Timestamp(chance.below(60).cast_signed() * 60_000));
     record.stopped_by_alarm = chance.one_in(6);
 }
 

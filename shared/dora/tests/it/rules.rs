@@ -37,7 +37,7 @@ pub(crate) fn broken(id: &str, minute: i64, revision: &str, status: Status, code
 /// CodeDeploy's rollback of `original`.
 pub(crate) fn back(id: &str, minute: i64, original: &str, revision: &str) -> Record {
     let mut record = ok(id, minute, revision);
-    record.deployment.creator = "codeDeployRollback".to_owned();
+    record.deployment.creator = String::from("codeDeployRollback");
     record.deployment.rolls_back = Some(DeploymentId(original.to_owned()));
     record
 }
@@ -351,4 +351,40 @@ fn a_commits_time_is_read_in_both_of_gits_forms_and_never_guessed() {
     assert_eq!(Record::of(described.clone()).committed, expected);
     described.description = "commit_time= by=ada".to_owned();
     assert_eq!(Record::of(described).committed, None);
+}
+
+#[test]
+fn a_week_is_that_of_the_end_and_of_what_is_taken_back_that_of_the_asking() {
+    // The epoch was a Thursday: minute 5760 is Monday, 1970-01-05T00:00:00Z.
+    let sunday_night = 5759;
+    let history = [ok("d-1", 10, "a"), ok("d-2", 60, "b"), claim("d-3", sunday_night, "d-2", "a")];
+    let all = figures(&assess(&history));
+    let week = |week: &dora::Week| {
+        let of = &week.figures;
+        (week.from.0 / 60_000, of.deployments, of.change_failures, of.recovery.map(|spread| spread.count))
+    };
+    assert_eq!(all.weeks.iter().map(week).collect::<Vec<_>>(), [(-4320, 2, 1, None), (5760, 0, 0, Some(1))]);
+    // A week in which nothing happened is there.
+    let apart = figures(&assess(&[ok("d-1", 10, "a"), ok("d-2", 3 * 10_080, "b")]));
+    assert_eq!(apart.weeks.iter().map(|week| week.figures.deployments).collect::<Vec<_>>(), [1, 0, 0, 1]);
+    assert_eq!(apart.per_week(), Some(0.5));
+}
+
+#[test]
+fn hooks_are_counted_by_lifecycle_event() {
+    let run = |event: &str, took: i64, succeeded| dora::HookRun {
+        lifecycle_event: event.to_owned(),
+        started: Timestamp(0),
+        ended: Timestamp(took * 1000),
+        succeeded,
+    };
+    let (mut first, mut second) = (ok("d-1", 0, "a"), ok("d-2", 10, "b"));
+    first.hooks = vec![run("AfterAllowTraffic", 5, true), run("BeforeAllowTraffic", 9, true)];
+    second.hooks = vec![run("AfterAllowTraffic", 7, false)];
+    let hooks = figures(&assess(&[first, second])).hooks;
+    let told: Vec<_> = hooks
+        .iter()
+        .map(|(event, of)| (event.as_str(), of.runs, of.failed, of.took.map(|took| took.longest.as_secs())))
+        .collect();
+    assert_eq!(told, [("AfterAllowTraffic", 2, 1, Some(7)), ("BeforeAllowTraffic", 1, 0, Some(9))]);
 }
