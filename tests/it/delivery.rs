@@ -71,7 +71,7 @@ fn lasting(duration: Duration) -> Assessment {
 
 /// A rollback after which the group was well again.
 fn recovery(took: Duration) -> Assessment {
-    Assessment { is_rollback: true, is_change: false, recovery: Some(took), ..good() }
+    Assessment { is_rollback: true, is_change: false, decides_change: false, recovery: Some(took), ..good() }
 }
 
 /// A rollback of a change that had succeeded.

@@ -74,7 +74,7 @@ fn week(cloudwatch: &mut CloudWatch, labels: &Labels) {
     put(1, 10, Assessment { hooks: vec![before(25, true, 1)], ..lasting(8, 8, rolled_back()) });
     put(1, 11, recovery(minutes(3)));
     put(1, 15, Assessment { is_rework: true, ..led(4, lasting(7, 12, good())) });
-    put(2, 10, Assessment { is_change: false, ..lasting(5, 10, good()) });
+    put(2, 10, Assessment { is_change: false, decides_change: false, ..lasting(5, 10, good()) });
     put(3, 10, Assessment { hooks: vec![before(60, false, 3)], ..lasting(2, 2, bad()) });
     let mended = led(26, lasting(10, 15, good()));
     put(3, 12, Assessment { is_rework: true, recovery: Some(minutes(90)), ..mended });
@@ -169,7 +169,12 @@ fn a_week_without_deployments_or_without_changes_divides_by_nothing() {
         expect(&mut cloudwatch, &body, rate, &[("% of the deployments", &[])]);
     }
     expect(&mut cloudwatch, &body, "Change failure rate", &[("% of the changes", &[])]);
-    ended(&mut cloudwatch, START + HOUR, Assessment { is_change: false, ..good() }, &production());
+    ended(
+        &mut cloudwatch,
+        START + HOUR,
+        Assessment { is_change: false, decides_change: false, ..good() },
+        &production(),
+    );
     expect(&mut cloudwatch, &body, "Change failure rate", &[("% of the changes", &[0.0])]);
 }
 
