@@ -80,7 +80,7 @@ pub(super) fn choose(arguments: &Arguments, present: &BTreeSet<&GroupName>) -> a
         choice.by_configuration = true;
     }
     if !arguments.groups.is_empty() {
-        for group in arguments.groups.iter().filter(|group| !present.contains(group)) {
+        if let Some(group) = arguments.groups.iter().find(|group| !present.contains(group)) {
             let names: Vec<String> = present.iter().map(ToString::to_string).collect();
             let hint = nearest(&group.to_string(), names.iter().map(String::as_str))
                 .map(|name| format!("; did you mean `{name}`?"))

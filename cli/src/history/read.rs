@@ -74,7 +74,7 @@ impl Lines<'_> {
     fn of_document_at(&mut self, offset: usize) -> usize {
         let blank = self.bytes.iter().skip(offset).take_while(|byte| byte.is_ascii_whitespace()).count();
         let passed = self.bytes.get(self.at..offset + blank).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.line += passed.split(|byte| *byte == b'\n').count().saturating_sub(1);
         self.at = offset + blank;
         self.line
     }

@@ -56,6 +56,7 @@ impl<'de> Deserialize<'de> for Time {
 
 /// `deploymentInfo`.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "these are CodeDeploy's")]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Info {
     deployment_id: Option<String>,
@@ -71,7 +72,7 @@ pub(super) struct Info {
     complete_time: Option<Time>,
     error_information: Option<Error>,
     rollback_info: Option<Rollback>,
-    revision: Option<Location>,
+    revision: Option<Place>,
     previous_revision: Option<IgnoredAny>,
     blue_green_deployment_configuration: Option<BlueGreen>,
 }
@@ -91,7 +92,7 @@ struct Rollback {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Location {
+struct Place {
     string: Option<Text>,
     app_spec_content: Option<Text>,
     s3_location: Option<S3>,
@@ -214,7 +215,7 @@ impl Info {
 }
 
 /// The AppSpec, where the AWS CLI was told it: `batch-get-deployments` leaves it out for ECS.
-fn app_spec(location: &Location) -> AppSpec {
+fn app_spec(location: &Place) -> AppSpec {
     let texts = [location.string.as_ref(), location.app_spec_content.as_ref()];
     match texts.into_iter().flatten().find_map(|text| text.content.as_deref().filter(|text| !text.is_empty())) {
         Some(text) => match appspec::read(text) {
@@ -226,7 +227,7 @@ fn app_spec(location: &Location) -> AppSpec {
 }
 
 /// What tells revisions apart, as the fleet's own adapter has it: the hash of an AppSpec's text, a version or a hash of an object in S3, a commit.
-fn revision_id(location: &Location) -> Option<String> {
+fn revision_id(location: &Place) -> Option<String> {
     let hash = |text: Option<&Text>| text.and_then(|text| text.sha256.clone());
     if let Some(hash) = hash(location.app_spec_content.as_ref()).or_else(|| hash(location.string.as_ref())) {
         return Some(format!("sha256:{hash}"));

@@ -180,11 +180,11 @@ fn the_golden_history_comes_to_its_sums() {
     assert_eq!(counts(&document), [42, 29, 36, 13, 10, 2, 2, 15]);
     let causes = json!({ "alarm": 4, "hook": 3, "time_out": 1, "stopped_and_rolled_back": 2, "other": 2 });
     assert_eq!(document["failed_by_cause"], causes);
-    let spread = |of: &Value| ["count", "p50", "p95", "longest"].map(|key| of[key].as_f64().unwrap());
-    assert_eq!(spread(&document["duration_seconds"]), [42.0, 600.0, 900.0, 3600.0]);
-    assert_eq!(spread(&document["total_duration_seconds"]), [42.0, 660.0, 4500.0, 4500.0]);
-    assert_eq!(spread(&document["lead_time_seconds"]), [22.0, 4262.0, 259_802.0, 605_461.0]);
-    assert_eq!(spread(&document["recovery_seconds"]), [12.0, 122.0, 7500.0, 7500.0]);
+    let spread = |of: &Value| json!(["count", "p50", "p95", "longest"].map(|key| of[key].as_f64().unwrap()));
+    assert_eq!(spread(&document["duration_seconds"]), json!([42.0, 600.0, 900.0, 3600.0]));
+    assert_eq!(spread(&document["total_duration_seconds"]), json!([42.0, 660.0, 4500.0, 4500.0]));
+    assert_eq!(spread(&document["lead_time_seconds"]), json!([22.0, 4262.0, 259_802.0, 605_461.0]));
+    assert_eq!(spread(&document["recovery_seconds"]), json!([12.0, 122.0, 7500.0, 7500.0]));
     assert_eq!(document["dora"]["deployment_frequency"], json!({ "per_week": 7.0, "band": "elite" }));
     let groups: Vec<_> = document["groups"].as_array().unwrap().iter().map(counts).collect();
     let by_hand =

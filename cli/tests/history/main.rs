@@ -93,5 +93,6 @@ pub(crate) fn three() -> [Value; 3] {
 
 /// As `aws deploy get-deployment` prints them, one a line.
 pub(crate) fn lines(infos: &[Value]) -> String {
-    infos.iter().map(|info| format!("{}\n", json!({ "deploymentInfo": info }))).collect()
+    let lines: Vec<String> = infos.iter().map(|info| format!("{}\n", json!({ "deploymentInfo": info }))).collect();
+    lines.concat()
 }

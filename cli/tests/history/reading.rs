@@ -48,7 +48,7 @@ fn every_form_in_which_the_aws_cli_prints_it_counts_alike() {
             format!("{:#}\n\n{:#}", json!({ "deploymentsInfo": [one, two] }), json!({ "deploymentsInfo": [three] })),
         ),
         ("joined", format!("{}{}", json!({ "deploymentsInfo": [one] }), json!({ "deploymentsInfo": [three, two] }))),
-        ("bare", infos.iter().map(|info| format!("{info}\r\n")).collect()),
+        ("bare", format!("{one}\r\n{two}\r\n{three}\r\n")),
         ("list", json!(infos).to_string()),
         ("marked", format!("\u{feff}{}", json!({ "deploymentsInfo": infos, "new": { "key": [1] } }))),
         ("version 1", json!({ "deploymentsInfo": seconds }).to_string()),

@@ -39,14 +39,15 @@ impl Chart {
         let Some(plot) = plot else {
             return format!("<figure><h2>{}</h2><p class=\"none\">{}</p></figure>", escape(title), escape(&text));
         };
-        let legend: String =
+        let legend: Vec<String> =
             legend.iter().map(|(class, name)| format!("<li><i class=\"{class}\"></i>{}</li>", escape(name))).collect();
         let svg = plot.svg(id, title, &text);
         let behind = table(title, headings, &rows);
         format!(
-            "<figure><h2>{}</h2><figcaption>{}</figcaption>{svg}<ul class=\"legend\">{legend}</ul><details><summary>The numbers</summary>{behind}</details></figure>",
+            "<figure><h2>{}</h2><figcaption>{}</figcaption>{svg}<ul class=\"legend\">{}</ul><details><summary>The numbers</summary>{behind}</details></figure>",
             escape(title),
-            escape(&text)
+            escape(&text),
+            legend.concat()
         )
     }
 }

@@ -137,7 +137,7 @@ impl Plot {
     fn weeks_axis(&mut self) {
         let every = (LABEL / self.slot()).ceil().max(1.0) as usize;
         for week in (0..self.weeks).step_by(every) {
-            let at = Timestamp(self.from.0 + WEEK * week as i64);
+            let at = self.from.plus(Duration::from_hours(7 * 24 * week as u64));
             let x = self.x(at);
             if x + 60.0 > WIDTH {
                 break;
