@@ -155,6 +155,19 @@ fn the_shifts_end_is_the_targets_and_else_reckoned_from_the_wait() {
 }
 
 #[test]
+fn codedeploys_own_rollback_waits_for_nothing_and_another_one_does() {
+    let failed = broken("d-2", 10, "b", Status::Failed, "TIMEOUT");
+    let waiting = |mut record: Record| {
+        record.deployment.termination_wait = Some(Span(Duration::from_mins(1)));
+        record
+    };
+    let (own, by_hand) = (waiting(back("d-3", 12, "d-2", "a")), waiting(claim("d-3", 20, "d-2", "a")));
+    assert_eq!(lines(&[ok("d-1", 0, "a"), failed, own])[2], "d-3: ok, rollback, recovery 120");
+    let taken = lines(&[ok("d-1", 0, "a"), ok("d-2", 10, "b"), by_hand]);
+    assert_eq!(taken[2], "d-3: ok, rollback, takes back d-2: failure, recovery 60");
+}
+
+#[test]
 fn a_lead_time_is_told_once_of_what_got_there() {
     let at = |mut record: Record| {
         record.committed = Some(Timestamp(-60_000));
