@@ -29,20 +29,21 @@ pub(super) const WEEK: i64 = 7 * DAY;
 
 pub(super) fn body(parameters: &[(&str, &str)]) -> Value {
     let template = template(parameters);
-    let text = template.resources["DeliveryDashboard"]["Properties"]["DashboardBody"].as_str();
+    let dashboard = template.resources.get("DeliveryDashboard").expect("there is a dashboard");
+    let text = dashboard.pointer("/Properties/DashboardBody").and_then(Value::as_str);
     serde_json::from_str(text.expect("the body is resolved to a text")).expect("the body is JSON")
 }
 
 pub(super) fn widgets(body: &Value) -> &[Value] {
-    body["widgets"].as_array().expect("there are widgets")
+    body.get("widgets").and_then(Value::as_array).expect("there are widgets")
 }
 
 pub(super) fn metrics(widget: &Value) -> &[Value] {
-    widget["properties"]["metrics"].as_array().map(Vec::as_slice).unwrap_or_default()
+    widget.pointer("/properties/metrics").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 pub(super) fn title(widget: &Value) -> &str {
-    widget["properties"]["title"].as_str().unwrap_or_default()
+    widget.pointer("/properties/title").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// One line of a widget.
@@ -64,7 +65,7 @@ pub(super) fn line(entry: &Value) -> (Line<'_>, &Map<String, Value>) {
         ([], Some(math)) => Line::Math(math),
         ([namespace, name, dimensions @ ..], None) => {
             assert_eq!(dimensions.len() % 2, 0, "{entry}");
-            let dimensions = dimensions.chunks(2).map(|pair| (pair[0], pair[1])).collect();
+            let dimensions = dimensions.chunks(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
             Line::Metric { namespace, name, dimensions }
         }
         _ => panic!("neither a metric nor an expression: {entry}"),
@@ -153,7 +154,7 @@ fn no_widget_lies_over_another_and_the_grid_has_no_holes() {
         }
     }
     let rows = taken.keys().map(|(row, _)| row + 1).max().unwrap_or_default();
-    assert_eq!(taken.len() as i64, rows * 24);
+    assert_eq!(i64::try_from(taken.len()), Ok(rows * 24));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{DAY, HOUR, MINUTE, START, bad, ended, good, minutes, production, pub
 /// What a widget shows of the week, by label: its own metrics and expressions, asked for as the console does.
 fn shown(cloudwatch: &mut CloudWatch, body: &Value, named: &str) -> BTreeMap<String, Vec<f64>> {
     let widget = widgets(body).iter().find(|widget| title(widget) == named).expect("there is the widget");
-    let period = widget["properties"]["period"].as_i64().unwrap_or(WEEK / 1000);
+    let period = widget.pointer("/properties/period").and_then(Value::as_i64).unwrap_or(WEEK / 1000);
     let queries: Vec<Value> = metrics(widget)
         .iter()
         .map(|entry| {
@@ -38,11 +38,12 @@ fn shown(cloudwatch: &mut CloudWatch, body: &Value, named: &str) -> BTreeMap<Str
     let range = json!({"StartTime": START / 1000, "EndTime": (START + WEEK) / 1000, "ScanBy": "TimestampAscending",
         "MetricDataQueries": queries});
     let answer = cloudwatch.handle("GetMetricData", &range, START + WEEK).unwrap_or_else(|error| panic!("{error:?}"));
-    let results = answer["MetricDataResults"].as_array().expect("results").iter();
+    let results = answer.get("MetricDataResults").and_then(Value::as_array).expect("results").iter();
     results
         .map(|result| {
-            let values = result["Values"].as_array().expect("values").iter().filter_map(Value::as_f64);
-            (result["Label"].as_str().unwrap_or_default().to_owned(), values.collect())
+            let list = |name: &str| result.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let label = result.get("Label").and_then(Value::as_str).unwrap_or_default();
+            (label.to_owned(), list("Values").iter().filter_map(Value::as_f64).collect())
         })
         .collect()
 }
@@ -91,7 +92,7 @@ fn expect(cloudwatch: &mut CloudWatch, body: &Value, named: &str, expected: &[(&
     let labels: BTreeSet<&str> = shown.keys().map(String::as_str).collect();
     assert_eq!(labels, expected.iter().map(|(label, _)| *label).collect(), "{named}");
     for (label, values) in expected {
-        let seen = &shown[*label];
+        let seen = shown.get(*label).expect("its label was compared");
         let is_near = |(one, other): (&f64, &f64)| (one - other).abs() < 1e-9;
         assert!(
             seen.len() == values.len() && seen.iter().zip(*values).all(is_near),
