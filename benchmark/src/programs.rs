@@ -26,7 +26,7 @@ pub(crate) const MEASURED: [(&str, &str, &str); 6] = [
     ("before-allow-traffic", "before-allow-traffic/ecs", "every fact of an ECS deployment, one check, the verdict"),
     ("hook-watchdog", "hook-watchdog/hook-crashed", "the verdict for a hook that crashed"),
     ("alarm-rollback", "alarm-rollback/unknown-alarm", "an alarm that no service names"),
-    ("deployment-metrics", "deployment-metrics/hook-verdict-succeeded", "the metrics of a hook's verdict"),
+    ("deployment-metrics", "deployment-metrics/traffic-restored", "the seconds of a rollback"),
     ("slack-notifier", "slack-notifier/codedeploy-start", "a new thread in Slack"),
 ];
 
@@ -75,12 +75,17 @@ impl Programs<'_> {
         let file = self.folder.join(format!("{name}.yaml"));
         std::fs::write(&file, config).with_context(|| format!("could not write `{}`", file.display()))?;
         environment.insert("GREENLIGHT_CONFIG".to_owned(), file.display().to_string());
+        let mut event = self.sample(sample)?;
+        // CloudWatch takes no values of more than two weeks ago, so what was measured was measured now.
+        if let Some(at) = event.pointer_mut("/detail/at") {
+            *at = json!(epoch());
+        }
         Ok(Program {
             name: name.to_owned(),
             command: self.binary(binary)?,
             arguments: Vec::new(),
             environment,
-            event: self.sample(sample)?,
+            event,
         })
     }
 

@@ -4,13 +4,13 @@
 //! What it costs, for one deployment that has ended: `GetDeployment` once, or every five seconds while its ending settles, ten times at most;
 //! `GetApplicationRevision`, `ListDeploymentTargets`, `BatchGetDeploymentTargets` and `DescribeTaskDefinition` once at most; of the group
 //! `ListDeployments` once a page and `BatchGetDeployments` once for 25 deployments of the last thirty days; and one read of the ledger for
-//! each of them that was stopped without a rollback or says that it is Greenlight's.
+//! each of them that was stopped without a rollback.
 
 use std::time::Duration;
 
 use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Platform, Status, Target};
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Measure, Metrics, PortError, TaskDefinitionTags};
-use domain::redeploy;
+use domain::redeploy::to_confirm;
 use domain::time::Timestamp;
 use dora::{Assessment, COMMIT_TIME_TAG, HookRun, Labels, Record};
 
@@ -33,6 +33,11 @@ pub(crate) fn created(deployment: &Deployment) -> Timestamp {
 /// When it ended, as far as the record tells.
 pub(crate) fn ended(deployment: &Deployment) -> Option<Timestamp> {
     deployment.completed.or(deployment.started).or(deployment.created)
+}
+
+/// Whether it is a rollback that CodeDeploy or CloudFormation made. What a description claims is `dora`'s to judge, by the history.
+fn is_automatic_rollback(deployment: &Deployment) -> bool {
+    deployment.is_rollback() && to_confirm(deployment).is_none()
 }
 
 /// Since when the history matters to a deployment.
@@ -107,7 +112,7 @@ where
         let clock = &self.ports.clock;
         let give_up = clock.now().plus(patience);
         loop {
-            let deployment = self.believed(self.ports.deployments.deployment(id).await?).await?;
+            let deployment = self.ports.deployments.deployment(id).await?;
             let is_settled = self.is_settled(&deployment).await?;
             // An AppSpec that could not be read may be the next time.
             if is_settled && !matches!(deployment.app_spec, AppSpec::Unreadable(_)) {
@@ -125,9 +130,9 @@ where
         if !deployment.status.is_terminal() {
             return Ok(false);
         }
-        // Nobody rolls back a rollback.
+        // CodeDeploy rolls back none of its own rollbacks.
         let is_explained = deployment.status == Status::Succeeded || deployment.rolled_back_by.is_some();
-        if is_explained || deployment.is_rollback() {
+        if is_explained || is_automatic_rollback(deployment) {
             return Ok(true);
         }
         if ended(deployment).is_none_or(|ended| self.now().since(ended) < SETTLED) {
@@ -135,15 +140,6 @@ where
         }
         // Whoever stops it has not written down yet that it did. The lease is a short one, so this is soon over.
         Ok(deployment.status != Status::Stopped || !matches!(self.stop(&deployment.id).await?, Stop::Begun))
-    }
-
-    /// The deployment, without a rollback that its description alone claims.
-    async fn believed(&self, deployment: Deployment) -> Result<Deployment, PortError> {
-        if redeploy::is_believable(&deployment, &self.ports.ledger).await? {
-            return Ok(deployment);
-        }
-        tracing::warn!(deployment.id = %deployment.id, original = ?deployment.rolls_back, "its description says that it rolls this one back, and Greenlight knows nothing of that: it counts as a deployment like any other");
-        Ok(Deployment { rolls_back: None, ..deployment })
     }
 
     /// What `alarm-rollback` has noted of stopping it. A lease that nobody completed is no proof: its holder may have died before it asked
@@ -159,7 +155,6 @@ where
 
     /// A deployment with what the ledger knows of it.
     async fn noted(&self, deployment: Deployment) -> Result<Record, PortError> {
-        let deployment = self.believed(deployment).await?;
         // What was rolled back is a failure either way.
         let is_open = deployment.status == Status::Stopped && deployment.rolled_back_by.is_none();
         let stopped_by_alarm = is_open && matches!(self.stop(&deployment.id).await?, Stop::Done);
@@ -180,7 +175,7 @@ where
     pub(crate) async fn whole(&self, deployment: Deployment) -> Result<Record, PortError> {
         let mut record = self.noted(deployment).await?;
         let has_succeeded = record.deployment.status == Status::Succeeded;
-        let is_rollback = record.deployment.is_rollback();
+        let is_rollback = is_automatic_rollback(&record.deployment);
         // Of a rollback nothing but its success is measured.
         let has_target = record.deployment.platform != Some(Platform::Server) && (has_succeeded || !is_rollback);
         if has_target {

@@ -221,7 +221,6 @@ fn taken_back() -> [Fact; 2] {
 fn what_greenlight_takes_back_is_one_deployment_and_one_change_failure_whatever_is_heard_and_when() {
     for heard in [vec!["d-1", "d-3"], vec!["d-3", "d-1", "d-3"], vec!["d-3"], vec![]] {
         let world = World::new(taken_back());
-        world.note("late/d-1", json!({"redeployed_by": "d-3"}));
         world.wait(70 * MINUTE);
         for id in &heard {
             hear(&world, id, "SUCCESS");
@@ -235,15 +234,25 @@ fn what_greenlight_takes_back_is_one_deployment_and_one_change_failure_whatever_
 }
 
 #[test]
-fn a_description_that_claims_a_rollback_greenlight_knows_nothing_of_is_a_deployment_like_any_other() {
-    for noted in [None, Some(json!({"redeployed_by": "d-9"}))] {
-        let world = World::new(taken_back());
-        if let Some(noted) = noted {
-            world.note("late/d-1", noted);
-        }
+fn a_description_is_believed_of_what_had_succeeded_before_and_of_nothing_else() {
+    // Whoever takes a deployment back by hand says so, and the table knows nothing of it.
+    let world = World::new(taken_back());
+    world.wait(70 * MINUTE);
+    world.hear(&schedule()).unwrap();
+    assert_eq!(["Deployments", "ChangeFailure", "RolledBack"].map(|name| world.sum(name)).to_vec(), vec![1.0; 3]);
+    // To claim it of one that had failed, or of none, would be a way not to be counted.
+    for (named, of) in [("d-1", ended(Status::Failed)), ("d-X", ended(Status::Succeeded))] {
+        let [_, mut back] = taken_back();
+        back.deployment.rolls_back = Some(id(named));
+        back.deployment.description = format!("greenlight_rolls_back={named}");
+        let failures = f64::from(u8::from(of.status == Status::Failed));
+        let world = World::new([Fact::of(of), back]);
         world.wait(70 * MINUTE);
         world.hear(&schedule()).unwrap();
-        assert_eq!((world.sum("Deployments"), world.sum("ChangeFailure"), world.sum("RolledBack")), (2.0, 0.0, 0.0));
+        assert_eq!(
+            (world.sum("Deployments"), world.sum("ChangeFailure"), world.sum("RolledBack")),
+            (2.0, failures, 0.0)
+        );
     }
 }
 

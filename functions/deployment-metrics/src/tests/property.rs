@@ -156,8 +156,9 @@ impl Play {
             ..build::deployment()
         };
         deployment.revision.task_definition = Some(definition);
-        // What CodeDeploy's adapter reads out of the description, and the rules must not believe.
-        let claimed = deployment.described(domain::deployment::ROLLS_BACK).map(|of| DeploymentId(of.to_owned()));
+        // As CodeDeploy's adapter reads it out of the description; whether it is believed is up to the rules.
+        deployment.rolls_back =
+            deployment.described(domain::deployment::ROLLS_BACK).map(|of| DeploymentId(of.to_owned()));
         let is_rolled_back = !has_succeeded
             && !matches!(course, Course::GreenlightStopsWithoutRollback | Course::PersonStops)
             && (course == Course::PersonStopsWithRollback || self.rng.u32(0..100) < 85);
@@ -175,10 +176,7 @@ impl Play {
             stopped_by_alarm: is_greenlights && back.is_none(),
         };
         let (lag, linked_after) = (self.seconds(0, 20), self.seconds(0, 25));
-        self.add(
-            record,
-            Fact { deployment: Deployment { rolls_back: claimed, ..deployment }, events, lag, linked_after },
-        );
+        self.add(record, Fact { deployment, events, lag, linked_after });
         let mut over = completed;
         if let Some(back) = back {
             let creator = "codeDeployRollback".to_owned();
@@ -187,7 +185,6 @@ impl Play {
         }
         if course == Course::SucceedsAndIsTakenBack {
             let back = self.new_id();
-            self.notes.push((format!("late/{id}"), json!({"redeployed_by": back})));
             let description = format!("greenlight_rolls_back={id} for the alarm web-5xx");
             let began = completed.plus(self.seconds(APART, 1800));
             over = self.go_back(group, &id, &back, began, ("user".to_owned(), description));
