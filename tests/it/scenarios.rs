@@ -152,7 +152,7 @@ fn a_fault_that_never_strikes_is_told() {
 #[test]
 fn a_wrong_event_pattern_makes_a_scenario_fail() {
     // `STOPPED` is what CodeDeploy's API says; its events say `STOP`.
-    check_break("broken-pattern", "alarm-rollback", "STOP", "STOPPED", "`ChangeFailure` sums up to 1; seen: 0");
+    check_break("broken-pattern", "alarm-rollback", "STOP", "STOPPED", "`ChangeFailure` sums up to 1; seen: nothing");
 }
 
 #[test]
