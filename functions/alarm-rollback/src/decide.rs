@@ -10,7 +10,7 @@
 //! | 4 | it is an alarm of another account or region | alert; ignore where no service names it |
 //! | 5 | no service names it, nor does a tag, nor a deployment group whose deployment is in flight | ignore |
 //! | 6 | its tags cannot be understood | alert |
-//! | 6a | no service names it, its tag says `alert`, and no tag names a group: it is about no deployment | alert |
+//! | 6a | no service names it, its tag says `alert`, no tag names a group, nor does a group whose deployment is in flight name it: it is about no deployment | alert |
 //! | 7 | its tag names another environment than the service has | alert |
 //! | 7a | its event comes late, and the alarm has been OK since | alert |
 //! | | *a deployment of the group is in flight, or was when it was looked for* | |
@@ -242,10 +242,22 @@ fn in_flight(
         );
     }
     if concern.action == AlarmAction::Alert {
-        return alert(
-            format!("`{alarm}` went to ALARM during the deployment `{id}` of `{name}`; {} `alert`", concern.says()),
-            format!("look at the alarm; {}", by_hand(id)),
-        );
+        let reason =
+            format!("`{alarm}` went to ALARM during the deployment `{id}` of `{name}`; {} `alert`", concern.says());
+        if concern.named_by == NamedBy::Group {
+            let next_step = format!(
+                "look at the alarm; if it is not to stop deployments, take it off the list: `aws deploy get-deployment-group --application-name {} \
+                 --deployment-group-name {}` shows it",
+                concern.group.application, concern.group.deployment_group
+            );
+            return alert(
+                format!(
+                    "{reason}, so Greenlight stops nothing for it; but the group's own list has it, and CodeDeploy stops the deployment itself"
+                ),
+                next_step,
+            );
+        }
+        return alert(reason, format!("look at the alarm; {}", by_hand(id)));
     }
     let began = deployment.started.or(deployment.created);
     if let Some((red, began)) = red_before(transition, began) {

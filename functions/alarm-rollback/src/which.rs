@@ -1,6 +1,7 @@
 //! Whom an alarm concerns, where no service in the configuration names it: by its tags, else by the alarms of the deployment groups whose
-//! deployments are in flight. Knows nothing of what follows from it. One whose tags ask for an alert and name no group concerns no deployment:
-//! people are told, and none is looked for.
+//! deployments are in flight. Knows nothing of what follows from it. One whose tags ask for an alert and name no group is looked for on the
+//! groups' lists, too: CodeDeploy stops a deployment for it, and that is told where the deployment is. On none of them it concerns no
+//! deployment, and people are told of it by itself.
 //!
 //! An alarm that is nobody's costs two calls where no deployment is in flight in the whole account, `ListTagsForResource` and
 //! `ListDeployments`, and then one for every 25 deployments in flight and one for each of their applications, up to bounds. How many
@@ -23,7 +24,8 @@ use crate::event::Transition;
 use crate::{Act, CodeDeploy, IN_FLIGHT, Subject, resolve};
 pub(crate) use tags::Tags;
 
-/// So many deployments in flight are looked at, one `BatchGetDeployments`. CodeDeploy grants an account a thousand at a time.
+/// So many deployments in flight are looked at, by four `BatchGetDeployments` of 25 each, which is its limit (CodeDeploy API reference).
+/// CodeDeploy grants an account a thousand at a time.
 const MOST_DEPLOYMENTS: usize = 100;
 /// Of so many applications the groups' alarms are read, one `BatchGetDeploymentGroups` each. What is beyond is no loss: CodeDeploy itself
 /// stops a deployment for an alarm on its group.
@@ -165,12 +167,6 @@ where
             return self.tell(subject, &decide::malformed(transition, &tags.slips)).await;
         }
         self.tags = Some(tags.clone());
-        if tags.group.is_none() && tags.action == Some(AlarmAction::Alert) {
-            // It judges something else than a deployment, so none is looked for.
-            let subject = Subject { environment: tags.environment.as_deref(), ..subject };
-            let transition = self.dated(transition).await;
-            return self.tell(Subject { transition: &transition, ..subject }, &decide::alone(&transition)).await;
-        }
         let settings = self.settings;
         let concern = |group: &GroupName| Concern {
             group: group.clone(),
@@ -185,16 +181,33 @@ where
         }
         let found = self.by_the_groups_own_alarms(&transition.alarm.name, &mut missed).await;
         if found.is_empty() {
-            if self.age(transition) <= LAST_TRY {
-                self.errors.extend(missed.errors);
-            }
-            let decided = decide::unconfigured(transition, &missed.remarks);
-            return self.record(subject, &decided, "logged");
+            return self.nobodys(transition, &tags, missed).await;
         }
         let transition = self.dated(transition).await;
         for (group, deployments) in found {
             self.for_group(&transition, concern(&group), Some(deployments)).await;
         }
+    }
+
+    /// An alarm of which no deployment was found. Where its tag asks for an alert people are told, once it is known that there is none or the
+    /// last try has failed as well: told sooner, it would be told twice, and the first time wrongly.
+    async fn nobodys(&mut self, transition: &Transition, tags: &Tags, missed: Missed) {
+        let Missed { remarks, errors } = missed;
+        let (is_known, is_alert) = (errors.is_empty(), tags.action == Some(AlarmAction::Alert));
+        let comes_again = !is_known && self.age(transition) <= LAST_TRY;
+        if comes_again {
+            self.errors.extend(errors);
+        }
+        let transition = &if is_alert { self.dated(transition).await } else { transition.clone() };
+        let subject = Subject { environment: tags.environment.as_deref(), ..Subject::of(transition) };
+        if !is_alert {
+            return self.record(subject, &decide::unconfigured(transition, &remarks), "logged");
+        }
+        let decided = decide::alone(transition, if is_known { &[] } else { &remarks });
+        if comes_again {
+            return self.record(subject, &decided, "not told: whether a deployment has it is looked at again");
+        }
+        self.tell(subject, &decided).await;
     }
 
     /// The deployments in flight whose group has the alarm on it and looks at it.

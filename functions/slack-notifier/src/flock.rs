@@ -48,11 +48,12 @@ pub struct Flock {
     read_at: Timestamp,
 }
 
-/// The message that an alarm belongs to.
+/// The message that an alarm belongs to. It is headed by an environment, so those of another one have their own.
 fn id(decision: &RollbackDecision) -> DeploymentId {
     let quarter = Timestamp(changed(decision).0.div_euclid(QUARTER) * QUARTER);
     let service = decision.service.clone().unwrap_or_else(|| subject(decision));
-    DeploymentId(format!("alone/{}/{quarter}", bounded(&service, 200)))
+    let environment = decision.environment.as_deref().unwrap_or_default();
+    DeploymentId(format!("alone/{}/{}/{quarter}", bounded(&service, 200), bounded(environment, 200)))
 }
 
 /// Whether the alarm is about no deployment group or service: then it says nothing of what is in flight.

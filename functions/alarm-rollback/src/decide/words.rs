@@ -10,8 +10,9 @@ use crate::event::Transition;
 /// Row 4: an alarm of another account or region, which is told where a service names it.
 pub fn foreign(transition: &Transition, place: &str, is_named: bool) -> Decided {
     let alarm = &transition.alarm.name;
-    let reason =
-        format!("`{alarm}` went to ALARM, but it is an alarm of {place}, and nothing is stopped for one of those");
+    let reason = format!(
+        "`{alarm}` went to ALARM, but it is an alarm of {place}, and Greenlight stops nothing for one of those"
+    );
     let next_step = "give it a name of its own, or keep its events from this account's bus; what it watches is guarded by the Greenlight over there";
     Decided::new(if is_named { Decision::Alert } else { Decision::Ignore }, reason, next_step)
 }
@@ -34,12 +35,13 @@ pub fn unconfigured(transition: &Transition, remarks: &[String]) -> Decided {
 pub fn malformed(transition: &Transition, slips: &[String]) -> Decided {
     let reason =
         format!("`{}` went to ALARM, but its tags cannot be understood: {}", transition.alarm.name, slips.join("; "));
-    let next_step = "correct the alarm's tags; until then nothing is stopped for it. If a deployment is in flight, look at it yourself";
+    let next_step = "correct the alarm's tags; until then Greenlight stops nothing for it. If a deployment is in flight, look at it yourself";
     Decided::new(Decision::Alert, reason, next_step)
 }
 
-/// Row 6a: the alarm's tag says that it is to be told and no more, and no tag says of whom.
-pub fn alone(transition: &Transition) -> Decided {
+/// Row 6a: the alarm's tag says that it is to be told and no more, no tag says of whom, and no deployment group has it on its list. `unseen` is what
+/// could not be looked at for that.
+pub fn alone(transition: &Transition, unseen: &[String]) -> Decided {
     let alarm = &transition.alarm.name;
     let when = transition.over_since.map(|over| {
         let red = transition.alarm.changed_at.map(|at| format!(" at {}", at.time_of_day())).unwrap_or_default();
@@ -47,10 +49,12 @@ pub fn alone(transition: &Transition) -> Decided {
     });
     let (what, to_do) = match transition.description.split_first() {
         Some((what, to_do)) => (what.trim_end_matches('.'), to_do.join(" ")),
-        None => ("its tag `greenlight:action` says `alert`, and it is about no deployment group", String::new()),
+        None => ("its tag `greenlight:action` says `alert`, and it names no deployment group", String::new()),
     };
-    let to_do = if to_do.is_empty() { "look at the alarm; nothing is stopped for it".to_owned() } else { to_do };
-    Decided::new(Decision::Alert, format!("`{alarm}` went to ALARM{}: {what}", when.unwrap_or_default()), to_do)
+    let to_do = if to_do.is_empty() { "look at the alarm; Greenlight stops nothing for it".to_owned() } else { to_do };
+    let reason = format!("`{alarm}` went to ALARM{}: {what}", when.unwrap_or_default());
+    let reason = std::iter::once(&reason).chain(unseen).cloned().collect::<Vec<_>>().join("; ");
+    Decided::new(Decision::Alert, reason, to_do)
 }
 
 /// Row 7: the alarm's tag names another environment than the service has.
@@ -76,7 +80,7 @@ pub fn no_such_group(transition: &Transition, group: &GroupName, error: &PortErr
         format!(
             "`{alarm}` went to ALARM, and its tag `greenlight:deployment-group` names `{group}`, which {why}: {error}"
         ),
-        "correct the alarm's tag: `application/group`, CodeDeploy's two names; until then nothing is stopped for it",
+        "correct the alarm's tag: `application/group`, CodeDeploy's two names; until then Greenlight stops nothing for it",
     )
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Account {
     pub(crate) tags: RefCell<BTreeMap<String, Vec<(String, String)>>>,
     pub(crate) tag_troubles: RefCell<VecDeque<PortError>>,
     pub(crate) tags_hang: Cell<bool>,
+    /// What meets the next looks at groups' alarms.
+    pub(crate) group_troubles: RefCell<VecDeque<PortError>>,
     /// What `DescribeAlarms` tells of whatever it is asked for.
     pub(crate) readings: RefCell<Vec<AlarmReading>>,
     pub(crate) group_alarms: RefCell<BTreeMap<GroupName, GroupAlarms>>,
@@ -123,6 +125,9 @@ impl DeploymentRecords for &World {
         groups: &[String],
     ) -> Result<Vec<(GroupName, GroupAlarms)>, PortError> {
         self.count("BatchGetDeploymentGroups");
+        if let Some(error) = self.account.group_troubles.borrow_mut().pop_front() {
+            return Err(error);
+        }
         let alarms = self.account.group_alarms.borrow();
         let name = |group: &String| GroupName { application: application.to_owned(), deployment_group: group.clone() };
         Ok(groups

@@ -218,14 +218,13 @@ fn about_nothing(state: &str, minute: i64) -> Value {
 
 #[test]
 fn an_alarm_whose_tag_says_alert_and_names_no_group_is_told_by_itself_and_its_end_too() {
-    // Its name on the list of a group with a deployment in flight makes no difference: CodeDeploy heeds that by itself.
+    // A list that is switched off is passed over, as by CodeDeploy.
     let world = with_shop();
-    watch(&world, group("shop", "web"), true);
+    watch(&world, group("shop", "web"), false);
     world.tag(ALARM, &[("greenlight:action", "alert"), ("greenlight:environment", "production")]);
     for _ in 0..2 {
         invoke(&world, about_nothing("ALARM", 6)).unwrap();
     }
-    assert_eq!(*world.asked.borrow(), ["ListTagsForResource", "ListTagsForResource"], "no deployment is looked for");
     let [decision] = decisions(&world).try_into().unwrap();
     assert_eq!((decision.decision, decision.page), (Decision::Alert, false));
     assert_eq!((decision.group, decision.service, decision.deployment_id), (None, None, None));
@@ -244,10 +243,10 @@ fn such_an_alarm_without_a_description_and_one_that_is_told_late_are_told_too() 
     world.tag(ALARM, &[("greenlight:action", "alert")]);
     invoke(&world, event(ALARM, "ALARM")).unwrap();
     let [decision] = decisions(&world).try_into().unwrap();
-    assert!(decision.reason.ends_with("and it is about no deployment group"), "{}", decision.reason);
+    assert!(decision.reason.ends_with("and it names no deployment group"), "{}", decision.reason);
     assert_eq!(
         (decision.environment, decision.next_step.as_str()),
-        (None, "look at the alarm; nothing is stopped for it")
+        (None, "look at the alarm; Greenlight stops nothing for it")
     );
     // Ten minutes old, and CloudWatch says that the alarm has been OK for two.
     let world = with_shop();
@@ -262,6 +261,51 @@ fn such_an_alarm_without_a_description_and_one_that_is_told_late_are_told_too() 
     let [decision] = decisions(&world).try_into().unwrap();
     assert!(decision.reason.contains("which was told late, and has been OK since"), "{}", decision.reason);
     assert!(world.stops.borrow().is_empty());
+}
+
+#[test]
+fn such_an_alarm_on_the_list_of_a_group_in_flight_is_told_with_its_deployment() {
+    let world = with_shop();
+    watch(&world, group("shop", "web"), true);
+    world.tag(ALARM, &[("greenlight:action", "alert")]);
+    invoke(&world, about_nothing("ALARM", 6)).unwrap();
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(
+        (decision.group, decision.deployment_id),
+        (Some(group("shop", "web")), Some(DeploymentId("d-7".to_owned())))
+    );
+    assert_eq!((decision.decision, decision.page), (Decision::Alert, false));
+    assert!(decision.reason.contains("says `alert`, so Greenlight stops nothing for it"), "{}", decision.reason);
+    assert!(decision.reason.contains("CodeDeploy stops the deployment itself"), "{}", decision.reason);
+    assert!(world.stops.borrow().is_empty());
+}
+
+#[test]
+fn such_an_alarm_waits_for_a_look_that_may_work_later_and_is_told_at_the_last_try_all_the_same() {
+    // The first look is throttled; the second one finds the deployment, and that is all that is told.
+    let world = with_shop();
+    watch(&world, group("shop", "web"), true);
+    world.tag(ALARM, &[("greenlight:action", "alert")]);
+    world.account.group_troubles.borrow_mut().push_back(throttled());
+    assert!(invoke(&world, about_nothing("ALARM", 6)).is_err(), "Lambda tries again");
+    assert!(world.published.borrow().is_empty());
+    invoke(&world, about_nothing("ALARM", 6)).unwrap();
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert_eq!(decision.group, Some(group("shop", "web")));
+    // At the last try people hear of it, and of what is not known.
+    let world = with_shop();
+    world.tag(ALARM, &[("greenlight:action", "alert")]);
+    world.account.group_troubles.borrow_mut().push_back(throttled());
+    invoke(&world, about_nothing("ALARM", 3)).unwrap();
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert!(decision.reason.ends_with("the alarms of a deployment group could not be read"), "{}", decision.reason);
+    // What this fleet may not read is other people's, and no word about each alarm.
+    let world = with_shop();
+    world.tag(ALARM, &[("greenlight:action", "alert")]);
+    world.account.group_troubles.borrow_mut().push_back(denied());
+    invoke(&world, about_nothing("ALARM", 6)).unwrap();
+    let [decision] = decisions(&world).try_into().unwrap();
+    assert!(decision.reason.ends_with("the deployments succeeded"), "{}", decision.reason);
 }
 
 #[test]

@@ -121,3 +121,23 @@ fn an_alarm_that_is_about_no_deployment_says_nothing_of_one_and_is_resolved_in_p
     let messages = world.slack().messages.borrow();
     assert_eq!(messages.iter().filter(|message| message.thread.is_none()).count(), 1);
 }
+
+#[test]
+fn alarms_of_two_environments_share_no_message() {
+    let world = World::new(BOT);
+    run(async {
+        for (name, environment) in
+            [("funnel-production", json!("production")), ("funnel-staging", json!("staging")), ("funnel", json!(null))]
+        {
+            let event = of_delivery(decision(None, "Alert"), name);
+            world.hear(&with(event, &json!({"environment": environment}))).await.unwrap();
+        }
+    });
+    let messages = world.slack().messages.borrow();
+    assert_eq!(messages.iter().map(|message| message.thread.is_none()).collect::<Vec<_>>(), [true, true, true]);
+    for (message, environment) in messages.iter().zip(["~ production", "~ staging", "(Alarm funnel is to be looked at"])
+    {
+        let text = readable(&message.content);
+        assert!(text.contains(environment), "{text}");
+    }
+}
