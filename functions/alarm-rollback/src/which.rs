@@ -190,7 +190,8 @@ where
     }
 
     /// An alarm of which no deployment was found. Where its tag asks for an alert people are told, once it is known that there is none or the
-    /// last try has failed as well: told sooner, it would be told twice, and the first time wrongly.
+    /// last try has failed as well: told sooner, it would be told twice, and the first time wrongly. What this fleet may not read at all is
+    /// other people's, and raises no doubt.
     async fn nobodys(&mut self, transition: &Transition, tags: &Tags, missed: Missed) {
         let Missed { remarks, errors } = missed;
         let (is_known, is_alert) = (errors.is_empty(), tags.action == Some(AlarmAction::Alert));

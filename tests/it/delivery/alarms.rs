@@ -1,10 +1,13 @@
 //! The four alarms, day by day: one letter for each day, the alarm's state at midnight after it; `A` for ALARM, `.` for OK, `?` for neither.
 
+use domain::deployment::Status;
 use dora::{Assessment, Labels};
 use rehearsal::services::cloudwatch::{AlarmState, CloudWatch};
 use rehearsal::template::{Alarm, EventSource, Template};
 use serde_json::{Value, json};
 use std::time::Duration;
+
+use crate::project::root;
 
 use super::{
     DAY, HOUR, MINUTE, START, bad, ended, good, lasting, minutes, production, recovery, rolled_back, staging,
@@ -166,6 +169,14 @@ fn the_recovery_goes_off_for_a_day_with_one_that_took_more_than_five_minutes() {
     // A deployment that makes the group well counts as a rollback does.
     check(RECOVERY, vec![vec![Assessment { recovery: Some(minutes(600)), ..good() }], day(9, 9)], "A.");
     check_on(&[("LongestRecoveryMinutes", "15")], &production(), RECOVERY, vec![vec![recovery(minutes(15))]], ".");
+    // A hook that fails on Friday is heard of on Monday, when the next deployment succeeds: what Slack tells says so.
+    let monday = Assessment { recovery: Some(minutes(3 * 24 * 60)), ..good() };
+    check(RECOVERY, vec![day(0, 1), Day::new(), Day::new(), vec![monday]], "...A");
+    let template = template(&[]);
+    let alarm = delivery(&template).into_iter().find(|alarm| alarm.name == RECOVERY).expect("the alarm");
+    let description = alarm.properties["AlarmDescription"].as_str().unwrap_or_default();
+    assert!(description.contains("told when it is over, never while it lasts"), "{description}");
+    assert!(description.contains("whether or not it got to production"), "{description}");
     check(RECOVERY, vec![Day::new(); 10], "..........");
 }
 
@@ -203,6 +214,16 @@ fn the_whole_fleet_is_looked_at_or_one_environment() {
         check_on(&of_production, &staging(), alarm, vec![day.clone()], ".");
         check_on(&of_production, &production(), alarm, vec![day], "A");
     }
+    // Which environment that is stands in what Slack tells.
+    let tells = |parameters: &[(&str, &str)], place: &str| {
+        let template = template(parameters);
+        for alarm in delivery(&template) {
+            let what = alarm.properties["AlarmDescription"].as_str().and_then(|text| text.split("\n\n").next());
+            assert!(what.is_some_and(|what| what.contains(place)), "{}: {what:?}", alarm.name);
+        }
+    };
+    tells(&of_production, "(environment production)");
+    tells(&[], "(all environments of the fleet)");
     for alarm in delivery(&template(&of_production)) {
         assert_eq!(alarm.tags.get("greenlight:environment").map(String::as_str), Some("production"), "{}", alarm.name);
     }
@@ -260,6 +281,31 @@ fn every_delivery_alarm_keeps_to_cloudwatchs_limits_and_tells_people_what_to_do(
 }
 
 #[test]
+fn a_stop_by_a_person_counts_as_no_success_and_the_alarm_says_so() {
+    // A person's stop without a rollback is the same to CloudWatch as the second failure of one revision: neither a success nor a change failure.
+    let stopped = Assessment { status: Status::Stopped, ..good() };
+    check(SUCCESS_RATE, vec![[day(4, 0), vec![stopped]].concat()], "A");
+    let template = template(&[]);
+    let alarm = delivery(&template).into_iter().find(|alarm| alarm.name == SUCCESS_RATE).expect("the alarm");
+    let description = alarm.properties["AlarmDescription"].as_str().unwrap_or_default();
+    assert!(description.contains("One that a person stopped counts as one that did not."), "{description}");
+}
+
+#[test]
+fn slack_hears_of_the_dead_letters_with_what_to_do() {
+    let template = template(&[]);
+    let alarm = template.alarms.iter().find(|alarm| alarm.name == "greenlight-dead-letters").expect("the alarm");
+    assert_eq!(alarm.tags.get("greenlight:action").map(String::as_str), Some("alert"));
+    assert!(!alarm.tags.contains_key("greenlight:deployment-group"));
+    let description = alarm.properties["AlarmDescription"].as_str().unwrap_or_default();
+    let (what, to_do) = description.split_once("\n\n").expect("what has happened, and what to do");
+    assert!(description.len() <= 1024 && what.contains("queue greenlight-dead-letters"), "{description}");
+    assert!(to_do.contains("requestPayload") && to_do.contains("When a message was lost"), "{to_do}");
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
+    assert!(readme.contains("## When a message was lost"));
+}
+
+#[test]
 fn they_can_be_left_out() {
     assert!(delivery(&template(&[("DeliveryAlarms", "no")])).is_empty());
 }
@@ -274,6 +320,6 @@ fn a_prefix_for_alarms_does_not_keep_them_from_being_told() {
             "detail": {"alarmName": alarm, "state": {"value": "ALARM"}}});
         function.events.iter().any(|it| matches!(it, EventSource::Rule(rule) if rule.pattern.matches(&event)))
     };
-    assert!(ALL.into_iter().chain(["shop-5xx"]).all(reaches));
-    assert!(!["other-5xx", "greenlight-delivery-of-mine", "greenlight-dead-letters"].into_iter().any(reaches));
+    assert!(ALL.into_iter().chain(["shop-5xx", "greenlight-dead-letters"]).all(reaches));
+    assert!(!["other-5xx", "greenlight-delivery-of-mine", "greenlight-dead-letters-of-mine"].into_iter().any(reaches));
 }
