@@ -177,6 +177,10 @@ fn a_week_without_deployments_or_without_changes_divides_by_nothing() {
         &production(),
     );
     expect(&mut cloudwatch, &body, "Change failure rate", &[("% of the changes", &[0.0])]);
+    // What was brought in a week before does harm in this one, which brings nothing.
+    let back = Assessment { takes_back: Some(taken_back(START + 2 * HOUR)), ..recovery(minutes(2)) };
+    ended(&mut cloudwatch, START + 3 * HOUR, back, &production());
+    expect(&mut cloudwatch, &body, "Change failure rate", &[("% of the changes", &[100.0])]);
 }
 
 #[test]
