@@ -66,6 +66,9 @@ pub struct Scenario {
     /// What was deployed before the start. Each service has one deployment that succeeded long ago, unless a plan says `first`.
     #[serde(default)]
     pub history: Vec<Past>,
+    /// Whether Greenlight was installed just before the start, so that its table knows nothing of what came before.
+    #[serde(default)]
+    pub just_installed: bool,
     /// How long the world goes on after the last planned deployment has ended.
     #[serde(default = "no_time")]
     pub goes_on: Span,

@@ -4,8 +4,9 @@
 //! What it costs, for one deployment that has ended: `GetDeployment` once, or every five seconds while its ending settles, ten times at most;
 //! `GetApplicationRevision`, `ListDeploymentTargets`, `BatchGetDeploymentTargets` and `DescribeTaskDefinition` once at most; of the group
 //! `ListDeployments` once a page and `BatchGetDeployments` once for 25 deployments of the last thirty days; and one read of the ledger for
-//! each of them that was stopped without a rollback.
+//! each of them that was stopped without a rollback. What the time does not suffice for is left to the schedule.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Platform, Status, Target};
@@ -14,7 +15,8 @@ use domain::redeploy::to_confirm;
 use domain::time::Timestamp;
 use dora::{Assessment, COMMIT_TIME_TAG, HookRun, Labels, Record};
 
-use crate::Shift;
+use crate::trouble::Unread;
+use crate::{RESERVE, Shift};
 
 /// How far back the group's history is read, from the deployment that is assessed: what was in production before that is not known.
 pub(crate) const WINDOW: Duration = Duration::from_hours(30 * 24);
@@ -22,6 +24,11 @@ pub(crate) const WINDOW: Duration = Duration::from_hours(30 * 24);
 const SETTLED: Duration = Duration::from_secs(30);
 /// How often to look while waiting.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How many records are read at a time, between two looks at the clock: what `BatchGetDeployments` takes ("BatchGetDeployments", CodeDeploy API
+/// reference).
+const BATCH: usize = 25;
+/// What ended so long ago is not read twice in one invocation: nothing more is recorded of it.
+const FINAL: Duration = Duration::from_hours(1);
 /// A minute in milliseconds: by so much CloudWatch tells values apart.
 const MINUTE: i64 = 60_000;
 
@@ -161,12 +168,38 @@ where
         Ok(Record { stopped_by_alarm, ..Record::of(deployment) })
     }
 
-    /// The deployments of a group that were created since then, whatever became of them.
-    pub(crate) async fn history(&self, group: &GroupName, since: Timestamp) -> Result<Vec<Record>, PortError> {
-        let ids = self.ports.deployments.list(Some(group), &[], Some(since)).await?;
-        let mut history = Vec::new();
-        for deployment in self.ports.deployments.records(&ids).await? {
-            history.push(self.noted(deployment).await?);
+    /// The deployments of a group that were created since then, whatever became of them. What is `known` of an ending that is long over is not read
+    /// again.
+    ///
+    /// # Errors
+    /// [`Unread`] when CodeDeploy does not give them or the time does not suffice.
+    pub(crate) async fn history(
+        &self,
+        group: &GroupName,
+        since: Timestamp,
+        known: &[Record],
+    ) -> anyhow::Result<Vec<Record>> {
+        let failed = |error| Unread::Failed { group: group.clone(), error };
+        let out_of_time = || Unread::OutOfTime { group: group.clone() };
+        let (clock, codedeploy) = (&self.ports.clock, &self.ports.deployments);
+        let left = || self.remaining().saturating_sub(RESERVE);
+        clock.sleep(self.pause).await;
+        let listed = clock.timeout(left(), codedeploy.list(Some(group), &[], Some(since))).await;
+        let mut ids = listed.map_err(|_| out_of_time())?.map_err(failed)?;
+        let is_final = |record: &&Record| {
+            let age = ended(&record.deployment).map(|ended| self.now().since(ended));
+            record.deployment.status.is_terminal() && age.is_some_and(|age| age > FINAL)
+        };
+        let known: BTreeMap<&DeploymentId, &Record> =
+            known.iter().filter(is_final).map(|record| (&record.deployment.id, record)).collect();
+        let mut history: Vec<Record> = ids.iter().filter_map(|id| known.get(id).copied()).cloned().collect();
+        ids.retain(|id| !known.contains_key(id));
+        for batch in ids.chunks(BATCH) {
+            clock.sleep(self.pause).await;
+            let read = clock.timeout(left(), codedeploy.records(batch)).await;
+            for deployment in read.map_err(|_| out_of_time())?.map_err(failed)? {
+                history.push(self.noted(deployment).await?);
+            }
         }
         Ok(history)
     }

@@ -3,8 +3,11 @@
 //! `dora`. Knows nothing of CloudWatch, DynamoDB or ECS, only of their ports.
 
 mod gather;
+mod mark;
 mod publish;
 mod reconcile;
+mod tally;
+mod trouble;
 
 use std::time::Duration;
 
@@ -25,6 +28,14 @@ use publish::Outcome;
 const PATIENCE: Duration = Duration::from_secs(45);
 /// What is kept of an invocation's time: nothing new is begun when only so much is left.
 const RESERVE: Duration = Duration::from_secs(15);
+/// How long after what it tells of an event's invocation is the last that Lambda makes: Lambda waits a minute before the second and two more before
+/// the third (Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation").
+const LAST_AFTER: Duration = Duration::from_secs(150);
+/// What ended so lately lies after the group's first look, whenever that was or will be: the schedule looks within the hour, and begins its count
+/// three hours before (see `mark`).
+const SURELY_COUNTED: Duration = Duration::from_hours(2);
+/// The pause before each reading of CodeDeploy's record by the schedule, which has time. Hooks and rollbacks share the account's rate with it.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What the function works with.
 #[derive(Debug)]
@@ -56,13 +67,27 @@ where
     M: Metrics,
     T: TaskDefinitionTags,
 {
-    let (_, heard) = Heard::parse(&invocation.payload)?;
+    let (envelope, heard) = Heard::parse(&invocation.payload)?;
     let holder = Holder { id: invocation.request_id, until: invocation.deadline };
-    let shift = Shift { ports, config, holder };
+    let pause = if heard == Heard::Schedule { PAUSE } else { Duration::ZERO };
+    let shift = Shift { ports, config, holder, arrived: invocation.arrived, pause };
+    let at = envelope.time;
     match &heard {
-        Heard::StateChange(change) => shift.changed(change).await,
+        Heard::StateChange(change) => {
+            let done = shift.changed(change, at).await;
+            shift.or_schedule(done, &change.deployment_id, &change.group(), at).await
+        }
         Heard::Notice(notice) => match &**notice {
-            Notice::TrafficRestored(restored) => shift.restored(restored).await,
+            Notice::TrafficRestored(restored) => {
+                let done = shift.restored(restored).await;
+                match &restored.group {
+                    Some(group) if restored.ecs.is_none() => {
+                        shift.or_schedule(done, &restored.deployment_id, group, at).await
+                    }
+                    // There is nothing to list ECS's own deployments by, so the event is all there is.
+                    _ => done,
+                }
+            }
             Notice::HookVerdict(verdict) => Ok(json!({
                 "deployment": verdict.deployment_id,
                 "ignored": "hooks are measured from CodeDeploy's record when the deployment has ended"
@@ -81,6 +106,9 @@ struct Shift<'a, D, L, M, T> {
     ports: &'a Ports<D, L, M, T>,
     config: &'a Config,
     holder: Holder,
+    arrived: Timestamp,
+    /// Before each reading of many records.
+    pause: Duration,
 }
 
 /// The ledger's entry for what is published of a deployment's ending.
@@ -101,7 +129,7 @@ where
     T: TaskDefinitionTags,
 {
     /// A deployment has changed its state.
-    async fn changed(&self, change: &StateChange) -> anyhow::Result<Value> {
+    async fn changed(&self, change: &StateChange, at: Timestamp) -> anyhow::Result<Value> {
         let id = &change.deployment_id;
         let ignored = |why: &str| Ok(json!({"deployment": id, "ignored": why}));
         if !matches!(change.state, ChangedState::Success | ChangedState::Failure | ChangedState::Stop) {
@@ -113,14 +141,37 @@ where
         if self.is_done(&ending_key(id)).await? {
             return Ok(Outcome::DoneBefore.summary(id));
         }
+        self.begin_at_the_latest(&change.group(), at).await;
         let patience = PATIENCE.min(self.remaining().saturating_sub(2 * RESERVE));
         let Some(deployment) = self.settled(id, patience).await? else {
             tracing::info!(deployment.id = %id, "CodeDeploy's record does not show a settled ending yet; the schedule brings it");
             return Ok(json!({"deployment": id, "outcome": "its ending is not settled yet; the schedule looks again"}));
         };
         let record = self.whole(deployment).await?;
-        let history = self.history(&record.deployment.group, gather::window(&record)).await?;
+        let history = self.history(&record.deployment.group, gather::window(&record), &[]).await?;
         Ok(self.ended(&record, &history).await?.summary(id))
+    }
+
+    /// What came of an event, or, where Lambda would not try again and the schedule finds the same in CodeDeploy's record, that it does: a dead letter
+    /// would call a person for what heals by itself.
+    async fn or_schedule(
+        &self,
+        done: anyhow::Result<Value>,
+        id: &DeploymentId,
+        group: &GroupName,
+        at: Timestamp,
+    ) -> anyhow::Result<Value> {
+        let Err(error) = done else { return done };
+        let age = self.arrived.since(at);
+        if !trouble::is_transient(&error) || age < LAST_AFTER {
+            return Err(error);
+        }
+        let is_counted = age < SURELY_COUNTED || matches!(self.mark(group).await, Ok(mark) if mark.since < at);
+        if !is_counted {
+            return Err(error);
+        }
+        tracing::warn!(deployment.id = %id, "it could not be measured for now; the schedule brings it: {error:#}");
+        Ok(json!({"deployment": id, "outcome": "it could not be measured for now; the schedule brings it"}))
     }
 
     /// Publishes what a deployment that has ended comes to in the light of its group's history.
@@ -171,6 +222,10 @@ where
 
     fn remaining(&self) -> Duration {
         self.holder.until.since(self.now())
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        self.remaining() <= RESERVE
     }
 }
 

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use domain::deployment::DeploymentId;
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Measure, Metrics, TaskDefinitionTags, Unpublished};
 use domain::time::Timestamp;
@@ -27,7 +27,10 @@ use crate::Shift;
 const KEPT: Duration = Duration::from_hours(90 * 24);
 /// How old a value may be: CloudWatch takes two weeks ("PutMetricData", CloudWatch API reference); less some hours, as the request takes its time
 /// and clocks differ.
-pub(crate) const TAKEN: Duration = Duration::from_hours(14 * 24 - 2);
+const TAKEN: Duration = Duration::from_hours(14 * 24 - 2);
+/// How old it may be when it is sent for the first time: should no answer come, there must be time left to see whether it shows ([`SHOWS_LATE`], and
+/// two hours until the schedule comes), and to send it again.
+const BEGUN: Duration = Duration::from_hours(14 * 24 - 2 - 54);
 /// When a value must show, by how old it was when it was sent. "Data points with time stamps from 24 hours ago or longer can take at least 48 hours
 /// to become available for `GetMetricData` or `GetMetricStatistics`", those between 3 and 24 hours old "as much as 2 hours" ("PutMetricData"); of
 /// younger ones a minute or two are seen.
@@ -57,7 +60,7 @@ pub(crate) enum Outcome {
     Busy,
     /// An earlier try may have published it, and CloudWatch need not show it yet.
     Uncertain,
-    /// CloudWatch takes it no more.
+    /// CloudWatch takes it no more, or would not show in time whether it has.
     TooOld,
     /// There is nothing to measure of it.
     Nothing,
@@ -73,7 +76,7 @@ impl Outcome {
             Outcome::DoneBefore => "published before",
             Outcome::Busy => "another invocation is publishing it",
             Outcome::Uncertain => "it may have been published; the schedule looks whether CloudWatch shows it",
-            Outcome::TooOld => "it is older than what CloudWatch takes",
+            Outcome::TooOld => "it is too old for CloudWatch",
             Outcome::Nothing => {
                 "there is nothing to measure: it is a rollback that neither mended nor took back anything, or was made by Auto Scaling"
             }
@@ -136,21 +139,23 @@ where
         measures: &[Measure],
         is_alone: impl Fn(&Measure) -> bool,
     ) -> anyhow::Result<Outcome> {
-        let oldest = self.now().minus(TAKEN);
         // A hook may have run days before the deployment ended; one value that is too old would have all of them refused.
-        let fitting: Vec<Measure> = measures.iter().filter(|measure| measure.at > oldest).cloned().collect();
-        if fitting.len() < measures.len() {
-            tracing::warn!(
-                key,
-                left_out = measures.len() - fitting.len(),
-                "values are left out that are older than the two weeks that CloudWatch takes"
-            );
-        }
+        let younger = |age: Duration| -> Vec<Measure> {
+            let oldest = self.now().minus(age);
+            measures.iter().filter(|measure| measure.at > oldest).cloned().collect()
+        };
+        let mut fitting = younger(BEGUN);
         let mine = json!({PUBLISHING: {"holder": self.holder.id, "until": self.holder.until}});
-        if !self.ports.ledger.claim(key, &mine, self.kept()).await?
-            && let Some(outcome) = self.take_over(key, &mine, fitting.first(), is_alone).await?
-        {
-            return Ok(outcome);
+        if !self.ports.ledger.claim(key, &mine, self.kept()).await? {
+            // It was young enough when somebody began, so it is seen to the end.
+            fitting = younger(TAKEN);
+            if let Some(outcome) = self.take_over(key, &mine, fitting.first(), is_alone).await? {
+                return Ok(outcome);
+            }
+        }
+        if fitting.len() < measures.len() {
+            let left_out = measures.len() - fitting.len();
+            tracing::warn!(key, left_out, "values are left out that are too old for CloudWatch, which takes two weeks");
         }
         if fitting.is_empty() {
             let outcome = if measures.is_empty() { Outcome::Nothing } else { Outcome::TooOld };
@@ -219,14 +224,17 @@ where
                     if let Err(error) = self.ports.ledger.release(key).await {
                         tracing::warn!(key, %error, "the claim was not given back; the schedule finds it when it has run out");
                     }
-                    return Err(error).context(format!("`{key}` was not published, and is tried again"));
+                    return Err(Unpublished::Refused(error))
+                        .with_context(|| format!("`{key}` was not published, and is tried again"));
                 }
                 Err(Unpublished::Unanswered(error)) => {
                     let uncertain = json!({UNCERTAIN: {"since": self.now()}});
                     self.record(key, mine, &uncertain).await;
-                    bail!(
-                        "`{key}` may have been published or not: {error}; the schedule looks whether CloudWatch shows it"
-                    );
+                    return Err(Unpublished::Unanswered(error)).with_context(|| {
+                        format!(
+                            "`{key}` may have been published or not; the schedule looks whether CloudWatch shows it"
+                        )
+                    });
                 }
             }
         }
@@ -244,7 +252,7 @@ where
         }
     }
 
-    fn kept(&self) -> Timestamp {
+    pub(crate) fn kept(&self) -> Timestamp {
         self.now().plus(KEPT)
     }
 }

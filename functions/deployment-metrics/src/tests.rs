@@ -1,9 +1,10 @@
-//! What is measured and when: by events, by the schedule, and from which facts. That it is published once is `once`'s, and that neither order nor
-//! loss of events makes a difference is `property`'s.
+//! What is measured and when, and from which facts. That it is published once is `once`'s, what the schedule looks at is `schedule`'s, and that neither
+//! order nor loss of events makes a difference is `property`'s.
 
 mod faults;
 mod once;
 mod property;
+mod schedule;
 mod world;
 
 use std::time::Duration;
@@ -287,73 +288,4 @@ fn of_a_service_that_ecs_deploys_only_the_way_back_is_measured() {
     let dimensions: Vec<String> = taken[0].dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(dimensions, ["Cluster=main", "Service=recommender", "Environment=production"]);
     assert!(taken.iter().all(|measure| measure.name == "RollbackSeconds") && taken.len() == 3);
-}
-
-#[test]
-fn a_group_that_may_not_be_read_and_a_deployment_that_fails_do_not_hold_up_the_others() {
-    let other = Deployment { id: id("d-5"), ..ended(Status::Succeeded) };
-    let world = World::new([Fact::of(ended(Status::Succeeded)), Fact::of(other)]);
-    let denied_group = world.config.services[1].codedeploy.clone();
-    *world.ports.deployments.denies.borrow_mut() = denied_group;
-    *world.ports.deployments.target_fails.borrow_mut() = Some(throttled());
-    let error = world.hear(&schedule()).unwrap_err().to_string();
-    assert!(
-        error.starts_with("1 of 2 deployments in 2 groups could not be reconciled, 1 were published; the first: `d-1`"),
-        "{error}"
-    );
-    let summary = world.hear(&schedule()).unwrap();
-    assert_eq!(
-        (&summary["deployments"], &summary["groups_unread"]),
-        (&json!(["d-1"]), &json!(["mangaassist/burst-overflow"]))
-    );
-    assert_eq!((world.sum("Deployments"), &summary["groups"]), (2.0, &json!(2)));
-}
-
-#[test]
-fn in_a_quiet_hour_the_schedule_makes_two_calls_for_each_group() {
-    let many = (0..150).map(|number: u32| {
-        let at = Some(BEGIN.minus((20 + number) * 10 * MINUTE));
-        let (created, started, completed) = (at, at, at.map(|at| at.plus(MINUTE)));
-        Fact::of(Deployment {
-            id: id(&format!("d-{number:03}")),
-            created,
-            started,
-            completed,
-            ..ended(Status::Succeeded)
-        })
-    });
-    let world = World::new(many);
-    // The first ones take their time, and each hour goes on where the last one had to stop.
-    let (mut published, mut rounds) = (0, 0);
-    while published < 150 {
-        let summary = world.hear(&schedule()).unwrap();
-        let now_published = summary["published"].as_u64().unwrap();
-        assert!(summary["left"].as_u64().unwrap() == 150 - published - now_published);
-        (published, rounds) = (published + now_published, rounds + 1);
-        world.wait(60 * MINUTE);
-    }
-    assert!(rounds <= 3, "{rounds}");
-    world.ports.deployments.calls.borrow_mut().clear();
-    assert_eq!(world.hear(&schedule()).unwrap()["published"], 0);
-    assert_eq!(world.ports.deployments.calls.borrow().len(), 4);
-    assert_eq!((world.sum("Deployments"), world.ports.metrics.requests.get()), (150.0, 150));
-}
-
-#[test]
-fn each_hour_begins_with_another_group_so_that_each_has_its_turn() {
-    let other = Deployment { id: id("d-5"), group: other_group(), ..ended(Status::Succeeded) };
-    let world = World::new([Fact::of(ended(Status::Succeeded)), Fact::of(other)]);
-    let mut first = Vec::new();
-    for _ in 0..4 {
-        // The first one that is tried uses up all of the time.
-        world.ports.metrics.fates.borrow_mut().extend([faults::Fate::Throttled; 30]);
-        world.ports.deployments.calls.borrow_mut().clear();
-        let error = world.hear(&schedule()).unwrap_err().to_string();
-        assert!(error.starts_with("1 of 1 deployments in 2 groups"), "{error}");
-        first.push(world.ports.deployments.calls.borrow()[0].clone());
-        world.ports.metrics.fates.borrow_mut().clear();
-        let passed = world.now().since(BEGIN).as_secs();
-        world.wait(Duration::from_secs(3600 - passed % 3600));
-    }
-    assert!(first[0] != first[1] && first[0] == first[2] && first[1] == first[3], "{first:?}");
 }

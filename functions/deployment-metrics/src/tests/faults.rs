@@ -1,14 +1,14 @@
 //! A table and a CloudWatch that fail as they are told to, or by chance. Knows nothing of what is counted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use clock::Clock;
 use domain::ports::{Ledger, Measure, Metrics, PortError, Unpublished};
 use domain::time::Timestamp;
 use serde_json::Value;
-use testkit::fakes::throttled;
+use testkit::fakes::{denied, throttled};
 use testkit::ledger::Table;
 
 /// Which of the calls fail, by chance.
@@ -31,9 +31,13 @@ impl Chance {
 }
 
 /// The table; a call that fails may have taken effect.
-#[derive(Default)]
 pub(super) struct Book {
     pub(super) table: Table,
+    /// What expires, and when.
+    pub(super) expires: RefCell<BTreeMap<String, Timestamp>>,
+    pub(super) clock: Clock,
+    /// The key that may not be read.
+    pub(super) denies: RefCell<Option<String>>,
     pub(super) chance: Chance,
     /// So many more calls that write go well, and then none.
     pub(super) writes_left: Cell<Option<usize>>,
@@ -42,6 +46,34 @@ pub(super) struct Book {
 }
 
 impl Book {
+    pub(super) fn new(clock: &Clock) -> Self {
+        Self {
+            table: Table::default(),
+            expires: RefCell::default(),
+            clock: clock.clone(),
+            denies: RefCell::default(),
+            chance: Chance::default(),
+            writes_left: Cell::default(),
+            claims_twice: Cell::default(),
+        }
+    }
+
+    /// What has expired is gone.
+    fn turn(&self, key: &str) -> Result<(), PortError> {
+        if self.expires.borrow().get(key).is_some_and(|end| *end < self.clock.now()) {
+            self.table.0.borrow_mut().remove(key);
+        }
+        if self.denies.borrow().as_deref() == Some(key) { Err(denied("GetItem")) } else { Ok(()) }
+    }
+
+    /// What was written expires.
+    fn expiring(&self, key: &str, at: Timestamp, done: Result<bool, PortError>) -> Result<bool, PortError> {
+        if matches!(done, Ok(true)) {
+            self.expires.borrow_mut().insert(key.to_owned(), at);
+        }
+        done
+    }
+
     async fn write<R>(&self, work: impl AsyncFnOnce() -> Result<R, PortError>) -> Result<R, PortError> {
         if let Some(left) = self.writes_left.get() {
             self.writes_left.set(Some(left.saturating_sub(1)));
@@ -59,12 +91,14 @@ impl Book {
 
 impl Ledger for Book {
     async fn claim(&self, key: &str, value: &Value, expires: Timestamp) -> Result<bool, PortError> {
-        if self.claims_twice.get() {
+        self.turn(key)?;
+        if self.claims_twice.get() && !key.starts_with("metrics/since/") {
             self.table.claim(key, value, expires).await?;
         }
-        self.write(async || self.table.claim(key, value, expires).await).await
+        self.write(async || self.expiring(key, expires, self.table.claim(key, value, expires).await)).await
     }
     async fn read(&self, key: &str) -> Result<Option<Value>, PortError> {
+        self.turn(key)?;
         if self.chance.strikes(3) { Err(throttled()) } else { self.table.read(key).await }
     }
     async fn replace(
@@ -74,7 +108,8 @@ impl Ledger for Book {
         to: &Value,
         expires: Timestamp,
     ) -> Result<bool, PortError> {
-        self.write(async || self.table.replace(key, from, to, expires).await).await
+        self.turn(key)?;
+        self.write(async || self.expiring(key, expires, self.table.replace(key, from, to, expires).await)).await
     }
     async fn release(&self, key: &str) -> Result<(), PortError> {
         self.write(async || self.table.release(key).await).await

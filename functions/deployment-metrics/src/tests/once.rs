@@ -10,7 +10,7 @@ use super::*;
 const HOUR: Duration = Duration::from_hours(1);
 
 fn world(fates: impl IntoIterator<Item = Fate>) -> World {
-    let world = World::new([Fact::of(ended(Status::Succeeded))]);
+    let world = World::new([Fact::of(ended(Status::Succeeded))]).settled_in();
     world.ports.metrics.fates.borrow_mut().extend(fates);
     world
 }
@@ -110,7 +110,8 @@ fn an_old_value_is_not_looked_for_before_cloudwatch_must_show_it() {
     for (age, hours) in [(4, 3), (30, 52)] {
         let world = world([Fate::LostTaken]);
         world.wait(age * HOUR);
-        assert!(world.hear(&schedule()).is_err());
+        // Of what has been missing for long a person hears.
+        assert_eq!(world.hear(&schedule()).is_err(), age > 6);
         world.wait((hours - 1) * HOUR);
         assert_eq!(world.hear(&schedule()).unwrap()["waiting"], 1);
         world.wait(2 * HOUR);
@@ -124,7 +125,8 @@ fn a_table_that_is_down_loses_nothing_and_doubles_nothing() {
     // It fails from the claim on, from the record on, and from giving back on.
     for (writes, fates, requests) in [(0, vec![], 1), (1, vec![], 1), (1, vec![Fate::Refused], 2)] {
         let world = world(fates);
-        world.ports.ledger.writes_left.set(Some(writes));
+        // The first one begins the group's counting.
+        world.ports.ledger.writes_left.set(Some(1 + writes));
         let heard = world.hear(&changed("d-1", "SUCCESS"));
         // What was published is not tried again because it could not be recorded.
         assert_eq!(heard.is_ok(), writes == 1 && requests == 1);
@@ -152,7 +154,7 @@ fn what_cloudwatch_takes_no_more_is_recorded_and_not_tried_for_ever() {
     long.created = Some(BEGIN.minus(days(6)));
     let mut hook = lifecycle("BeforeAllowTraffic", "Succeeded", 0, 0);
     (hook.started, hook.ended) = (long.created, long.created);
-    let world = World::new([Fact { events: vec![hook], ..Fact::of(long) }]);
+    let world = World::new([Fact { events: vec![hook], ..Fact::of(long) }]).settled_in();
     world.wait(days(9));
     assert_eq!(world.hear(&schedule()).unwrap()["published"], 1);
     assert_eq!((world.sum("Deployments"), world.values("HookVerdict").len()), (1.0, 0));
@@ -168,4 +170,20 @@ fn what_cloudwatch_takes_no_more_is_recorded_and_not_tried_for_ever() {
     world.wait(days(1));
     assert_eq!(world.hear(&schedule()).unwrap()["looked_at"], 0);
     assert_eq!(outcome(&world.hear(&changed("d-1", "SUCCESS"))), "published before");
+}
+
+#[test]
+fn what_is_begun_so_late_that_its_fate_would_not_show_in_time_is_not_begun() {
+    // Two weeks, less the 52 hours that a value of more than a day may take to show, less two before and after that.
+    for (age, requests) in [(281, 0), (279, 1)] {
+        let world = world([Fate::LostTaken]);
+        world.wait(age * HOUR);
+        let begun = world.hear(&schedule());
+        assert_eq!((begun.is_err(), world.ports.metrics.requests.get()), (requests == 1, requests), "{begun:?}");
+        // What was begun is seen to its end, within the two weeks.
+        world.wait(53 * HOUR);
+        assert_eq!(world.hear(&schedule()).unwrap()["waiting"], 0);
+        assert_eq!((world.ports.metrics.looks.get(), world.ports.metrics.requests.get()), (requests, requests));
+        assert!(world.noted("metrics/d-1").unwrap().get("published").is_some());
+    }
 }

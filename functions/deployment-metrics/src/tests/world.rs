@@ -67,15 +67,24 @@ pub(super) struct CodeDeploy {
     pub(super) chance: Chance,
     /// The calls so far.
     pub(super) calls: RefCell<Vec<String>>,
-    /// The group that may not be read.
-    pub(super) denies: RefCell<Option<GroupName>>,
+    /// The group that may not be read, and what is said then.
+    pub(super) denies: RefCell<Option<(GroupName, PortError)>>,
     /// What the next reading of a target fails with.
     pub(super) target_fails: RefCell<Option<PortError>>,
+    /// How long a call takes.
+    pub(super) takes: Cell<Duration>,
+    /// Whether every call is throttled.
+    pub(super) is_throttled: Cell<bool>,
 }
 
 impl CodeDeploy {
-    fn call(&self, what: String) -> Result<(), PortError> {
+    /// One call, which takes its time.
+    async fn call(&self, what: String) -> Result<(), PortError> {
         self.calls.borrow_mut().push(what);
+        self.clock.sleep(self.takes.get()).await;
+        if self.is_throttled.get() {
+            return Err(throttled());
+        }
         if self.chance.strikes(4) { Err(throttled()) } else { Ok(()) }
     }
 
@@ -92,12 +101,12 @@ fn missing(id: &DeploymentId) -> PortError {
 
 impl Deployments for CodeDeploy {
     async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
-        self.call(format!("GetDeployment {id}"))?;
+        self.call(format!("GetDeployment {id}")).await?;
         self.find(id).map(|(_, seen)| seen).ok_or_else(|| missing(id))
     }
 
     async fn target(&self, id: &DeploymentId) -> Result<Target, PortError> {
-        self.call(format!("GetTarget {id}"))?;
+        self.call(format!("GetTarget {id}")).await?;
         if let Some(error) = self.target_fails.take() {
             return Err(error);
         }
@@ -115,22 +124,32 @@ impl Deployments for CodeDeploy {
         since: Option<Timestamp>,
     ) -> Result<Vec<DeploymentId>, PortError> {
         let group = group.expect("never the whole account");
-        self.call(format!("List {group}"))?;
-        if self.denies.borrow().as_ref() == Some(group) {
-            return Err(testkit::fakes::denied("ListDeployments"));
+        self.call(format!("List {group}")).await?;
+        if let Some((denied, error)) = &*self.denies.borrow()
+            && denied == group
+        {
+            return Err(error.clone());
         }
-        let (now, facts) = (self.clock.now(), self.facts.borrow());
+        let now = self.clock.now();
+        let facts = self.facts.borrow().clone();
         let seen = facts.iter().filter_map(|fact| fact.seen_at(now)).filter(|seen| {
             let is_young = since.is_none_or(|since| seen.created.is_none_or(|created| created >= since));
             seen.group == *group && is_young && (statuses.is_empty() || statuses.contains(&seen.status))
         });
-        Ok(seen.map(|seen| seen.id).collect())
+        let ids: Vec<DeploymentId> = seen.map(|seen| seen.id).collect();
+        // As the adapter asks: a page has a hundred.
+        for page in 1..ids.len().div_ceil(100) {
+            self.call(format!("List {group}, page {page}")).await?;
+        }
+        Ok(ids)
     }
 }
 
 impl DeploymentRecords for CodeDeploy {
     async fn records(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, PortError> {
-        self.call(format!("BatchGet {}", ids.len()))?;
+        for batch in ids.chunks(25) {
+            self.call(format!("BatchGet {}", batch.len())).await?;
+        }
         // As the port says: what takes a call of its own is left out.
         let bare = |seen| Deployment { app_spec: AppSpec::None, revision: Revision::default(), ..seen };
         Ok(ids.iter().filter_map(|id| self.find(id)).map(|(_, seen)| bare(seen)).collect())
@@ -167,6 +186,8 @@ impl TaskDefinitionTags for Tags {
 pub(super) struct World {
     pub(super) ports: Ports<CodeDeploy, Book, CloudWatch, Tags>,
     pub(super) config: Config,
+    /// Whether Lambda tries the last invocation again.
+    pub(super) again: Cell<bool>,
     invocations: Cell<usize>,
 }
 
@@ -180,6 +201,8 @@ impl World {
             calls: RefCell::default(),
             denies: RefCell::default(),
             target_fails: RefCell::default(),
+            takes: Cell::default(),
+            is_throttled: Cell::default(),
         };
         let metrics = CloudWatch {
             taken: RefCell::default(),
@@ -190,8 +213,8 @@ impl World {
             looks: Cell::default(),
             shows: Cell::new(true),
         };
-        let ports = Ports { deployments, ledger: Book::default(), metrics, tags: Tags::default(), clock };
-        Self { ports, config: build::config(CONFIG), invocations: Cell::default() }
+        let ports = Ports { deployments, ledger: Book::new(&clock), metrics, tags: Tags::default(), clock };
+        Self { ports, config: build::config(CONFIG), again: Cell::default(), invocations: Cell::default() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -211,7 +234,7 @@ impl World {
     /// One invocation; an error also when it is killed at its time limit.
     pub(super) async fn invoke(&self, event: &Value) -> anyhow::Result<Value> {
         let arrived = self.now();
-        let number = self.invocations.get() + 1;
+        let number = self.invocations.get() + usize::from(!self.again.get());
         self.invocations.set(number);
         let invocation = Invocation {
             payload: event.clone(),
@@ -250,6 +273,17 @@ impl World {
     /// How many calls began like this.
     pub(super) fn calls(&self, prefix: &str) -> usize {
         self.ports.deployments.calls.borrow().iter().filter(|call| call.starts_with(prefix)).count()
+    }
+
+    /// Greenlight has been there for long: it counts everything.
+    pub(super) fn settled_in(self) -> Self {
+        for group in self.config.services.iter().filter_map(|service| service.codedeploy.as_ref()) {
+            self.note(
+                &format!("metrics/since/{group}"),
+                json!({"since": self.now().minus(Duration::from_hours(30 * 24))}),
+            );
+        }
+        self
     }
 }
 

@@ -129,12 +129,13 @@ history:
 
 #[test]
 fn the_table_remembers_what_was_counted_before_the_start() {
-    let world = world(
-        "deployments: [{ service: shop }]
+    let scenario = "deployments: [{ service: shop }]
 history:
   - { service: shop, ended: 5h, version: 38 }
-  - { service: shop, ended: 3h, version: 39, counted: false }",
-    );
+  - { service: shop, ended: 3h, version: 39, counted: false }";
+    let new = world(&format!("just_installed: true\n{scenario}"));
+    assert_eq!(new.tables.items("greenlight").len(), 0);
+    let world = world(scenario);
     let (own, usual): (Vec<_>, Vec<_>) = world
         .engine
         .in_order()
@@ -142,7 +143,9 @@ history:
         .partition(|one| one.0 == "shop");
     let known: Vec<&str> =
         world.tables.items("greenlight").iter().map(|item| item["pk"]["S"].as_str().unwrap()).collect();
-    let mut expected = [own[0].1, usual[0].1].map(|id| format!("metrics/{id}"));
+    let mut expected = [own[0].1, usual[0].1].map(|id| format!("metrics/{id}")).to_vec();
+    // It was there before, and missed one.
+    expected.push("metrics/since/a/shop".to_owned());
     expected.sort();
     assert_eq!(known, expected);
 }

@@ -22,6 +22,8 @@ const LONG_AGO: Duration = Duration::from_hours(72);
 const TOOK: Duration = Duration::from_mins(8);
 /// How long its hooks took.
 const HOOK: Duration = Duration::from_secs(30);
+/// For how long the function that counts has been there, where it was there before the start.
+const SETTLED_IN: Duration = Duration::from_hours(30 * 24);
 /// The function that counts deployments.
 const COUNTER: &str = "deployment-metrics";
 /// The setting that names the table in which it remembers what it has counted.
@@ -49,10 +51,13 @@ impl World {
             self.add_versions(&name, &history);
             for past in &history {
                 self.add_past(past, number);
-                if past.counted {
-                    self.remember_as_counted(&deployment_id(number));
+                if past.counted && !self.scenario.just_installed {
+                    self.remember(&deployment_id(number), &json!({ "published": "before the rehearsal began" }));
                 }
                 number += 1;
+            }
+            if history.iter().any(|past| !past.counted) && !self.scenario.just_installed {
+                self.remember_as_counting(&name);
             }
         }
     }
@@ -88,17 +93,23 @@ impl World {
         service.versions.sort_by_key(|version| version.number);
     }
 
-    /// Notes that a deployment was counted when it ended, as the function that counts notes it.
-    fn remember_as_counted(&mut self, id: &str) {
+    /// Notes that a group has been counted for long, as the function that counts notes it: so what was not counted is missing.
+    fn remember_as_counting(&mut self, service: &str) {
+        let Some(group) = self.land.services.get(service).map(|service| service.group.clone()) else { return };
+        self.remember(&format!("since/{group}"), &json!({ "since": self.started.minus(SETTLED_IN) }));
+    }
+
+    /// Writes an entry of the function that counts into its table: that a deployment was counted when it ended, say.
+    fn remember(&mut self, what: &str, entry: &serde_json::Value) {
         let template = std::sync::Arc::clone(&self.template);
         let counter = template.functions.iter().find(|function| function.binary == COUNTER);
         let Some(name) = counter.and_then(|function| function.environment.get(TABLE)) else { return };
         let Some(table) = template.tables.iter().find(|table| table.name == *name) else { return };
-        let entry = json!({ "published": "before the rehearsal began" }).to_string();
-        let item = json!({ table.key.as_str(): { "S": format!("metrics/{id}") }, "value": { "S": entry } });
+        let entry = entry.to_string();
+        let item = json!({ table.key.as_str(): { "S": format!("metrics/{what}") }, "value": { "S": entry } });
         let input = json!({ "TableName": name, "Item": item });
         if let Err(error) = self.tables.handle("PutItem", &input, self.now.0) {
-            let what = format!("cannot note in the table that {id} was counted: {}", error.message);
+            let what = format!("cannot write `metrics/{what}` into the table: {}", error.message);
             self.tell(Who::Rehearsal, Tone::Bad, what);
         }
     }
