@@ -10,11 +10,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use domain::deployment::{Deployment, DeploymentId, GroupName};
-use domain::events::TrafficRestored;
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Metrics, PortError, TaskDefinitionTags};
 use domain::time::Timestamp;
 use dora::Record;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::publish::Outcome;
@@ -130,9 +128,7 @@ where
             if self.is_out_of_time() || self.is_done(&restored_key(id)).await? {
                 continue;
             }
-            let told = self.ports.ledger.read(&format!("ending/{id}/restored")).await?;
-            let detail = told.as_ref().and_then(|told| told.get("detail"));
-            let Some(Ok(restored)) = detail.map(TrafficRestored::deserialize) else { continue };
+            let Some(restored) = self.left(id).await? else { continue };
             match self.way_back(&restored).await {
                 Ok(Some(Outcome::Published)) => tally.restored += 1,
                 Ok(_) => {}

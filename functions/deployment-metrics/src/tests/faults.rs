@@ -1,7 +1,7 @@
 //! A table and a CloudWatch that fail as they are told to, or by chance. Knows nothing of what is counted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use clock::Clock;
@@ -39,9 +39,22 @@ pub(super) struct Book {
     pub(super) writes_left: Cell<Option<usize>>,
     /// The answers to claims get lost, so that the adapter asks twice and finds its own entry.
     pub(super) claims_twice: Cell<bool>,
+    /// When the entries expire that were written by calls.
+    expires: RefCell<BTreeMap<String, Timestamp>>,
 }
 
 impl Book {
+    /// Loses what has expired.
+    pub(super) fn forget(&self, now: Timestamp) {
+        let mut expires = self.expires.borrow_mut();
+        self.table.0.borrow_mut().retain(|key, _| expires.get(key).is_none_or(|until| *until > now));
+        expires.retain(|_, until| *until > now);
+    }
+
+    fn keep(&self, key: &str, until: Timestamp) {
+        self.expires.borrow_mut().insert(key.to_owned(), until);
+    }
+
     async fn write<R>(&self, work: impl AsyncFnOnce() -> Result<R, PortError>) -> Result<R, PortError> {
         if let Some(left) = self.writes_left.get() {
             self.writes_left.set(Some(left.saturating_sub(1)));
@@ -62,7 +75,14 @@ impl Ledger for Book {
         if self.claims_twice.get() {
             self.table.claim(key, value, expires).await?;
         }
-        self.write(async || self.table.claim(key, value, expires).await).await
+        self.write(async || {
+            let won = self.table.claim(key, value, expires).await?;
+            if won {
+                self.keep(key, expires);
+            }
+            Ok(won)
+        })
+        .await
     }
     async fn read(&self, key: &str) -> Result<Option<Value>, PortError> {
         if self.chance.strikes(3) { Err(throttled()) } else { self.table.read(key).await }
@@ -74,7 +94,14 @@ impl Ledger for Book {
         to: &Value,
         expires: Timestamp,
     ) -> Result<bool, PortError> {
-        self.write(async || self.table.replace(key, from, to, expires).await).await
+        self.write(async || {
+            let won = self.table.replace(key, from, to, expires).await?;
+            if won {
+                self.keep(key, expires);
+            }
+            Ok(won)
+        })
+        .await
     }
     async fn release(&self, key: &str) -> Result<(), PortError> {
         self.write(async || self.table.release(key).await).await

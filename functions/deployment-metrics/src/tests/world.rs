@@ -71,6 +71,8 @@ pub(super) struct CodeDeploy {
     pub(super) denies: RefCell<Option<GroupName>>,
     /// What the next reading of a target fails with.
     pub(super) target_fails: RefCell<Option<PortError>>,
+    /// So many more readings of a deployment do not get its AppSpec.
+    pub(super) unreadable: Cell<usize>,
 }
 
 impl CodeDeploy {
@@ -93,7 +95,10 @@ fn missing(id: &DeploymentId) -> PortError {
 impl Deployments for CodeDeploy {
     async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
         self.call(format!("GetDeployment {id}"))?;
-        self.find(id).map(|(_, seen)| seen).ok_or_else(|| missing(id))
+        let (_, seen) = self.find(id).ok_or_else(|| missing(id))?;
+        let left = self.unreadable.get();
+        self.unreadable.set(left.saturating_sub(1));
+        Ok(if left > 0 { Deployment { app_spec: AppSpec::Unreadable("throttled".into()), ..seen } } else { seen })
     }
 
     async fn target(&self, id: &DeploymentId) -> Result<Target, PortError> {
@@ -180,6 +185,7 @@ impl World {
             calls: RefCell::default(),
             denies: RefCell::default(),
             target_fails: RefCell::default(),
+            unreadable: Cell::default(),
         };
         let metrics = CloudWatch {
             taken: RefCell::default(),
@@ -211,6 +217,7 @@ impl World {
     /// One invocation; an error also when it is killed at its time limit.
     pub(super) async fn invoke(&self, event: &Value) -> anyhow::Result<Value> {
         let arrived = self.now();
+        self.ports.ledger.forget(arrived);
         let number = self.invocations.get() + 1;
         self.invocations.set(number);
         let invocation = Invocation {
