@@ -1,11 +1,12 @@
 //! The golden history of the crate `dora`, through the whole function: 56 records of four groups over six weeks, most events lost, some late, out of
-//! order or twice, and a look by the schedule once a fortnight. What CloudWatch has then is held against the sums that were worked out by hand
+//! order or twice, and a look by the schedule every ten days. What CloudWatch has then is held against the sums that were worked out by hand
 //! (`shared/dora/tests/it/golden.rs`; the records one by one, with their reasons, stand there).
 //!
 //! The file is CodeDeploy's record as the AWS CLI prints it, when all was over. What a running Greenlight knows besides is given as it would have been:
 //! - `d-ORC000005` was stopped by Greenlight, which the record calls a person's stop: `alarm-rollback` has left `stop/…`. `d-ORC000015` and
 //!   `d-STO000005` were stopped by persons, and nothing is left of them. As `d-ORC000005` was rolled back, it is a failure either way.
-//! - What a description says of rolling back (`d-ORC000022`, `d-STO000009`, `d-STO000011`; `d-WRK000002` is lying) is judged by the history alone.
+//! - `d-ORC000021` was taken back by Greenlight: `alarm-rollback` has left `late/…`, which names `d-ORC000022`. What other descriptions say of rolling
+//!   back is a person's word (`d-STO000009`, `d-STO000011`; `d-WRK000002` is lying), and nothing is left of it.
 //! - No target is there any more, so the shift's end is reckoned from the termination wait, as the sums by hand are.
 
 use std::collections::BTreeMap;
@@ -35,9 +36,8 @@ const BY_HAND: [(&str, [f64; 6], usize, f64); 6] = [
     ("production", [39.0, 26.0, 33.0, 13.0, 10.0, 15.0], 12, 13_991.0),
 ];
 
-/// The days on which the schedule comes: each time CloudWatch still takes everything since the last time.
-const DAYS: [&str; 4] =
-    ["2026-02-15T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-13T00:00:00Z", "2026-03-16T00:00:00Z"];
+/// The days on which the schedule comes, first when Greenlight is installed: each time CloudWatch still takes everything since the last time.
+const DAYS: [&str; 6] = ["2026-02-01", "2026-02-11", "2026-02-21", "2026-03-03", "2026-03-13", "2026-03-16"];
 
 /// The state that CodeDeploy's event tells of an ending.
 fn state(status: &Status) -> &'static str {
@@ -86,7 +86,7 @@ fn play(seed: Option<u64>) -> usize {
     let mut rng = fastrand::Rng::with_seed(seed.unwrap_or_default());
     let mut queue = if seed.is_some() { events(&history, &mut rng) } else { Vec::new() };
     let heard = queue.len();
-    queue.extend(DAYS.map(|day| (Timestamp::parse(day).unwrap(), schedule())));
+    queue.extend(DAYS.map(|day| (Timestamp::parse(&format!("{day}T00:00:00Z")).unwrap(), schedule())));
     queue.sort_by_key(|(at, _)| *at);
     // The record shows each end some seconds late, and links rollbacks later still.
     let mut seconds = |most| Duration::from_secs(rng.u64(0..most));
@@ -94,6 +94,7 @@ fn play(seed: Option<u64>) -> usize {
     let mut world = World::new(facts);
     world.config = build::config(CONFIG);
     world.note("stop/d-ORC000005", json!({"stopped": "2026-02-05T11:04:00Z", "alarm": "orchestrator-http-5xx"}));
+    world.note("late/d-ORC000021", json!({"redeployed_by": "d-ORC000022", "alarm": "orchestrator-http-5xx"}));
     for (at, event) in queue {
         world.wait_until(at);
         let heard = world.hear(&event).unwrap();
