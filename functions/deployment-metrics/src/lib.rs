@@ -15,11 +15,12 @@ use clock::Clock;
 use domain::config::Config;
 use domain::deployment::{DeploymentId, GroupName};
 use domain::events::{ChangedState, Heard, Notice, StateChange, TrafficRestored};
-use domain::lease::Holder;
+use domain::lease::{self, Holder};
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Metrics, TaskDefinitionTags};
 use domain::time::Timestamp;
 use dora::{Labels, Record};
 use runtime::Invocation;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use publish::Outcome;
@@ -36,6 +37,13 @@ const LAST_AFTER: Duration = Duration::from_secs(150);
 const SURELY_COUNTED: Duration = Duration::from_hours(2);
 /// The pause before each reading of CodeDeploy's record by the schedule, which has time. Hooks and rollbacks share the account's rate with it.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long an event's invocation waits for what `alarm-rollback` leaves in the table. It tells first and writes then, which takes it a moment.
+const FOR_THE_TABLE: Duration = Duration::from_secs(15);
+/// How often to look into the table while waiting.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Of a way back that is not measured.
+const UNNAMED: &str = "the configuration names no service with its deployment group or its ECS service";
 
 /// What the function works with.
 #[derive(Debug)]
@@ -184,31 +192,65 @@ where
         self.publish(&ending_key(id), &measures, is_alone).await
     }
 
-    /// What was rolled back has its traffic back.
+    /// What was rolled back has its traffic back. The event only says when to look here, too: anybody who may put events onto the bus can say anything,
+    /// so what counts is what `alarm-rollback` has left in the table.
     async fn restored(&self, restored: &TrafficRestored) -> anyhow::Result<Value> {
         let id = &restored.deployment_id;
+        let ignored = |why: &str| Ok(json!({"deployment": id, "ignored": why}));
         if !restored.restored {
             tracing::info!(deployment.id = %id, "the traffic is not back, so there is no time to measure: {}", restored.observed);
-            return Ok(json!({"deployment": id, "ignored": "the traffic is not back"}));
+            return ignored("the traffic is not back");
         }
-        match self.way_back(restored).await? {
-            Some(outcome) => Ok(outcome.summary(id)),
-            None => {
-                Ok(json!({"deployment": id, "ignored": "the configuration names no service with its deployment group"}))
+        if self.labels(restored).is_none() {
+            return ignored(UNNAMED);
+        }
+        let give_up = self.now().plus(FOR_THE_TABLE.min(self.remaining().saturating_sub(2 * RESERVE)));
+        let left = loop {
+            if let Some(left) = self.left(id).await? {
+                break left;
             }
+            if self.now().plus(LOOK_AGAIN) > give_up {
+                let later = match restored.ecs {
+                    None => "the schedule looks again",
+                    Some(_) => "it is not measured unless the event comes again",
+                };
+                tracing::warn!(deployment.id = %id, "the table does not know that its traffic is back; {later}");
+                return Ok(
+                    json!({"deployment": id, "outcome": format!("the table does not know that its traffic is back; {later}")}),
+                );
+            }
+            self.ports.clock.sleep(LOOK_AGAIN).await;
+        };
+        match self.way_back(&left).await? {
+            Some(outcome) => Ok(outcome.summary(id)),
+            None => ignored(UNNAMED),
         }
     }
 
+    /// What `alarm-rollback` has left in the table when it told that the traffic is back.
+    pub(crate) async fn left(&self, id: &DeploymentId) -> anyhow::Result<Option<TrafficRestored>> {
+        let told = lease::record(&self.ports.ledger, &format!("ending/{id}/restored")).await?;
+        // What an older version left has no detail.
+        let detail = told.as_ref().and_then(|told| told.get("detail"));
+        let left = detail.and_then(|detail| TrafficRestored::deserialize(detail).ok());
+        Ok(left.filter(|left| left.deployment_id == *id))
+    }
+
     /// Publishes how long the way back took; `None` where it is not measured.
-    async fn way_back(&self, restored: &TrafficRestored) -> anyhow::Result<Option<Outcome>> {
-        let labels = match (&restored.ecs, &restored.group) {
-            (Some(ecs), _) => Labels::of_ecs(ecs, self.config, restored.environment.as_deref()),
-            (None, Some(group)) if self.is_ours(group) => Labels::of(Some(group), self.config, None),
-            (None, _) => return Ok(None),
-        };
-        let measures = dora::of_traffic_restored(restored, &labels);
+    async fn way_back(&self, left: &TrafficRestored) -> anyhow::Result<Option<Outcome>> {
+        let Some(labels) = self.labels(left) else { return Ok(None) };
+        let measures = dora::of_traffic_restored(left, &labels);
         // Two rollbacks of one group within a minute are none that anybody has seen: each takes longer.
-        self.publish(&restored_key(&restored.deployment_id), &measures, |_| true).await.map(Some)
+        self.publish(&restored_key(&left.deployment_id), &measures, |_| true).await.map(Some)
+    }
+
+    /// The dimensions of a way back, the environment from the configuration; `None` of what it does not name.
+    fn labels(&self, of: &TrafficRestored) -> Option<Labels> {
+        match (&of.ecs, &of.group) {
+            (Some(ecs), _) => self.config.service_of_ecs(ecs).is_some().then(|| Labels::of_ecs(ecs, self.config, None)),
+            (None, Some(group)) => self.is_ours(group).then(|| Labels::of(Some(group), self.config, None)),
+            (None, None) => None,
+        }
     }
 
     /// Whether the configuration names the group: only then its environment is known, the number of metrics bounded and the policy wide enough.

@@ -39,9 +39,11 @@ const SHOWS: [(Duration, Duration); 2] =
 const SHOWS_LATE: Duration = Duration::from_hours(52);
 /// The first wait after throttling; each further one is twice as long, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What a request and the note of its outcome may take: a request is begun only while so much is left.
 const FOR_A_REQUEST: Duration = Duration::from_secs(10);
+// Whoever gives up for want of time leaves none in which another deployment would be begun, however long the pause was by chance.
+const _: () = assert!(FOR_A_REQUEST.as_millis() + LONGEST_PAUSE.as_millis() <= crate::RESERVE.as_millis());
 
 /// The keys that tell what is open from a record.
 const PUBLISHING: &str = "publishing";

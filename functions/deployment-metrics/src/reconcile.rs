@@ -10,11 +10,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::deployment::{Deployment, DeploymentId, GroupName};
-use domain::events::TrafficRestored;
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Metrics, TaskDefinitionTags};
 use domain::time::Timestamp;
 use dora::Record;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::mark::Mark;
@@ -182,9 +180,7 @@ where
             if self.is_done(&restored_key(id)).await? {
                 continue;
             }
-            let told = self.ports.ledger.read(&format!("ending/{id}/restored")).await?;
-            let detail = told.as_ref().and_then(|told| told.get("detail"));
-            let Some(Ok(restored)) = detail.map(TrafficRestored::deserialize) else { continue };
+            let Some(restored) = self.left(id).await? else { continue };
             // A description may name anything.
             if restored.at <= since {
                 continue;

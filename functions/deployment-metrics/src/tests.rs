@@ -2,9 +2,12 @@
 //! order nor loss of events makes a difference is `property`'s.
 
 mod faults;
+mod golden;
 mod once;
 mod property;
 mod schedule;
+mod seen;
+mod way_back;
 mod world;
 
 use std::time::Duration;
@@ -75,6 +78,7 @@ fn what_concerns_nobody_costs_no_call() {
     let other = event("codedeploy-success", &json!({"deploymentGroup": "another-teams"}));
     let ignored = "the configuration names no service with its deployment group";
     assert_eq!(world.hear(&other).unwrap()["ignored"], ignored);
+    let ignored = format!("{ignored} or its ECS service");
     for file in ["hook-verdict-failed", "hook-verdict-succeeded", "hook-verdict-of-the-watchdog", "rollback-decision"] {
         assert!(world.hear(&event(file, &json!({}))).unwrap()["ignored"].is_string(), "{file}");
     }
@@ -276,16 +280,4 @@ fn the_way_back_is_measured_once_by_its_event_or_from_what_alarm_rollback_left()
     let world = World::new([Fact::of(rolled_back)]);
     world.note("ending/d-1/restored", json!({"told": BEGIN}));
     assert_eq!(world.hear(&schedule()).unwrap()["restored"], 0);
-}
-
-#[test]
-fn of_a_service_that_ecs_deploys_only_the_way_back_is_measured() {
-    let world = World::new([]);
-    let at = json!({"at": BEGIN});
-    world.hear(&event("traffic-restored-ecs", &at)).unwrap();
-    world.hear(&event("traffic-restored-ecs", &at)).unwrap();
-    let taken = world.ports.metrics.taken.borrow();
-    let dimensions: Vec<String> = taken[0].dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    assert_eq!(dimensions, ["Cluster=main", "Service=recommender", "Environment=production"]);
-    assert!(taken.iter().all(|measure| measure.name == "RollbackSeconds") && taken.len() == 3);
 }

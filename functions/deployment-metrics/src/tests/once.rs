@@ -39,7 +39,7 @@ fn throttling_is_waited_out_and_for_long_only_as_far_as_the_time_goes() {
     assert_eq!((calm.sum("Deployments"), calm.ports.metrics.requests.get()), (1.0, 5));
     let busy = world([Fate::Throttled; 100]);
     assert!(busy.hear(&changed("d-1", "SUCCESS")).unwrap_err().to_string().contains("is tried again"));
-    assert!(busy.now() < BEGIN.plus(LIMIT) && busy.ports.metrics.requests.get() < 25);
+    assert!(busy.now() < BEGIN.plus(LIMIT) && busy.ports.metrics.requests.get() < 40);
     // It was given back, so the next try need not ask what shows.
     assert_eq!(busy.noted("metrics/d-1"), None);
     busy.ports.metrics.fates.borrow_mut().clear();

@@ -182,6 +182,10 @@ fn lambdas_last_try_of_an_event_leaves_it_to_the_schedule_where_that_finds_it() 
     ];
     for (event, age, fate, is_left) in cases {
         let world = World::new([Fact::of(ended(Status::Succeeded))]);
+        for left in [&restored, &of_ecs] {
+            let id = left["detail"]["deployment_id"].as_str().unwrap();
+            world.note(&format!("ending/{id}/restored"), json!({"told": BEGIN, "detail": left["detail"]}));
+        }
         world.wait(Duration::from_secs(age));
         world.ports.metrics.fates.borrow_mut().extend([fate; 40]);
         let heard = world.hear(event);

@@ -75,6 +75,8 @@ pub(super) struct CodeDeploy {
     pub(super) takes: Cell<Duration>,
     /// Whether every call is throttled.
     pub(super) is_throttled: Cell<bool>,
+    /// So many more readings of a deployment do not get its AppSpec.
+    pub(super) unreadable: Cell<usize>,
 }
 
 impl CodeDeploy {
@@ -102,7 +104,10 @@ fn missing(id: &DeploymentId) -> PortError {
 impl Deployments for CodeDeploy {
     async fn deployment(&self, id: &DeploymentId) -> Result<Deployment, PortError> {
         self.call(format!("GetDeployment {id}")).await?;
-        self.find(id).map(|(_, seen)| seen).ok_or_else(|| missing(id))
+        let (_, seen) = self.find(id).ok_or_else(|| missing(id))?;
+        let left = self.unreadable.get();
+        self.unreadable.set(left.saturating_sub(1));
+        Ok(if left > 0 { Deployment { app_spec: AppSpec::Unreadable("throttled".into()), ..seen } } else { seen })
     }
 
     async fn target(&self, id: &DeploymentId) -> Result<Target, PortError> {
@@ -203,6 +208,7 @@ impl World {
             target_fails: RefCell::default(),
             takes: Cell::default(),
             is_throttled: Cell::default(),
+            unreadable: Cell::default(),
         };
         let metrics = CloudWatch {
             taken: RefCell::default(),
