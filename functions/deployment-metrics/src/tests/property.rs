@@ -358,9 +358,8 @@ fn play(seed: u64) -> usize {
         play.events.push((at, schedule()));
     }
     let ports = &world.ports;
-    let chances = [&ports.deployments.chance, &ports.ledger.chance, &ports.metrics.chance]
-        .map(|chance| (chance, play.rng.u64(..)));
-    chances.iter().for_each(|(chance, seed)| chance.seed(*seed));
+    let failures = play.rng.u64(..);
+    world.fail(Some(failures));
     let mut queue: Vec<(Timestamp, u32, Value)> = play.events.iter().map(|(at, told)| (*at, 0, told.clone())).collect();
     // CloudWatch takes two weeks. In a long history all is well for once every three days.
     let calm = (1..).map(|number| BEGIN.plus(number * CALM)).take_while(|at| is_long(seed) && *at < play.last);
@@ -371,9 +370,9 @@ fn play(seed: u64) -> usize {
         let (at, tries, told) = queue.pop().unwrap();
         world.wait_until(at);
         if calm.contains(&at) {
-            chances.iter().for_each(|(chance, _)| chance.stop());
+            world.fail(None);
             world.hear(&told).unwrap();
-            chances.iter().for_each(|(chance, seed)| chance.seed(seed ^ at.0.unsigned_abs()));
+            world.fail(Some(failures ^ at.0.unsigned_abs()));
             continue;
         }
         // Lambda tries again after one and after two minutes.
@@ -381,7 +380,7 @@ fn play(seed: u64) -> usize {
             queue.push((world.now().plus((tries + 1) * MINUTE), tries + 1, told));
         }
     }
-    chances.iter().for_each(|(chance, _)| chance.stop());
+    world.fail(None);
     let before = ports.metrics.taken.borrow().len();
     // As long as CloudWatch may take to show what is old.
     world.wait_until(play.last.plus(Duration::from_hours(56)));
