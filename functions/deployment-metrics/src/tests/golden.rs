@@ -105,11 +105,11 @@ fn play(seed: Option<u64>) -> usize {
     let published = published(&world);
     let of = |whose: &str, name| published.get(&(whose.to_owned(), name)).copied().unwrap_or_default();
     for (whose, counts, recoveries, seconds) in BY_HAND {
-        assert_eq!(COUNTS.map(|name| of(whose, name).1), counts, "{whose}, seed {seed:?}");
+        assert_eq!(COUNTS.map(|name| of(whose, name).1).to_vec(), counts, "{whose}, seed {seed:?}");
         assert_eq!(of(whose, "FailedDeploymentRecoverySeconds"), (recoveries, seconds), "{whose}, seed {seed:?}");
         // A 0 or a 1 of each deployment; what was taken back has a second value of `RolledBack` and `ChangeFailure`.
         let each = ["Deployments", "DeploymentSucceeded", "Changes", "Rework"].map(|name| of(whose, name).0 as f64);
-        assert_eq!(each, [counts[0]; 4], "{whose}, seed {seed:?}");
+        assert_eq!(each.to_vec(), [counts[0]; 4], "{whose}, seed {seed:?}");
     }
     heard
 }

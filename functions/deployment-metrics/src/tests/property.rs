@@ -389,9 +389,8 @@ fn play(seed: u64) -> Played {
         _ => {}
     }
     let ports = &world.ports;
-    let chances = [&ports.deployments.chance, &ports.ledger.chance, &ports.metrics.chance]
-        .map(|chance| (chance, play.rng.u64(..)));
-    chances.iter().for_each(|(chance, seed)| chance.seed(*seed));
+    let failures = play.rng.u64(..);
+    world.fail(Some(failures));
     let mut queue: Vec<(Timestamp, u32, Value)> = play.events.iter().map(|(at, told)| (*at, 0, told.clone())).collect();
     let mut told = BTreeSet::new();
     // CloudWatch takes two weeks. In a long history all is well for once every three days.
@@ -403,9 +402,9 @@ fn play(seed: u64) -> Played {
         let (at, tries, event) = queue.pop().unwrap();
         world.wait_until(at);
         if calm.contains(&at) {
-            chances.iter().for_each(|(chance, _)| chance.stop());
+            world.fail(None);
             world.hear(&event).unwrap();
-            chances.iter().for_each(|(chance, seed)| chance.seed(seed ^ at.0.unsigned_abs()));
+            world.fail(Some(failures ^ at.0.unsigned_abs()));
             continue;
         }
         let detail = |key: &str| event["detail"][key].as_str();
@@ -428,7 +427,7 @@ fn play(seed: u64) -> Played {
             }
         }
     }
-    chances.iter().for_each(|(chance, _)| chance.stop());
+    world.fail(None);
     let before = ports.metrics.taken.borrow().len();
     // As long as CloudWatch may take to show what is old.
     world.wait_until(play.last.plus(Duration::from_hours(56)));

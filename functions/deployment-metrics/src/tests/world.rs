@@ -227,6 +227,17 @@ impl World {
         self.ports.clock.now()
     }
 
+    /// Lets calls fail by chance from now on, or no more.
+    pub(super) fn fail(&self, seed: Option<u64>) {
+        let chances = [&self.ports.deployments.chance, &self.ports.ledger.chance, &self.ports.metrics.chance];
+        for (number, chance) in (0..).zip(chances) {
+            match seed {
+                Some(seed) => chance.seed(seed.wrapping_add(number)),
+                None => chance.stop(),
+            }
+        }
+    }
+
     /// Lets time pass until then.
     pub(super) fn wait_until(&self, at: Timestamp) {
         let span = at.since(self.now());
