@@ -328,6 +328,7 @@ impl Scenario {
             alarm_tags: BTreeMap::new(),
             account: None,
             history: Vec::new(),
+            just_installed: false,
             goes_on: no_time(),
             assume: Assumptions::default(),
             expect: Vec::new(),
