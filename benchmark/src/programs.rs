@@ -80,13 +80,7 @@ impl Programs<'_> {
         if let Some(at) = event.pointer_mut("/detail/at") {
             *at = json!(epoch());
         }
-        Ok(Program {
-            name: name.to_owned(),
-            command: self.binary(binary)?,
-            arguments: Vec::new(),
-            environment,
-            event,
-        })
+        Ok(Program { name: name.to_owned(), command: self.binary(binary)?, arguments: Vec::new(), environment, event })
     }
 
     /// The function that stops a deployment, and an alarm that has just gone red.
