@@ -190,7 +190,7 @@ fn failures(assessments: &[Assessment], said: &BTreeMap<DeploymentId, String>) -
             found.push(Failure { at, group: one.group.clone(), id, cause, said, recovery: Recovery::NotYet });
         }
         // A success without an end ends the incident, too; only how long it was is not known.
-        let is_untimed = one.status == Status::Succeeded && !one.is_rollback && one.total_duration.is_none();
+        let is_untimed = one.status == Status::Succeeded && one.total_duration.is_none();
         if one.recovery.is_some() || is_untimed {
             for (number, failure) in found.iter_mut().skip(open).enumerate() {
                 let first = one.recovery.map_or(Recovery::Untimed, Recovery::After);
