@@ -12,7 +12,7 @@ const HEIGHT: f64 = 240.0;
 /// On a narrow screen the text is half as large again as on a wide one (`style.css`); there is room for that on all sides.
 const LEFT: f64 = 66.0;
 /// For the names of the limits, which stand beside the plot: in it they would lie on lines and points.
-const RIGHT: f64 = 62.0;
+const RIGHT: f64 = 72.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
 /// Two labels on an upright axis are so far apart at least.
