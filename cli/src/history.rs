@@ -4,6 +4,7 @@
 mod choose;
 mod counted;
 mod json;
+mod overlap;
 mod page;
 mod read;
 mod table;
@@ -45,6 +46,8 @@ How to fetch a history with the AWS CLI:
     done > targets.jsonl
 
   greenlight history history.jsonl targets.jsonl --html history.html
+
+Run it once for each account and region: their groups may have the same names.
 
 The rules it counts by: docs/metrics.md. The exit status is 0; 1 when there was nothing to count;
 2 when something could not be read.";
@@ -91,6 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let found = read::files(&arguments.files)?;
     let present: BTreeSet<&GroupName> = found.deployments.values().map(|one| &one.group).collect();
     let choice = choose(arguments, &present)?;
+    overlap::refuse_overlaps(&found, &choice)?;
     let history = counted::counted(found, &choice);
     let is_empty = history.assessments.is_empty();
     match arguments.format {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::deployment::{Deployment, DeploymentId, GroupName, LifecycleEvent, Platform, ROLLS_BACK, Status};
+use domain::redeploy::to_confirm;
 use domain::text::{bounded, count, visible};
 use domain::time::Timestamp;
-use dora::{Assessment, Cause, Figures, HookRun, Record, assess, figures};
+use dora::{Assessment, Cause, Figures, Record, assess, figures_between};
 
 use super::choose::Choice;
 use super::read::Found;
@@ -57,6 +58,8 @@ pub(super) enum Recovery {
     After(Duration),
     /// It belongs to an outage that an earlier failure had begun.
     WithEarlier,
+    /// Something has succeeded since, and its record does not tell when it ended.
+    Untimed,
     /// Nothing in the history has succeeded since.
     NotYet,
 }
@@ -73,10 +76,36 @@ pub(super) fn spoken_cause(cause: Option<Cause>) -> &'static str {
     }
 }
 
+/// What is told of how it was counted.
+#[derive(Default)]
+struct Told {
+    /// Records that were read more than once.
+    repeated: usize,
+    /// Deployments that succeeded.
+    of: usize,
+    /// Of them, those whose termination wait was taken off.
+    guessed: usize,
+    /// Deployments that have ended, with no time of their end.
+    endless: usize,
+    /// Deployments that say they roll another back, and are not believed.
+    disbelieved: usize,
+}
+
+/// Why there is no time of recovery, after `No recovery time:`.
+pub(super) fn no_recovery(history: &History) -> &'static str {
+    let is_any = |recovery| history.failures.iter().any(|failure| failure.recovery == recovery);
+    if history.failures.is_empty() {
+        "nothing has failed"
+    } else if is_any(Recovery::Untimed) {
+        "what made a group well again has no end in its record (`completeTime`)"
+    } else {
+        "no deployment has succeeded since what failed"
+    }
+}
+
 /// Counts what was read.
 pub(super) fn counted(found: Found, choice: &Choice) -> History {
-    let Found { mut deployments, courses, repeated, other_targets } = found;
-    let disbelieved = disbelieve(&mut deployments);
+    let Found { deployments, courses, repeated, other_targets, .. } = found;
     let mut out = LeftOut::default();
     let mut records: BTreeMap<GroupName, Vec<Record>> = BTreeMap::new();
     let mut failed: BTreeMap<DeploymentId, String> = BTreeMap::new();
@@ -103,7 +132,9 @@ pub(super) fn counted(found: Found, choice: &Choice) -> History {
         left_out: Vec::new(),
         remarks: Vec::new(),
     };
-    let (mut outside, mut by_target, mut of) = (0, 0, 0);
+    let figures = |of: &[Assessment]| figures_between(of, choice.since, choice.until);
+    let mut told = Told { repeated, ..Told::default() };
+    let mut outside = 0;
     for (name, records) in records {
         let assessments = assess(&records);
         let failures = failures(&assessments, &failed);
@@ -114,10 +145,14 @@ pub(super) fn counted(found: Found, choice: &Choice) -> History {
         if meant.is_empty() {
             continue;
         }
-        let ids: BTreeSet<&DeploymentId> =
-            meant.iter().filter(|one| !one.is_rollback && one.status == Status::Succeeded).map(|one| &one.id).collect();
-        of += ids.len();
-        by_target += records.iter().filter(|one| one.shifted.is_some() && ids.contains(&one.deployment.id)).count();
+        let by_id: BTreeMap<&DeploymentId, &Record> = records.iter().map(|one| (&one.deployment.id, one)).collect();
+        for one in meant.iter().filter(|one| !one.is_rollback) {
+            let Some(record) = by_id.get(&one.id) else { continue };
+            told.of += usize::from(one.status == Status::Succeeded);
+            told.guessed += usize::from(is_guessed(record, one));
+            told.endless += usize::from(record.deployment.completed.is_none());
+            told.disbelieved += usize::from(to_confirm(&record.deployment).is_some());
+        }
         let environment = choice.environments.get(&name).cloned();
         history.groups.push(Group { name, environment, figures: figures(&meant) });
         history.assessments.extend(meant);
@@ -126,52 +161,22 @@ pub(super) fn counted(found: Found, choice: &Choice) -> History {
     history.failures.sort_by_key(|one| (one.at, one.id.clone()));
     history.figures = figures(&history.assessments);
     history.left_out = out.told(choice, [(outside, OUTSIDE), (strays, STRAYS), (other_targets, OTHER_TARGETS)]);
-    history.remarks = remarks(&history, (by_target, of), repeated, disbelieved);
+    history.remarks = remarks(&history, &told);
     history
-}
-
-/// What Greenlight wrote into a description is believed only where the history bears it out: a person can write it as well. Greenlight itself asks its
-/// table, which is not at hand here. Says how many were not believed; they count as deployments.
-fn disbelieve(deployments: &mut BTreeMap<DeploymentId, Deployment>) -> usize {
-    let is_borne_out = |one: &Deployment, original: &DeploymentId| {
-        deployments.get(original).is_some_and(|original| {
-            original.group == one.group
-                && original.status == Status::Succeeded
-                && original.completed.is_some_and(|ended| one.created.is_some_and(|created| ended <= created))
-        })
-    };
-    let described = deployments.values().filter_map(|one| {
-        let original = one.rolls_back.as_ref()?;
-        (one.described(ROLLS_BACK) == Some(original.0.as_str()) && !is_borne_out(one, original)).then(|| one.id.clone())
-    });
-    let wrong: Vec<DeploymentId> = described.collect();
-    for id in &wrong {
-        if let Some(one) = deployments.get_mut(id) {
-            one.rolls_back = None;
-        }
-    }
-    wrong.len()
 }
 
 /// With what the deployment target tells, where that was read.
 fn record(deployment: Deployment, course: Option<&Vec<LifecycleEvent>>) -> Record {
-    let mut record = Record::of(deployment);
-    let Some(course) = course else { return record };
-    if record.deployment.status == Status::Succeeded {
-        record.shifted = course.iter().filter_map(|event| event.ended).max();
+    let record = Record::of(deployment);
+    match course {
+        Some(course) => record.with_course(course),
+        None => record,
     }
-    // Lifecycle events run whether a hook is behind them or not; only the AppSpec tells.
-    let hooked: Vec<&str> = record.deployment.app_spec.hooked_events().into_iter().flatten().collect();
-    let runs = course.iter().filter(|event| hooked.contains(&event.name.as_str())).filter_map(|event| {
-        let succeeded = match event.status.as_str() {
-            "Succeeded" => true,
-            "Failed" => false,
-            _ => return None,
-        };
-        Some(HookRun { lifecycle_event: event.name.clone(), started: event.started?, ended: event.ended?, succeeded })
-    });
-    record.hooks = runs.collect();
-    record
+}
+
+/// Whether the termination wait was taken off the end of this deployment, since nothing told better when its shift ended.
+fn is_guessed(record: &Record, of: &Assessment) -> bool {
+    record.shifted.is_none() && of.duration < of.total_duration
 }
 
 /// What did harm in one group, in the order of its course.
@@ -184,9 +189,12 @@ fn failures(assessments: &[Assessment], said: &BTreeMap<DeploymentId, String>) -
             let said = said.get(&id).cloned().unwrap_or_default();
             found.push(Failure { at, group: one.group.clone(), id, cause, said, recovery: Recovery::NotYet });
         }
-        if let Some(took) = one.recovery {
+        // A success without an end ends the incident, too; only how long it was is not known.
+        let is_untimed = one.status == Status::Succeeded && one.total_duration.is_none();
+        if one.recovery.is_some() || is_untimed {
             for (number, failure) in found.iter_mut().skip(open).enumerate() {
-                failure.recovery = if number == 0 { Recovery::After(took) } else { Recovery::WithEarlier };
+                let first = one.recovery.map_or(Recovery::Untimed, Recovery::After);
+                failure.recovery = if number == 0 { first } else { Recovery::WithEarlier };
             }
             open = found.len();
         }
@@ -197,6 +205,7 @@ fn failures(assessments: &[Assessment], said: &BTreeMap<DeploymentId, String>) -
 const NOT_CHOSEN: &str = "of other groups";
 const SERVER: &str = "on servers (EC2 and on premises), which have no traffic to shift";
 const IN_FLIGHT: &str = "in flight";
+const UNKNOWN: &str = "with a status that is not known";
 const WITHOUT_TIMES: &str = "without any time";
 const OUTSIDE: &str = "that ended outside of --since and --until";
 const STRAYS: &str = "targets of deployments that were not read";
@@ -206,6 +215,7 @@ const OTHER_TARGETS: &str = "targets that are neither an ECS service nor a Lambd
 struct LeftOut {
     of: BTreeMap<&'static str, usize>,
     statuses: BTreeSet<String>,
+    unknown: BTreeSet<String>,
 }
 
 impl LeftOut {
@@ -217,28 +227,31 @@ impl LeftOut {
             return Some(SERVER);
         }
         if !one.status.is_terminal() {
-            self.statuses.insert(bounded(&visible(one.status.as_str()), 40));
-            return Some(IN_FLIGHT);
+            let is_unknown = matches!(one.status, Status::Other(_));
+            let statuses = if is_unknown { &mut self.unknown } else { &mut self.statuses };
+            statuses.insert(bounded(&visible(one.status.as_str()), 40));
+            return Some(if is_unknown { UNKNOWN } else { IN_FLIGHT });
         }
         one.completed.or(one.started).or(one.created).is_none().then_some(WITHOUT_TIMES)
     }
 
     fn told<const N: usize>(&self, choice: &Choice, more: [(usize, &'static str); N]) -> Vec<(usize, String)> {
+        let listed = |of: &BTreeSet<String>| of.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let spoken = |what: &'static str| match what {
             NOT_CHOSEN if choice.by_configuration => "of groups that the configuration does not name".to_owned(),
-            IN_FLIGHT => {
-                let statuses: Vec<&str> = self.statuses.iter().map(String::as_str).collect();
-                format!("{IN_FLIGHT} ({})", statuses.join(", "))
-            }
+            IN_FLIGHT => format!("{IN_FLIGHT} ({})", listed(&self.statuses)),
+            UNKNOWN => format!("{UNKNOWN} ({})", listed(&self.unknown)),
             _ => what.to_owned(),
         };
-        let own = [IN_FLIGHT, SERVER, WITHOUT_TIMES, NOT_CHOSEN].map(|what| (self.of.get(what).copied(), what));
+        let own =
+            [IN_FLIGHT, UNKNOWN, SERVER, WITHOUT_TIMES, NOT_CHOSEN].map(|what| (self.of.get(what).copied(), what));
         let own = own.into_iter().map(|(number, what)| (number.unwrap_or(0), what));
         own.chain(more).filter(|(number, _)| *number > 0).map(|(number, what)| (number, spoken(what))).collect()
     }
 }
 
-fn remarks(history: &History, (by_target, of): (usize, usize), repeated: usize, disbelieved: usize) -> Vec<String> {
+fn remarks(history: &History, told: &Told) -> Vec<String> {
+    let Told { repeated, of, guessed, endless, disbelieved } = *told;
     let of_all = &history.figures;
     let mut remarks = Vec::new();
     if of_all.deployments > 0 && of_all.lead_time.is_none() {
@@ -249,23 +262,23 @@ fn remarks(history: &History, (by_target, of): (usize, usize), repeated: usize, 
         );
     }
     if of_all.deployments > 0 && of_all.recovery.is_none() {
-        let why = if history.failures.is_empty() {
-            "nothing has failed"
-        } else {
-            "no deployment has succeeded since what failed"
-        };
-        remarks.push(format!("No recovery time: {why}."));
+        remarks.push(format!("No recovery time: {}.", no_recovery(history)));
     }
     if of_all.deployments > 0 && of_all.changes == 0 {
         remarks.push(
             "No change failure rate: every deployment brought again what was there or had been tried.".to_owned(),
         );
     }
-    if of > by_target {
+    if guessed > 0 {
         remarks.push(format!(
-            "The duration ends with the traffic shift, which only the deployment targets tell (`greenlight history --help`). For {} of {of} deployments \
-             that succeeded they were not read: there the termination wait is taken off the end.",
-            of - by_target
+            "The duration ends with the traffic shift, which only the deployment targets tell (`greenlight history --help`). For {guessed} of {of} \
+             deployments that succeeded they were not read, and the termination wait is taken off the end."
+        ));
+    }
+    if endless > 0 {
+        remarks.push(format!(
+            "{} ended without a `completeTime` in the record: no duration, lead time or recovery is told of what has none.",
+            count(endless, "deployment")
         ));
     }
     if repeated > 0 {
@@ -273,8 +286,8 @@ fn remarks(history: &History, (by_target, of): (usize, usize), repeated: usize, 
     }
     if disbelieved > 0 {
         remarks.push(format!(
-            "{} `{ROLLS_BACK}=…` in the description, but the history has no such deployment of the group that had succeeded before: counted as \
-             a deployment, not as a rollback.",
+            "{} `{ROLLS_BACK}=…` in the description, but not of what was in production, or failed with something new: counted as a \
+             deployment, not as a rollback (docs/metrics.md).",
             if disbelieved == 1 { "1 deployment says".to_owned() } else { format!("{disbelieved} deployments say") }
         ));
     }

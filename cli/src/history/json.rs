@@ -32,7 +32,7 @@ pub(super) fn document(history: &History) -> Value {
         "from": of.span.map(|(first, _)| first),
         "to": of.span.map(|(_, last)| last),
         "dora": {
-            "deployment_frequency": { "per_week": of.per_week(), "band": word(of.per_week().map(bands::of_frequency)) },
+            "deployment_frequency": { "per_week": of.per_week(), "days": of.days, "band": word(of.per_week().map(bands::of_frequency)) },
             "lead_time": { "seconds": median(of.lead_time), "band": word(of.lead_time.map(|one| bands::of_lead_time(one.p50))) },
             "change_failure_rate": {
                 "percent": of.change_failure_rate(),
@@ -123,7 +123,7 @@ fn failure(of: &Failure) -> Value {
     let (recovery, is_first) = match of.recovery {
         Recovery::After(took) => (Some(seconds(took)), true),
         Recovery::WithEarlier => (None, false),
-        Recovery::NotYet => (None, true),
+        Recovery::Untimed | Recovery::NotYet => (None, true),
     };
     json!({
         "at": of.at,

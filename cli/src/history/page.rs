@@ -7,11 +7,11 @@ mod plot;
 use domain::text::visible;
 use domain::time::Timestamp;
 use dora::bands::{Band, CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RECOVERY};
-use dora::{Cause, Figures};
+use dora::{Cause, Figures, Week};
 
 use super::NOTHING;
 use super::counted::{Failure, History, Recovery, spoken_cause};
-use super::words::{self, NONE, brief, decimal, five, median, percent, whole};
+use super::words::{self, NONE, Stretch, brief, decimal, five, median, percent, whole};
 
 const STYLE: &str = include_str!("page/style.css");
 /// Nothing is loaded from anywhere and nothing runs, whatever stands in the history.
@@ -33,7 +33,7 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// A table with these headings. Every row begins with its own heading; cells are escaped here.
+/// A table with these headings. Every row begins with its own heading; one of a single cell goes across. Cells are escaped here.
 pub(super) fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut out = format!(
         "<div class=\"scroll\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\"><table><caption>{0}</caption><thead><tr>",
@@ -45,6 +45,10 @@ pub(super) fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> S
     out.push_str("</tr></thead><tbody>");
     for row in rows {
         out.push_str("<tr>");
+        if let [alone] = row.as_slice() {
+            out.push_str(&format!("<td class=\"none\" colspan=\"{}\">{}</td></tr>\n", headings.len(), escape(alone)));
+            continue;
+        }
         for (column, cell) in row.iter().enumerate() {
             let (open, close) = if column == 0 { ("<th scope=\"row\">", "</th>") } else { ("<td>", "</td>") };
             out.push_str(&format!("{open}{}{close}", escape(cell)));
@@ -72,8 +76,8 @@ pub(super) fn page(history: &History) -> String {
         let rows = history.groups.iter().map(|group| row(words::group(group), &group.figures));
         body.push_str(&table("By deployment group", &headings("group"), &rows.collect::<Vec<_>>()));
         body.push_str("</section><section><h2>Week by week</h2>");
-        let rows = history.figures.weeks.iter().map(|week| row(words::day(week.from), &week.figures));
-        body.push_str(&table("By week (UTC, from Monday)", &headings("week of"), &rows.collect::<Vec<_>>()));
+        let rows = by_week(&history.figures, |week| row(words::day(week.from), &week.figures));
+        body.push_str(&table("By week (UTC, from Monday)", &headings("week of"), &rows));
         body.push_str("</section><section><h2>What failed</h2>");
         body.push_str(&failures(&history.failures));
         body.push_str("</section>");
@@ -129,6 +133,15 @@ fn besides(of: &Figures) -> String {
     format!("<dl class=\"besides\">{}</dl>", pairs.collect::<String>())
 }
 
+/// A row for each week, or for many of them in which nothing was.
+pub(super) fn by_week(of: &Figures, row: impl Fn(&Week) -> Vec<String>) -> Vec<Vec<String>> {
+    let rows = words::folded(&of.weeks).into_iter().map(|stretch| match stretch {
+        Stretch::Week(week) => row(week),
+        Stretch::Empty(weeks) => vec![words::without(weeks)],
+    });
+    rows.collect()
+}
+
 fn headings(first: &str) -> [&str; 11] {
     [
         first,
@@ -169,6 +182,7 @@ fn failures(of: &[Failure]) -> String {
         let recovery = match failure.recovery {
             Recovery::After(took) => whole(took),
             Recovery::WithEarlier => "with an earlier one".to_owned(),
+            Recovery::Untimed => "not recorded".to_owned(),
             Recovery::NotYet => "not in this history".to_owned(),
         };
         vec![

@@ -17,6 +17,40 @@ const MISTAKES: usize = 10;
 const EXPECTED: &str = "expected what `aws deploy batch-get-deployments`, `get-deployment`, `batch-get-deployment-targets` or \
      `get-deployment-target` print as JSON";
 
+const IDS: &str = "this is what `aws deploy list-deployments` prints, which has only the deployments' ids; pass them to \
+     `aws deploy batch-get-deployments` (`greenlight history --help` shows how)";
+
+fn is_id(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.starts_with("d-"))
+}
+
+/// What a line is that is no JSON, where it is one of the AWS CLI's.
+fn misplaced(line: &str) -> Option<String> {
+    let starts = |of: &[&str]| of.iter().any(|start| line.starts_with(start));
+    // `--output text` begins each line with the key in capitals, a table is framed, and YAML has the key and a colon.
+    let framed = ["---", "+--", "|"];
+    let keys = [
+        "DEPLOYMENTINFO",
+        "DEPLOYMENTSINFO",
+        "DEPLOYMENTTARGET",
+        "deploymentInfo:",
+        "deploymentsInfo:",
+        "deploymentTarget",
+    ];
+    if starts(&["aws: ", "usage: aws "]) || line.contains("An error occurred (") {
+        let said = bounded(&visible(line), 300);
+        Some(format!(
+            "the AWS CLI says that it failed: `{said}`; what it was to fetch is missing here: mend that and fetch it again"
+        ))
+    } else if starts(&["d-"]) {
+        Some(IDS.to_owned())
+    } else if starts(&framed) || starts(&keys) {
+        Some("this is the AWS CLI's output as text, a table or YAML; add `--output json` to the command".to_owned())
+    } else {
+        None
+    }
+}
+
 /// What was read of all files.
 #[derive(Default)]
 pub(super) struct Found {
@@ -24,10 +58,14 @@ pub(super) struct Found {
     pub(super) deployments: BTreeMap<DeploymentId, Deployment>,
     /// The lifecycle events of deployments, from their targets.
     pub(super) courses: BTreeMap<DeploymentId, Vec<LifecycleEvent>>,
+    /// Where each deployment was read, as `file:line`.
+    pub(super) places: BTreeMap<DeploymentId, String>,
     /// How many deployments were read once more.
     pub(super) repeated: usize,
     /// Targets that are neither an ECS service nor a Lambda function.
     pub(super) other_targets: usize,
+    /// Where it is being read.
+    place: String,
 }
 
 /// Reads all files; `-` is standard input.
@@ -96,12 +134,20 @@ impl Found {
             let line = lines.of_document_at(documents.byte_offset());
             match documents.next() {
                 None => return,
-                Some(Ok(value)) => self.document(value, &mut |mistake| {
-                    mistakes.push(format!("{name}:{line}: {}", bounded(&visible(mistake), 400)));
-                }),
+                Some(Ok(value)) => {
+                    self.place = format!("{name}:{line}");
+                    self.document(value, &mut |mistake| {
+                        mistakes.push(format!("{name}:{line}: {}", bounded(&visible(mistake), 400)));
+                    });
+                }
                 Some(Err(error)) => {
+                    let text = bytes.get(lines.at..).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+                    let text = String::from_utf8_lossy(text.unwrap_or_default());
                     let what = if error.is_eof() { "the document ends too early" } else { "this is not JSON" };
-                    mistakes.push(format!("{name}:{}: {what}: {error}; {EXPECTED}", error.line()));
+                    mistakes.push(match misplaced(text.trim()) {
+                        Some(hint) => format!("{name}:{line}: {hint}"),
+                        None => format!("{name}:{}: {what}: {error}; {EXPECTED}", error.line()),
+                    });
                     return;
                 }
             }
@@ -110,6 +156,9 @@ impl Found {
 
     fn document(&mut self, value: Value, mistake: &mut dyn FnMut(&str)) {
         match value {
+            // One mistake, and not one for each.
+            Value::Array(entries) if entries.iter().any(is_id) => mistake(IDS),
+            value if is_id(&value) => mistake(IDS),
             Value::Array(entries) => entries.into_iter().for_each(|entry| self.document(entry, mistake)),
             Value::Object(mut members) => {
                 let mut is_known = false;
@@ -135,10 +184,7 @@ impl Found {
                 } else if members.contains_key("deploymentTargetType") {
                     self.entry("", Value::Object(members), true, mistake);
                 } else if members.contains_key("deployments") {
-                    mistake(
-                        "this is what `aws deploy list-deployments` prints, which has only the deployments' ids; pass them to \
-                         `aws deploy batch-get-deployments` (`greenlight history --help` shows how)",
-                    );
+                    mistake(IDS);
                 } else {
                     let keys: Vec<&str> = members.keys().map(String::as_str).take(5).collect();
                     mistake(&format!("an object with the keys `{}`; {EXPECTED}", keys.join("`, `")));
@@ -178,6 +224,7 @@ impl Found {
         let known = self.deployments.get(&deployment.id).map(rank);
         self.repeated += usize::from(known.is_some());
         if known.is_none_or(|known| known <= rank(&deployment)) {
+            self.places.insert(deployment.id.clone(), self.place.clone());
             self.deployments.insert(deployment.id.clone(), deployment);
         }
     }

@@ -7,7 +7,7 @@ use rehearsal::report::text::{Paint, Style};
 
 use super::NOTHING;
 use super::counted::{History, Recovery, spoken_cause};
-use super::words::{self, NONE, brief, five, median, percent, whole};
+use super::words::{self, NONE, Number, Stretch, brief, five, median, percent, whole};
 use crate::terminal::wrapped;
 
 /// So many failures are listed, the newest of them; the page and JSON have all.
@@ -24,10 +24,13 @@ pub(super) fn text(history: &History, style: Style) -> String {
         numbers(&mut out, &history.figures, style);
         besides(&mut out, &history.figures, style);
         if history.groups.len() > 1 {
-            let rows = history.groups.iter().map(|group| (words::group(group), &group.figures));
+            let rows = history.groups.iter().map(|group| (words::group(group), Some(&group.figures)));
             figures(&mut out, ("By group", ["", "group"]), &rows.collect::<Vec<_>>(), style);
         }
-        let rows = history.figures.weeks.iter().map(|week| (words::day(week.from), &week.figures));
+        let rows = words::folded(&history.figures.weeks).into_iter().map(|stretch| match stretch {
+            Stretch::Week(week) => (words::day(week.from), Some(&week.figures)),
+            Stretch::Empty(weeks) => (words::without(weeks), None),
+        });
         figures(&mut out, ("Week by week (UTC, from Monday)", ["", "week of"]), &rows.collect::<Vec<_>>(), style);
         failures(&mut out, history, style);
     }
@@ -60,16 +63,34 @@ fn of_band(band: Option<Band>) -> (&'static str, Option<Paint>) {
     }
 }
 
+/// The widths of the columns of the five numbers: name, value (more where one needs it), level.
+const NAME: usize = 27;
+const VALUE: usize = 25;
+const BAND: usize = 8;
+
 /// The five numbers, one a line.
 fn numbers(out: &mut String, of: &Figures, style: Style) {
-    for number in five(of) {
+    let numbers = five(of);
+    let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+    let whole = |number: &Number| {
+        if number.besides.is_empty() { number.value.clone() } else { format!("{} ({})", number.value, number.besides) }
+    };
+    let from = widest(&mut numbers.iter().map(|number| number.from.chars().count()));
+    let beside = VALUE.max(widest(&mut numbers.iter().map(|number| whole(number).chars().count())));
+    // Where all of it has no room in a line, what stands besides the value comes below it.
+    let is_beside = NAME + 1 + beside + 1 + BAND + from <= style.width;
+    let alone = widest(&mut numbers.iter().map(|number| number.value.chars().count()));
+    let width = if is_beside { beside } else { alone.max(VALUE.min(beside)) };
+    for number in numbers {
         let (word, paint) = of_band(number.band);
-        let padded = format!("{word:<8}");
+        let padded = format!("{word:<BAND$}");
         let band = paint.map_or_else(|| padded.clone(), |paint| style.paint(&padded, paint));
-        let besides = if number.besides.is_empty() { String::new() } else { format!(" ({})", number.besides) };
-        let value = format!("{}{besides}", number.value);
+        let value = if is_beside { whole(&number) } else { number.value.clone() };
         let from = style.paint(&number.from, Paint::Dim);
-        out.push_str(&format!("{:<27} {value:<25} {band}{from}\n", number.name));
+        out.push_str(&format!("{:<NAME$} {value:<width$} {band}{from}\n", number.name));
+        if !is_beside && !number.besides.is_empty() {
+            out.push_str(&format!("{:<NAME$} ({})\n", "", number.besides));
+        }
     }
 }
 
@@ -127,17 +148,19 @@ const COLUMNS: [Column; 9] = [
     (["rework", ""], |of| if of.deployments == 0 { NONE.to_owned() } else { of.rework.to_string() }),
 ];
 
-fn figures(out: &mut String, (title, first): (&str, [&str; 2]), rows: &[(String, &Figures)], style: Style) {
+fn figures(out: &mut String, (title, first): (&str, [&str; 2]), rows: &[(String, Option<&Figures>)], style: Style) {
     out.push_str(&format!("\n{}\n", style.paint(title, Paint::Bold)));
-    let cells: Vec<[String; 9]> = rows.iter().map(|(_, of)| COLUMNS.map(|(_, cell)| cell(of))).collect();
+    let cells: Vec<Option<[String; 9]>> =
+        rows.iter().map(|(_, of)| of.map(|of| COLUMNS.map(|(_, cell)| cell(of)))).collect();
     let mut widths =
         COLUMNS.map(|(heading, _)| heading.map(|line| line.chars().count()).into_iter().max().unwrap_or(0));
-    for row in &cells {
+    for row in cells.iter().flatten() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let names = rows.iter().map(|(name, _)| name.chars().count()).chain(first.map(|line| line.chars().count())).max();
+    let named = rows.iter().filter(|(_, of)| of.is_some());
+    let names = named.map(|(name, _)| name.chars().count()).chain(first.map(|line| line.chars().count())).max();
     let names = names.unwrap_or(0);
     let least: usize = widths.iter().sum();
     // A blank more between the columns where there is room, and the names on lines of their own where there is none.
@@ -157,6 +180,10 @@ fn figures(out: &mut String, (title, first): (&str, [&str; 2]), rows: &[(String,
         out.push_str(&format!("{}\n", style.paint(&row(first, &heading), Paint::Dim)));
     }
     for ((name, _), cells) in rows.iter().zip(&cells) {
+        let Some(cells) = cells else {
+            paragraph(out, name, style, Some(Paint::Dim));
+            continue;
+        };
         if beside {
             out.push_str(&format!("{}\n", row(name, cells)));
         } else {
@@ -175,6 +202,7 @@ fn failures(out: &mut String, history: &History, style: Style) {
         let recovery = match failure.recovery {
             Recovery::After(took) => format!("well again after {}", whole(took)),
             Recovery::WithEarlier => "not well since an earlier one".to_owned(),
+            Recovery::Untimed => "well again, the record does not tell when".to_owned(),
             Recovery::NotYet => "not well again in this history".to_owned(),
         };
         // Where there is no word of ours for it there is CodeDeploy's.

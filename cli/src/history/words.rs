@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::text::{count, visible};
 use domain::time::{Timestamp, spoken};
 use dora::bands::{self, Band};
-use dora::{Figures, Spread};
+use dora::{Figures, Spread, Week};
 
 use super::counted::Group;
 
@@ -44,7 +44,7 @@ pub(super) fn five(of: &Figures) -> [Number; 5] {
             value: of.per_week().map_or_else(|| NONE.to_owned(), |rate| format!("{} a week", decimal(rate))),
             besides: String::new(),
             band: of.per_week().map(bands::of_frequency),
-            from: format!("{} in {}", of.deployments, count(of.weeks.len(), "week")),
+            from: format!("{} in {} days", of.deployments, of.days),
         },
         spread("Lead time for changes", of.lead_time, bands::of_lead_time, "deployment"),
         Number {
@@ -109,6 +109,37 @@ pub(super) fn decimal(number: f64) -> String {
 /// The day in UTC, `2026-01-05`.
 pub(super) fn day(at: Timestamp) -> String {
     at.to_string().chars().take(10).collect()
+}
+
+/// So many weeks in a row without anything are told in one line.
+const FOLDED: usize = 3;
+
+/// A week of a table, or many of them in which nothing was.
+pub(super) enum Stretch<'a> {
+    Week(&'a Week),
+    Empty(usize),
+}
+
+/// The weeks, with those folded that have nothing to tell; else a few deployments years apart are a table of a thousand lines.
+pub(super) fn folded(weeks: &[Week]) -> Vec<Stretch<'_>> {
+    let is_empty = |week: &Week| {
+        let of = &week.figures;
+        of.deployments + of.rolled_back + of.failed_rollbacks == 0 && of.recovery.is_none()
+    };
+    let mut stretches = Vec::new();
+    for run in weeks.chunk_by(|one, next| is_empty(one) && is_empty(next)) {
+        if run.len() >= FOLDED {
+            stretches.push(Stretch::Empty(run.len()));
+        } else {
+            stretches.extend(run.iter().map(Stretch::Week));
+        }
+    }
+    stretches
+}
+
+/// `… 812 weeks without a deployment`.
+pub(super) fn without(weeks: usize) -> String {
+    format!("… {weeks} weeks without a deployment")
 }
 
 /// A group's name, with its environment where that is known.

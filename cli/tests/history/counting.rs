@@ -14,7 +14,7 @@ fn three_deployments_come_to_what_they_are_by_hand() {
     assert_eq!(document["dora"]["recovery"], json!({ "seconds": 7200.0, "band": "high" }));
     // 07:10:01.5 to 08:10:01.5.
     assert_eq!(document["dora"]["lead_time"], json!({ "seconds": 3600.0, "band": "elite" }));
-    assert_eq!(document["dora"]["deployment_frequency"], json!({ "per_week": 3.0, "band": "high" }));
+    assert_eq!(document["dora"]["deployment_frequency"], json!({ "per_week": 3.0, "days": 7, "band": "high" }));
     assert_eq!(document["dora"]["change_failure_rate"]["band"], "low");
     assert_eq!([&document["change_failures"], &document["changes"], &document["rework"]], [1, 3, 1]);
     assert_eq!(document["duration_seconds"], json!({ "count": 3, "p50": 600.5, "p95": 600.5, "longest": 600.5 }));
@@ -28,7 +28,7 @@ fn three_deployments_come_to_what_they_are_by_hand() {
     let (_, text, _) = folder.history(&["history.jsonl"]);
     for line in [
         "3 deployments of 1 group, 2026-03-02 to 2026-03-02",
-        "Deployment frequency        3 a week                  high    3 in 1 week",
+        "Deployment frequency        3 a week                  high    3 in 7 days",
         "Lead time for changes       1 h (p95 1 h)             elite   1 deployment",
         "Change failure rate         33.3 %                    low     1 of 3 changes",
         "Failed deployment recovery  2 h (p95 2 h)             high    1 recovery",
@@ -64,7 +64,8 @@ fn nothing_is_left_out_in_silence() {
     assert_eq!(
         left_out,
         [
-            "2 in flight (InProgress, Pondering)",
+            "1 in flight (InProgress)",
+            "1 with a status that is not known (Pondering)",
             "1 on servers (EC2 and on premises), which have no traffic to shift",
             "1 without any time",
             "1 of other groups",
@@ -74,7 +75,10 @@ fn nothing_is_left_out_in_silence() {
         ]
     );
     let (_, text, _) = folder.history(&["history.jsonl"]);
-    assert!(text.contains("\nleft out: 2 in flight (InProgress, Pondering); 1 on servers"), "{text}");
+    assert!(
+        text.contains("\nleft out: 1 in flight (InProgress); 1 with a status that is not known (Pondering); 1 on"),
+        "{text}"
+    );
     assert!(text.contains("1 record was read more than once and counted once."), "{text}");
 }
 
@@ -130,7 +134,6 @@ fn a_rollback_of_greenlights_own_is_believed_where_the_history_bears_it_out() {
         ("nobody knows it", vec![rollback("d-1")]),
         ("of another group", but("deploymentGroupName", "api")),
         ("it had failed", but("status", "Failed")),
-        ("it ended later", but("completeTime", "2026-03-02T09:00:01Z")),
         ("itself", vec![rollback("d-9")]),
     ];
     for (why, infos) in cases {
@@ -138,6 +141,115 @@ fn a_rollback_of_greenlights_own_is_believed_where_the_history_bears_it_out() {
         assert_eq!(document["deployments"], infos.len(), "{why}");
         assert_eq!(document["taken_back"], 0, "{why}");
         assert!(document["remarks"].to_string().contains("counted as a deployment, not as a rollback"), "{why}");
+    }
+}
+
+#[test]
+fn what_is_claimed_again_and_again_does_not_hide_that_it_failed() {
+    let stopped = |number: u32| {
+        let error = json!({ "code": "ALARM_ACTIVE", "message": "" });
+        let more = json!({ "description": "greenlight_rolls_back=d-1", "errorInformation": error });
+        deployment(&format!("d-x{number}"), 9 + number, "Stopped", &more)
+    };
+    let infos: Vec<Value> = [three()[0].clone()].into_iter().chain((0..8).map(stopped)).collect();
+    let document = Folder::with("claims", &lines(&infos)).json(&[]);
+    assert_eq!([&document["deployments"], &document["succeeded"], &document["change_failures"]], [9, 1, 8]);
+    assert!(document["remarks"].to_string().contains("8 deployments say `greenlight_rolls_back=…`"), "{document}");
+}
+
+#[test]
+fn two_accounts_in_one_history_are_refused() {
+    let other = deployment(
+        "d-9",
+        9,
+        "Succeeded",
+        &json!({ "createTime": "2026-03-02T08:10:00Z", "startTime": "2026-03-02T08:10:00Z" }),
+    );
+    let folder = Folder::with("accounts", &lines(&three()));
+    folder.write("staging.jsonl", &lines(&[deployment("d-8", 14, "Succeeded", &json!({})), other.clone()]));
+    let (status, out, error) = folder.history(&["history.jsonl", "staging.jsonl"]);
+    assert_eq!((status, out.as_str()), (Some(2), ""), "{error}");
+    let (one, two) =
+        ("`d-1` (history.jsonl:1: 2026-03-02 08:00 UTC to 2026-03-02 08:15 UTC)", "`d-9` (staging.jsonl:2: ");
+    assert!(
+        error.contains(one) && error.contains(two) && error.contains("once for each account and region"),
+        "{error}"
+    );
+    // Of another group it says nothing.
+    let (status, _, error) = folder.history(&["staging.jsonl", "history.jsonl", "--group", "shop/web"]);
+    assert_eq!(status, Some(2), "{error}");
+    let mut elsewhere = other;
+    elsewhere["deploymentGroupName"] = json!("api");
+    folder.write("staging.jsonl", &lines(&[elsewhere]));
+    assert_eq!(folder.history(&["history.jsonl", "staging.jsonl"]).0, Some(0));
+    // A rollback that begins some seconds before the end of what it rolls back is no second account's.
+    let rollback = json!({ "creator": "codeDeployRollback", "createTime": "2026-03-02T09:09:50Z", "startTime": "2026-03-02T09:09:50Z" });
+    folder.write("staging.jsonl", &lines(&[deployment("d-9", 9, "Succeeded", &rollback)]));
+    assert_eq!(folder.history(&["history.jsonl", "staging.jsonl"]).0, Some(0));
+}
+
+#[test]
+fn a_week_is_seven_days_and_not_a_page_of_the_calendar() {
+    let on = |day: u32, number: u32| {
+        let at = |clock: &str| format!("2026-02-{day:02}T{:02}:{clock}Z", 8 + number);
+        let more = json!({ "createTime": at("00:00"), "startTime": at("00:00"), "completeTime": at("10:00") });
+        deployment(&format!("d-{number}"), 0, "Succeeded", &more)
+    };
+    // Wednesday to Tuesday, eight of them.
+    let infos: Vec<Value> = (0..8).map(|number| on(4 + number.min(6), number)).collect();
+    let folder = Folder::with("seven-days", &lines(&infos));
+    for arguments in [&[][..], &["--since", "2026-02-04", "--until", "2026-02-10"]] {
+        assert_eq!(folder.json(arguments)["dora"]["deployment_frequency"]["per_week"], 8.0, "{arguments:?}");
+    }
+    let fortnight = folder.json(&["--since", "2026-01-28", "--until", "2026-02-10"]);
+    let expected = json!({ "per_week": 4.0, "days": 14, "band": "high" });
+    assert_eq!(
+        [&fortnight["dora"]["deployment_frequency"], &fortnight["groups"][0]["per_week"]],
+        [&expected, &json!(4.0)]
+    );
+}
+
+#[test]
+fn what_the_wait_was_not_taken_off_is_not_said_to_be_without_it() {
+    let of = |more: &Value| {
+        let infos = [deployment("d-1", 8, "Succeeded", more), deployment("d-2", 9, "Succeeded", more)];
+        Folder::with("wait", &lines(&infos)).json(&[])["remarks"].to_string()
+    };
+    let kept = json!({ "terminateBlueInstancesOnDeploymentSuccess": { "action": "KEEP_ALIVE" } });
+    let long = json!({ "terminateBlueInstancesOnDeploymentSuccess": { "action": "TERMINATE", "terminationWaitTimeInMinutes": 60 } });
+    assert!(of(&json!({})).contains("For 2 of 2 deployments"), "{}", of(&json!({})));
+    for without in [
+        json!({ "computePlatform": "Lambda", "blueGreenDeploymentConfiguration": null }),
+        json!({ "blueGreenDeploymentConfiguration": kept }),
+        // Shorter than its wait: somebody has cut it short.
+        json!({ "blueGreenDeploymentConfiguration": long }),
+    ] {
+        assert!(!of(&without).contains("termination wait"), "{without}");
+    }
+}
+
+#[test]
+fn a_success_without_an_end_is_a_success() {
+    let infos = [three()[1].clone(), deployment("d-3", 11, "Succeeded", &json!({ "completeTime": null }))];
+    let document = Folder::with("endless", &lines(&infos)).json(&[]);
+    let remarks = document["remarks"].to_string();
+    assert!(!remarks.contains("no deployment has succeeded since"), "{remarks}");
+    assert!(remarks.contains("has no end in its record (`completeTime`)"), "{remarks}");
+    assert!(remarks.contains("1 deployment ended without a `completeTime`"), "{remarks}");
+}
+
+#[test]
+fn a_hook_that_was_cut_short_has_not_failed() {
+    let app_spec = r#"{"version":0,"Resources":[],"Hooks":[{"AfterAllowTraffic":"smoke"}]}"#;
+    let revision = json!({ "revisionType": "String", "string": { "content": app_spec, "sha256": "1" } });
+    let event = json!({ "lifecycleEventName": "AfterAllowTraffic", "status": "Failed",
+        "startTime": "2026-03-02T08:02:00Z", "endTime": "2026-03-02T08:05:00Z" });
+    let target =
+        json!({ "deploymentTarget": { "lambdaTarget": { "deploymentId": "d-1", "lifecycleEvents": [event] } } });
+    for (status, expected) in [("Stopped", None), ("Failed", Some(1))] {
+        let info = deployment("d-1", 8, status, &json!({ "computePlatform": "Lambda", "revision": revision }));
+        let document = Folder::with("cut", &format!("{target}\n{info}\n")).json(&[]);
+        assert_eq!(document["hooks"]["AfterAllowTraffic"]["failed"].as_u64(), expected, "{status}");
     }
 }
 
@@ -185,7 +297,10 @@ fn the_golden_history_comes_to_its_sums() {
     assert_eq!(spread(&document["total_duration_seconds"]), json!([42.0, 660.0, 4500.0, 4500.0]));
     assert_eq!(spread(&document["lead_time_seconds"]), json!([22.0, 4262.0, 259_802.0, 605_461.0]));
     assert_eq!(spread(&document["recovery_seconds"]), json!([12.0, 122.0, 7500.0, 7500.0]));
-    assert_eq!(document["dora"]["deployment_frequency"], json!({ "per_week": 7.0, "band": "elite" }));
+    assert_eq!(
+        document["dora"]["deployment_frequency"],
+        json!({ "per_week": 42.0 * 7.0 / 39.0, "days": 39, "band": "elite" })
+    );
     let groups: Vec<_> = document["groups"].as_array().unwrap().iter().map(counts).collect();
     let by_hand =
         [[8, 5, 7, 2, 1, 0, 0, 3], [23, 15, 18, 8, 6, 1, 1, 9], [8, 6, 8, 3, 3, 1, 1, 3], [3, 3, 3, 0, 0, 0, 0, 0]];

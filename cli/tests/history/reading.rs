@@ -106,6 +106,25 @@ fn what_cannot_be_read_is_told_with_its_file_and_line_and_ends_with_2() {
             format!("{good}\n\n{{\"deployments\": []}}"),
             "history.jsonl:6: this is what `aws deploy list-deployments` prints",
         ),
+        (format!("{good}[\"d-ONE\", \"d-TWO\"]"), "history.jsonl:4: this is what `aws deploy list-deployments` prints"),
+        ("d-ONE\td-TWO\n".to_owned(), "history.jsonl:1: this is what `aws deploy list-deployments` prints"),
+        // `--output text`, `table` and `yaml`, as version 2 of the AWS CLI prints them.
+        (
+            "DEPLOYMENTSINFO\tshop\tECS\n".to_owned(),
+            "history.jsonl:1: this is the AWS CLI's output as text, a table or YAML; add `--output json`",
+        ),
+        ("-----\n|  BatchGetDeployments  |\n".to_owned(), "add `--output json`"),
+        ("deploymentsInfo:\n- applicationName: shop\n".to_owned(), "add `--output json`"),
+        (
+            format!(
+                "{good}\nAn error occurred (ThrottlingException) when calling the BatchGetDeployments operation: Rate exceeded\n"
+            ),
+            "history.jsonl:5: the AWS CLI says that it failed: `An error occurred (ThrottlingException)",
+        ),
+        (
+            "aws: error: the following arguments are required: --deployment-ids\n".to_owned(),
+            "the AWS CLI says that it failed: `aws: error: the",
+        ),
         (format!("{good}{{\"Messages\": []}}"), "history.jsonl:4: an object with the keys `Messages`; expected what"),
         (without("deploymentId"), "history.jsonl:5: deploymentsInfo[1]: the deployment has no `deploymentId`"),
         (without("applicationName"), "has no `applicationName`"),
@@ -133,6 +152,9 @@ fn what_cannot_be_read_is_told_with_its_file_and_line_and_ends_with_2() {
         assert!(error.contains(expected), "{expected}: {error}");
         assert!(!folder.0.join("page.html").exists(), "{expected}");
     }
+    // A list of ids is one mistake, however long it is.
+    let (_, _, error) = Folder::with("ids", &json!(vec!["d-1"; 40]).to_string()).history(&["history.jsonl"]);
+    assert!(!error.contains("more") && error.matches("history.jsonl:1").count() == 1, "{error}");
     // All of them at once, but not without end.
     let (_, _, error) = Folder::with("many", &"{\"a\":1}\n".repeat(40)).history(&["history.jsonl"]);
     assert!(error.contains("history.jsonl:10: ") && !error.contains("history.jsonl:11: "), "{error}");

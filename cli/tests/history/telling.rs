@@ -132,6 +132,54 @@ fn the_tables_keep_to_the_width_of_the_terminal() {
 }
 
 #[test]
+fn a_long_number_does_not_push_the_levels_out_of_their_column() {
+    // Days and hours to recover, and p95 beside it.
+    let at = |day: u32, hour: u32| format!("2026-03-{day:02}T{hour:02}:00:00Z");
+    let of = |id: &str, status: &str, (day, hour): (u32, u32)| {
+        let more = json!({ "createTime": at(day, hour), "startTime": at(day, hour), "completeTime": at(day, hour + 1),
+            "description": "commit_time=2022-01-01T07:11:00Z" });
+        deployment(id, 0, status, &more)
+    };
+    let infos = [
+        of("d-1", "Failed", (1, 0)),
+        of("d-2", "Succeeded", (12, 5)),
+        of("d-3", "Failed", (13, 0)),
+        of("d-4", "Succeeded", (28, 9)),
+    ];
+    let folder = Folder::with("long-numbers", &lines(&infos));
+    for width in ["70", "80", "120"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_greenlight"));
+        let command = command.args(["history", "history.jsonl"]).current_dir(&folder.0).env("COLUMNS", width);
+        let out = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let column = |name: &str, word: &str| {
+            let line = out.lines().find(|line| line.starts_with(name)).unwrap();
+            line.chars().count() - line[line.rfind(word).unwrap()..].chars().count()
+        };
+        assert!(out.contains("11 d 4 h") && out.contains("(p95 15 d 8 h)"), "{out}");
+        let columns = [
+            column("Deployment frequency", "high"),
+            column("Lead time", "low"),
+            column("Change failure rate", "low"),
+            column("Failed deployment recovery", "low"),
+            column("Rework rate", "—"),
+        ];
+        assert!(columns.iter().all(|one| *one == columns[0]), "{columns:?}\n{out}");
+    }
+}
+
+#[test]
+fn years_without_a_deployment_are_one_line() {
+    let long_ago = json!({ "createTime": "2018-01-01T08:00:00Z", "startTime": "2018-01-01T08:00:00Z", "completeTime": "2018-01-01T08:10:00Z" });
+    let infos = [deployment("d-1", 0, "Succeeded", &long_ago), deployment("d-2", 8, "Succeeded", &json!({}))];
+    let folder = Folder::with("years", &lines(&infos));
+    let (_, out, _) = folder.history(&["history.jsonl", "--html", "page.html"]);
+    // From Monday, 2018-01-01 to Monday, 2026-03-02 are 2982 days, which is 426 weeks; those between the two are 425.
+    assert!(out.contains("\n… 425 weeks without a deployment\n") && out.lines().count() < 30, "{out}");
+    let page = folder.read("page.html");
+    assert!(page.contains("… 425 weeks without a deployment</td>") && !page.contains("<th scope=\"row\">2020-"));
+}
+
+#[test]
 fn ten_thousand_deployments_are_counted() {
     let infos: Vec<Value> = (0_i64..10_000)
         .map(|number| {

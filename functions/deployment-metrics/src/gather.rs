@@ -4,16 +4,16 @@
 //! What it costs, for one deployment that has ended: `GetDeployment` once, or every five seconds while its ending settles, ten times at most;
 //! `GetApplicationRevision`, `ListDeploymentTargets`, `BatchGetDeploymentTargets` and `DescribeTaskDefinition` once at most; of the group
 //! `ListDeployments` once a page and `BatchGetDeployments` once for 25 deployments of the last thirty days; and one read of the ledger for
-//! each of them that was stopped without a rollback. What the time does not suffice for is left to the schedule.
+//! each of them that was stopped without a rollback, or that says it rolls another one back. What the time does not suffice for is left to the schedule.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Platform, Status, Target};
+use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Platform, Status};
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Measure, Metrics, PortError, TaskDefinitionTags};
-use domain::redeploy::to_confirm;
+use domain::redeploy::{is_believable, to_confirm};
 use domain::time::Timestamp;
-use dora::{Assessment, COMMIT_TIME_TAG, HookRun, Labels, Record};
+use dora::{Assessment, COMMIT_TIME_TAG, Labels, Record};
 
 use crate::trouble::Unread;
 use crate::{RESERVE, Shift};
@@ -71,27 +71,6 @@ pub(crate) fn is_alone(history: &[Record], id: &DeploymentId, labels: &Labels) -
         };
         !others.flat_map(|other| dora::measures(&other, labels)).any(|other| is_same(&other))
     }
-}
-
-/// The hooks that ran. When a deployment is stopped, CodeDeploy calls the lifecycle event failed that was running; the hook has not answered
-/// then, so it is no verdict.
-fn hooks(deployment: &Deployment, target: &Target) -> Vec<HookRun> {
-    let Some(hooked) = deployment.app_spec.hooked_events() else {
-        let why = deployment.app_spec.unknown();
-        tracing::warn!(deployment.id = %deployment.id, why, "which lifecycle events have hooks is not known, so no hooks are measured");
-        return Vec::new();
-    };
-    let hooked: Vec<&str> = hooked.collect();
-    let runs = target.lifecycle_events().iter().filter(|event| hooked.contains(&event.name.as_str()));
-    runs.filter_map(|event| {
-        let succeeded = match event.status.as_str() {
-            "Succeeded" => true,
-            "Failed" if deployment.status != Status::Stopped => false,
-            _ => return None,
-        };
-        Some(HookRun { lifecycle_event: event.name.clone(), started: event.started?, ended: event.ended?, succeeded })
-    })
-    .collect()
 }
 
 /// What is not there is absent; what could not be read fails, since nothing that was published is corrected later.
@@ -165,7 +144,10 @@ where
         // What was rolled back is a failure either way.
         let is_open = deployment.status == Status::Stopped && deployment.rolled_back_by.is_none();
         let stopped_by_alarm = is_open && matches!(self.stop(&deployment.id).await?, Stop::Done);
-        Ok(Record { stopped_by_alarm, ..Record::of(deployment) })
+        // Read only of what claims to roll another back, which is hardly ever there.
+        let is_confirmed_rollback =
+            to_confirm(&deployment).is_some() && is_believable(&deployment, &self.ports.ledger).await?;
+        Ok(Record { stopped_by_alarm, is_confirmed_rollback, ..Record::of(deployment) })
     }
 
     /// The deployments of a group that were created since then, whatever became of them. What is `known` of an ending that is long over is not read
@@ -214,9 +196,10 @@ where
         if has_target {
             let id = &record.deployment.id;
             if let Some(target) = if_there(self.ports.deployments.target(id).await, id)? {
-                let ends = target.lifecycle_events().iter().filter_map(|event| event.ended);
-                record.shifted = ends.max().filter(|_| has_succeeded);
-                record.hooks = hooks(&record.deployment, &target);
+                if let Some(why) = record.deployment.app_spec.unknown() {
+                    tracing::warn!(deployment.id = %id, why, "which lifecycle events have hooks is not known, so no hooks are measured");
+                }
+                record = record.with_course(target.lifecycle_events());
             }
         }
         if has_succeeded && !is_rollback && record.committed.is_none() {

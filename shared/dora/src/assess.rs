@@ -14,6 +14,8 @@ use crate::{Assessment, Cause, Record, TakenBack};
 /// Who creates a deployment that nobody asked for: the machines of an Auto Scaling group get what is in production already
 /// (`deploymentInfo.creator`, CodeDeploy API reference).
 const UNASKED: [&str; 3] = ["autoscaling", "autoscalingTermination", "CodeDeployAutoUpdate"];
+/// Clocks differ by less. A commit that is younger than what brought it by more than this is a mistake in writing its time down.
+const SKEW: Duration = Duration::from_hours(24);
 
 /// Assesses deployments, of one group or of many, in any order: each group by itself, one group after the other, each in the order of creation.
 ///
@@ -52,6 +54,8 @@ struct Course<'a> {
     serving: Option<&'a str>,
     /// Every revision that has been in production.
     served: BTreeSet<&'a str>,
+    /// The deployments that succeeded and that no rollback has taken back with success, with their revisions. The last of them is in production.
+    standing: Vec<(&'a DeploymentId, Option<&'a str>)>,
     /// What has ended so far.
     past: BTreeMap<&'a DeploymentId, Past<'a>>,
     /// The revision that was tried last.
@@ -90,7 +94,7 @@ struct Times {
 impl<'a> Course<'a> {
     fn step(&mut self, record: &'a Record) -> Option<Assessment> {
         let deployment = &record.deployment;
-        let is_rollback = self.is_rollback(deployment);
+        let is_rollback = self.is_rollback(record);
         let times = times(record, is_rollback && to_confirm(deployment).is_none())?;
         let took = |until: Option<Timestamp>| Some(until?.since(times.started?));
         let told = Assessment {
@@ -126,25 +130,42 @@ impl<'a> Course<'a> {
         Some(told)
     }
 
-    /// Anybody can write into a description that it rolls another back. It is believed of one that had succeeded, since that one then counts as
-    /// taken back; else writing it would be a way not to be counted.
-    fn is_rollback(&self, deployment: &Deployment) -> bool {
-        match to_confirm(deployment) {
-            None => deployment.is_rollback(),
-            Some(named) => self.past.get(named).is_some_and(|past| past.succeeded),
+    /// Anybody can write into a description that it rolls another back, and to believe it of any deployment would be a way not to be counted. It is
+    /// believed where Greenlight's table confirms it. Else it has to name what is in production, and to be a way back for all that can be seen: it
+    /// brings what served before, or it succeeded.
+    fn is_rollback(&self, record: &Record) -> bool {
+        let deployment = &record.deployment;
+        let Some(named) = to_confirm(deployment) else { return deployment.is_rollback() };
+        let is_in_production = self.standing.last().is_some_and(|(id, _)| *id == named);
+        let is_way_back = deployment.status == Status::Succeeded
+            || deployment.revision_id.as_deref().is_some_and(|revision| self.served.contains(revision));
+        record.is_confirmed_rollback || is_in_production && is_way_back
+    }
+
+    /// What serves when this rollback has succeeded.
+    fn restored(&self, rollback: &'a Deployment) -> Option<&'a str> {
+        let own = rollback.revision_id.as_deref();
+        let Some((id, original)) = rollback.rolls_back.as_ref().and_then(|id| Some((id, self.past.get(id)?))) else {
+            return own;
+        };
+        let is_another = |revision: &&str| Some(*revision) != original.revision;
+        if to_confirm(rollback).is_none() {
+            // What CodeDeploy's record of its own rollback of an ECS service names is not documented. What failed it is not.
+            return original.before.or(own.filter(is_another));
         }
+        // Greenlight's own is made of the good one's AppSpec without its hooks, which is a revision that no pipeline ever brings.
+        let served = own.filter(|own| self.served.contains(own));
+        let older = self.standing.iter().rev().skip_while(|(standing, _)| *standing != id).skip(1);
+        let before = || older.filter_map(|(_, revision)| *revision).find(is_another);
+        served.or_else(before).or(original.before.filter(is_another)).or(own)
     }
 
     fn rollback(&mut self, rollback: &'a Deployment, times: &Times, mut told: Assessment) -> Assessment {
-        let own = rollback.revision_id.as_deref();
-        let is_automatic = to_confirm(rollback).is_none();
+        let restores = self.restored(rollback);
         let original = rollback.rolls_back.as_ref().and_then(|id| self.past.get_mut(id));
-        let (mut undoes_rollback, mut restores) = (false, own);
+        let mut undoes_rollback = false;
         if let Some(original) = original {
             undoes_rollback = original.is_rollback;
-            // What CodeDeploy's record of its own rollback of an ECS service names is not documented. What failed it is not.
-            let named = own.filter(|own| !is_automatic || Some(*own) != original.revision);
-            restores = if is_automatic { original.before.or(named) } else { named.or(original.before) };
             if original.succeeded && !original.is_rollback && !original.is_taken_back {
                 original.is_taken_back = true;
                 let at = rollback.created.unwrap_or(told.ended);
@@ -159,6 +180,7 @@ impl<'a> Course<'a> {
             if !undoes_rollback {
                 told.recovery = self.recovered(times);
             }
+            self.standing.retain(|(id, _)| Some(*id) != rollback.rolls_back.as_ref());
             self.serve(restores);
         }
         told
@@ -185,9 +207,11 @@ impl<'a> Course<'a> {
         if has_succeeded {
             told.recovery = self.recovered(times);
             let is_new = revision.is_none_or(|revision| !self.served.contains(revision));
-            let committed = record.committed.filter(|_| is_new);
+            let is_possible = |committed: &Timestamp| *committed <= times.ended.plus(SKEW);
+            let committed = record.committed.filter(|committed| is_new && is_possible(committed));
             told.lead_time = times.reached.zip(committed).map(|(reached, committed)| reached.since(committed));
             self.needs_mending = false;
+            self.standing.push((&deployment.id, revision));
             self.serve(revision);
         }
         told

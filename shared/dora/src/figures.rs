@@ -9,7 +9,9 @@ use domain::time::Timestamp;
 use crate::{Assessment, Cause, TakenBack};
 
 /// A week in milliseconds.
-const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
+const WEEK: i64 = 7 * DAY;
+/// A day in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1000;
 /// The first Monday of the epoch, 1970-01-05T00:00:00Z.
 const MONDAY: i64 = 4 * 24 * 60 * 60 * 1000;
 
@@ -61,6 +63,8 @@ pub struct Week {
 pub struct Figures {
     /// When the first deployment ended, and the last.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// Over how many days deployments are spread: whole days (UTC), seven at least, since fewer tell nothing of a week; 0 of no deployment.
+    pub days: u64,
     /// Deployments that have ended; a rollback is none.
     pub deployments: usize,
     /// Of them, those that CodeDeploy calls succeeded.
@@ -114,15 +118,27 @@ impl Figures {
         percent(self.rework, self.deployments)
     }
 
-    /// Deployments a week, over the weeks of `weeks`, whole ones; `None` of none.
+    /// Deployments a week, over `days`; `None` of none. Not over weeks of the calendar: a Sunday at one end would make a whole week of itself.
     pub fn per_week(&self) -> Option<f64> {
-        (!self.weeks.is_empty()).then(|| self.deployments as f64 / self.weeks.len() as f64)
+        (self.deployments > 0).then(|| self.deployments as f64 * 7.0 / self.days.max(7) as f64)
     }
+}
+
+/// The whole days from the one in which the first falls to the one in which the last does, both included.
+fn days(first: Timestamp, last: Timestamp) -> u64 {
+    let day = |at: Timestamp| at.0.div_euclid(DAY);
+    u64::try_from(day(last) - day(first) + 1).unwrap_or_default().max(7)
 }
 
 /// The numbers of these assessments, of one group or of many. A deployment belongs to the week in which it ended, and so does what was taken back to
 /// the week in which that was asked for.
 pub fn figures(of: &[Assessment]) -> Figures {
+    figures_between(of, None, None)
+}
+
+/// [`figures`] of what ended from `since` on and before `until`, which the caller has picked out: days at either end in which nothing was deployed are
+/// then days nonetheless. Where one of them is not given, the first or the last ending stands in for it.
+pub fn figures_between(of: &[Assessment], since: Option<Timestamp>, until: Option<Timestamp>) -> Figures {
     let mut by_week: BTreeMap<i64, Part> = BTreeMap::new();
     let week_of = |at: Timestamp| (at.0 - MONDAY).div_euclid(WEEK);
     for one in of {
@@ -134,6 +150,10 @@ pub fn figures(of: &[Assessment]) -> Figures {
     let whole =
         Part { ended: of.iter().collect(), taken_back: of.iter().filter_map(|one| one.takes_back.as_ref()).collect() };
     let mut all = whole.figures();
+    if let Some((first, last)) = all.span {
+        // `until` is the first moment that is not meant.
+        all.days = days(since.unwrap_or(first), until.map_or(last, |until| Timestamp(until.0 - 1)));
+    }
     if let (Some((first, _)), Some((last, _))) = (by_week.first_key_value(), by_week.last_key_value()) {
         let week = |number: i64| Week {
             from: Timestamp(number * WEEK + MONDAY),
@@ -172,8 +192,10 @@ impl Part<'_> {
         });
         let failures_taken_back = self.taken_back.iter().filter(|taken| taken.is_change).count();
         let failed_rollbacks = self.ended.iter().filter(|one| one.is_rollback && one.status != Status::Succeeded);
+        let span = ends().min().zip(ends().max());
         Figures {
-            span: ends().min().zip(ends().max()),
+            span,
+            days: span.map_or(0, |(first, last)| days(first, last)),
             deployments: deployments().count(),
             succeeded: count(&|one| one.status == Status::Succeeded),
             changes: count(&|one| one.is_change),

@@ -7,13 +7,14 @@ pub mod bands;
 mod figures;
 mod measure;
 mod order;
+mod target;
 
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status};
 use domain::time::Timestamp;
 use std::time::Duration;
 
 pub use assess::assess;
-pub use figures::{Figures, HookFigures, Spread, Week, figures};
+pub use figures::{Figures, HookFigures, Spread, Week, figures, figures_between};
 pub use measure::{Labels, measures, of_traffic_restored};
 
 /// The key under which a pipeline puts the time of the commit into the deployment's description: `commit_time=2026-03-03T10:07:08+01:00`
@@ -35,27 +36,40 @@ pub struct Record {
     pub committed: Option<Timestamp>,
     /// Whether Greenlight stopped it because of an alarm. CodeDeploy calls such a stop a person's.
     pub stopped_by_alarm: bool,
+    /// Whether Greenlight's table confirms that it takes back the deployment which its description names (`greenlight_rolls_back=…`). `false` where
+    /// nothing says so, or the table was not asked: the history judges it then.
+    pub is_confirmed_rollback: bool,
 }
 
 impl Record {
     /// With what the record itself tells, the commit's time in its description included.
     pub fn of(deployment: Deployment) -> Self {
         let committed = deployment.described(COMMIT_TIME).and_then(commit_time);
-        Self { deployment, shifted: None, hooks: Vec::new(), committed, stopped_by_alarm: false }
+        Self {
+            deployment,
+            shifted: None,
+            hooks: Vec::new(),
+            committed,
+            stopped_by_alarm: false,
+            is_confirmed_rollback: false,
+        }
     }
 }
 
+/// 2005-01-01, the year in which git came. What claims to be older is a mistake, such as a version or a day read as seconds.
+const FIRST_COMMIT: Timestamp = Timestamp(1_104_537_600_000);
 /// The year 5138 in seconds, or 1973 in milliseconds.
 const SECONDS: i64 = 100_000_000_000;
 
-/// Reads a commit's time: RFC 3339, or seconds since the epoch. Milliseconds are none: read as seconds they would be a commit in the far future, and
-/// every lead time zero.
+/// Reads a commit's time: RFC 3339, or seconds since the epoch; `None` of anything before 2005, when there was no git. Milliseconds are none: read as
+/// seconds they would be a commit in the far future.
 pub fn commit_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    match text.parse::<i64>() {
+    let time = match text.parse::<i64>() {
         Ok(seconds) => (1..SECONDS).contains(&seconds).then_some(Timestamp(seconds.saturating_mul(1000))),
         Err(_) => Timestamp::parse(text),
-    }
+    };
+    time.filter(|time| *time >= FIRST_COMMIT)
 }
 
 /// One hook's run, as CodeDeploy recorded its lifecycle event.

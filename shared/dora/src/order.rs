@@ -17,7 +17,11 @@ pub(crate) fn ordered<'a>(group: &[&'a Record]) -> Vec<&'a Record> {
             *known = record;
         }
     }
-    let mut ordered: Vec<_> = by_id.values().filter_map(|record| Some((place(record, &by_id)?, *record))).collect();
+    let mut places = BTreeMap::new();
+    for id in by_id.keys() {
+        find(id, &by_id, &mut places);
+    }
+    let mut ordered: Vec<_> = by_id.values().filter_map(|record| Some((place(record, &places)?, *record))).collect();
     ordered.sort_by_key(|(place, _)| *place);
     ordered.into_iter().map(|(_, record)| record).collect()
 }
@@ -26,21 +30,44 @@ fn knowledge(of: &Deployment) -> (bool, &Option<DeploymentId>, Option<Timestamp>
     (of.status.is_terminal(), &of.rolled_back_by, of.completed)
 }
 
-/// The latest creation along the chain of what it rolls back, and how long that chain is.
+/// The latest creation along the chain of what a deployment rolls back, and how long that chain is.
+type Place = (Option<Timestamp>, usize);
+
 fn place<'a>(
     record: &'a Record,
-    by_id: &BTreeMap<&DeploymentId, &'a Record>,
+    places: &BTreeMap<&DeploymentId, Place>,
 ) -> Option<(Timestamp, usize, &'a DeploymentId)> {
-    let mut latest = created(&record.deployment)?;
-    // A description may name the deployment itself, or two each other.
-    let mut seen = BTreeSet::from([&record.deployment.id]);
-    let mut next = record.deployment.rolls_back.as_ref();
-    while let Some(original) = next.and_then(|id| by_id.get(id)).filter(|original| seen.insert(&original.deployment.id))
+    // One without any time has no place, whatever it rolls back.
+    created(&record.deployment)?;
+    let (latest, length) = *places.get(&record.deployment.id)?;
+    Some((latest?, length, &record.deployment.id))
+}
+
+/// Finds the places of this one and of all along its chain that have none yet, so that no part of a chain is walked twice.
+fn find<'a>(
+    id: &'a DeploymentId,
+    by_id: &BTreeMap<&'a DeploymentId, &'a Record>,
+    places: &mut BTreeMap<&'a DeploymentId, Place>,
+) {
+    let (mut chain, mut seen, mut next): (Vec<&Deployment>, _, _) = (Vec::new(), BTreeSet::new(), Some(id));
+    while let Some(record) = next.filter(|id| !places.contains_key(id) && seen.insert(*id)).and_then(|id| by_id.get(id))
     {
-        latest = latest.max(created(&original.deployment).unwrap_or(latest));
-        next = original.deployment.rolls_back.as_ref();
+        chain.push(&record.deployment);
+        next = record.deployment.rolls_back.as_ref();
     }
-    Some((latest, seen.len(), &record.deployment.id))
+    // A description may name the deployment itself, or two each other. Those have one place together.
+    let repeats = chain.iter().position(|deployment| Some(&deployment.id) == next);
+    let circle = repeats.map_or_else(Vec::new, |from| chain.split_off(from));
+    let ahead = next.and_then(|id| places.get(id).copied()).unwrap_or_default();
+    let (mut latest, mut length) =
+        (circle.iter().filter_map(|one| created(one)).max().max(ahead.0), ahead.1 + circle.len());
+    for deployment in circle {
+        places.insert(&deployment.id, (latest, length));
+    }
+    for deployment in chain.into_iter().rev() {
+        (latest, length) = (latest.max(created(deployment)), length + 1);
+        places.insert(&deployment.id, (latest, length));
+    }
 }
 
 fn created(deployment: &Deployment) -> Option<Timestamp> {

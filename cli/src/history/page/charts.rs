@@ -4,10 +4,17 @@ use domain::time::Timestamp;
 use dora::bands::{Band, CHANGE_FAILURE_RATE, LEAD_TIME, RECOVERY};
 use dora::{Assessment, Figures, Spread};
 
-use super::super::counted::History;
-use super::super::words::{NONE, brief, day, decimal, percent, whole};
+use super::super::counted::{History, no_recovery};
+use super::super::words::{NONE, brief, day, percent, whole};
 use super::plot::Plot;
-use super::{brief_limit, cause, ending, escape, table};
+use super::{by_week, cause, ending, escape, table};
+
+/// What the lines are, from the lowest: of the change failure rate, the lead time, the recovery. The limits are `dora`'s; a test compares them.
+const LEVELS: [&str; 3] = [
+    "DORA’s levels: up to 5, 10 and 20 %",
+    "DORA’s levels: under 1 d, 7 d and 30 d",
+    "DORA’s levels: under 1 h, 1 d and 7 d",
+];
 
 /// One plot on the page.
 struct Chart {
@@ -67,8 +74,7 @@ fn range(spread: Option<Spread>) -> [String; 3] {
 
 impl Ground<'_> {
     fn each_week(&self, cells: impl Fn(&Figures) -> Vec<String>) -> Vec<Vec<String>> {
-        let weeks = self.history.figures.weeks.iter();
-        weeks.map(|week| [vec![day(week.from)], cells(&week.figures)].concat()).collect()
+        by_week(&self.history.figures, |week| [vec![day(week.from)], cells(&week.figures)].concat())
     }
 
     fn most(&self, of: impl Fn(&Figures) -> usize) -> f64 {
@@ -110,8 +116,8 @@ impl Ground<'_> {
         let of = &self.history.figures;
         let rates = || of.weeks.iter().filter_map(|week| week.figures.change_failure_rate());
         let mut plot = Plot::straight(self.from, self.weeks, rates().fold(25.0, f64::max), " %");
-        for (number, (limit, band)) in CHANGE_FAILURE_RATE.into_iter().enumerate() {
-            plot.limit(number, limit, &format!("{} up to {} %", band.word(), decimal(limit)));
+        for (limit, band) in CHANGE_FAILURE_RATE {
+            plot.limit(limit, band.word());
         }
         for (number, week) in of.weeks.iter().enumerate() {
             let Some(rate) = week.figures.change_failure_rate() else { continue };
@@ -123,7 +129,7 @@ impl Ground<'_> {
         Chart {
             id: "change-failures",
             title: "Change failure rate",
-            legend: &[("bad", "of the week’s changes"), ("good", "none failed"), ("limit", "DORA’s levels")],
+            legend: &[("bad", "of the week’s changes"), ("good", "none failed"), ("limit", LEVELS[0])],
             plot: of.change_failure_rate().map(|_| plot),
             text: match of.change_failure_rate() {
                 None => "Nothing to show: no deployment brought anything new.".to_owned(),
@@ -145,8 +151,8 @@ impl Ground<'_> {
         let shown = || self.history.assessments.iter().filter_map(|one| Some((one, value(one)?)));
         let spans: Vec<_> = shown().map(|(_, took)| took).collect();
         let mut plot = Plot::logarithmic(self.from, self.weeks, &spans, limits.map(|[(first, _), ..]| first));
-        for (number, (limit, band)) in limits.into_iter().flatten().enumerate() {
-            plot.limit(number, limit.as_secs_f64(), &format!("{} under {}", band.word(), brief_limit(limit)));
+        for (limit, band) in limits.into_iter().flatten() {
+            plot.limit(limit.as_secs_f64(), band.word());
         }
         for (one, took) in shown() {
             let class = if one.failure.is_some() { "bad" } else { "good" };
@@ -162,7 +168,7 @@ impl Ground<'_> {
         Chart {
             id: "lead-time",
             title: "Lead time for changes",
-            legend: &[("good", "a deployment"), ("limit", "DORA’s levels")],
+            legend: &[("good", "a deployment"), ("limit", LEVELS[1])],
             plot: of.map(|_| self.points(|one| one.lead_time, Some(LEAD_TIME))),
             text: of.map_or_else(
                 || "Nothing to show: no deployment’s description tells commit_time=….".to_owned(),
@@ -213,16 +219,10 @@ impl Ground<'_> {
         Chart {
             id: "recovery",
             title: "Failed deployment recovery",
-            legend: &[("good", "an outage, where it ended"), ("limit", "DORA’s levels")],
+            legend: &[("good", "an outage, where it ended"), ("limit", LEVELS[2])],
             plot: of.map(|_| self.points(|one| one.recovery, Some(RECOVERY))),
             text: of.map_or_else(
-                || {
-                    if self.history.failures.is_empty() {
-                        "Nothing to show: nothing has failed.".to_owned()
-                    } else {
-                        "Nothing to show: no deployment has succeeded since what failed.".to_owned()
-                    }
-                },
+                || format!("Nothing to show: {}.", no_recovery(self.history)),
                 |of| {
                     let median = whole(of.p50);
                     format!(
@@ -271,6 +271,23 @@ impl Ground<'_> {
             rows: self.each_week(|of| {
                 [of.rolled_back, of.taken_back, of.failed_rollbacks].map(|number| number.to_string()).to_vec()
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::words::decimal;
+    use super::super::brief_limit;
+    use super::*;
+
+    #[test]
+    fn the_legends_name_the_limits_that_are_drawn() {
+        let [first, second, third] = CHANGE_FAILURE_RATE.map(|(limit, _)| decimal(limit));
+        assert_eq!(LEVELS[0], format!("DORA’s levels: up to {first}, {second} and {third} %"));
+        for (legend, limits) in [(LEVELS[1], LEAD_TIME), (LEVELS[2], RECOVERY)] {
+            let [first, second, third] = limits.map(|(limit, _)| brief_limit(limit));
+            assert_eq!(legend, format!("DORA’s levels: under {first}, {second} and {third}"));
         }
     }
 }

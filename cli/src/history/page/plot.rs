@@ -9,14 +9,16 @@ use super::escape;
 
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 54.0;
-const RIGHT: f64 = 10.0;
+/// On a narrow screen the text is half as large again as on a wide one (`style.css`); there is room for that on all sides.
+const LEFT: f64 = 66.0;
+/// For the names of the limits, which stand beside the plot: in it they would lie on lines and points.
+const RIGHT: f64 = 72.0;
 const TOP: f64 = 14.0;
-const BOTTOM: f64 = 26.0;
-/// Two labels on the upright axis are so far apart at least.
-const APART: f64 = 13.0;
+const BOTTOM: f64 = 30.0;
+/// Two labels on an upright axis are so far apart at least.
+const APART: f64 = 18.0;
 /// A day label needs so much room.
-const LABEL: f64 = 84.0;
+const LABEL: f64 = 104.0;
 const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// The spans at which a logarithmic axis has its lines, in seconds.
@@ -44,6 +46,8 @@ pub(super) struct Plot {
     from: Timestamp,
     weeks: usize,
     scale: Scale,
+    /// Where the last limit's name stands; the next one stands above it.
+    named: f64,
     out: String,
 }
 
@@ -64,7 +68,8 @@ impl Plot {
     /// On a straight scale of whole numbers or percent from zero; `unit` stands behind each.
     pub(super) fn straight(from: Timestamp, weeks: usize, most: f64, unit: &str) -> Self {
         let most = round_up(most);
-        let mut plot = Self { from, weeks: weeks.max(1), scale: Scale::Straight(most), out: String::new() };
+        let mut plot =
+            Self { from, weeks: weeks.max(1), scale: Scale::Straight(most), named: f64::INFINITY, out: String::new() };
         plot.weeks_axis();
         let steps = if most < 4.0 {
             most
@@ -88,7 +93,13 @@ impl Plot {
         let most = seconds().fold(limit.map_or(0.0, |limit| limit.as_secs_f64()), f64::max);
         let low = SPANS.iter().rev().map(|(at, _)| *at).find(|at| *at < least).unwrap_or(1.0);
         let high = SPANS.iter().map(|(at, _)| *at).find(|at| *at > most).unwrap_or(most.max(low * 10.0));
-        let mut plot = Self { from, weeks: weeks.max(1), scale: Scale::Logarithmic(low, high), out: String::new() };
+        let mut plot = Self {
+            from,
+            weeks: weeks.max(1),
+            scale: Scale::Logarithmic(low, high),
+            named: f64::INFINITY,
+            out: String::new(),
+        };
         plot.weeks_axis();
         let mut last = f64::INFINITY;
         for (at, label) in SPANS.iter().filter(|(at, _)| *at >= low && *at <= high) {
@@ -139,7 +150,7 @@ impl Plot {
         for week in (0..self.weeks).step_by(every) {
             let at = self.from.plus(Duration::from_hours(7 * 24 * week as u64));
             let x = self.x(at);
-            if x + 60.0 > WIDTH {
+            if x + 90.0 > WIDTH {
                 break;
             }
             self.out.push_str(&format!(
@@ -151,18 +162,20 @@ impl Plot {
         }
     }
 
-    /// A line across at a limit, named; where it lies outside of the scale there is none. Neighbours are named at different places.
-    pub(super) fn limit(&mut self, number: usize, value: f64, name: &str) {
+    /// A line across at a limit, named beside the plot; where it lies outside of the scale there is none. Limits are drawn from the lowest on.
+    pub(super) fn limit(&mut self, value: f64, name: &str) {
         let is_within = match self.scale {
             Scale::Straight(most) => value < most,
             Scale::Logarithmic(low, high) => value > low && value < high,
         };
         if is_within {
-            let (y, x) = (self.y(value), WIDTH - RIGHT - 130.0 * (number % 2) as f64);
+            let y = self.y(value);
+            self.named = y.min(self.named - APART);
             self.out.push_str(&format!(
-                "<path class=\"limit\" d=\"M{LEFT} {y:.1}H{}\"/><text class=\"limit\" x=\"{x}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                "<path class=\"limit\" d=\"M{LEFT} {y:.1}H{}\"/><text class=\"limit\" x=\"{}\" y=\"{:.1}\">{}</text>",
                 WIDTH - RIGHT,
-                y - 3.0,
+                WIDTH - RIGHT + 5.0,
+                self.named + 4.0,
                 escape(name)
             ));
         }
@@ -256,7 +269,7 @@ mod tests {
         let day = Duration::from_hours(24);
         for spans in [&[][..], &[Duration::ZERO], &[day * 36_500]] {
             let mut plot = Plot::logarithmic(monday, 0, spans, Some(day));
-            plot.limit(0, day.as_secs_f64(), "elite under 1 d");
+            plot.limit(day.as_secs_f64(), "elite");
             for at in [Timestamp(0), monday, monday.plus(day * 9000)] {
                 plot.point(at, Duration::ZERO, "good", "");
                 plot.point(at, day * 365_000, "good", "");

@@ -182,6 +182,7 @@ impl Play {
             hooks,
             committed: record_committed,
             stopped_by_alarm: is_greenlights && back.is_none(),
+            is_confirmed_rollback: false,
         };
         let (lag, linked_after) = (self.seconds(0, 20), self.seconds(0, 25));
         self.add(record, Fact { deployment, events, lag, linked_after });
@@ -266,7 +267,12 @@ impl Play {
         let shifted = is_good.then(|| completed.minus(Duration::from_secs(20)));
         let events =
             shifted.map(|end| LifecycleEvent { ended: Some(end), ..lifecycle("AllowTraffic", "Succeeded", 0, 0) });
-        let record = Record { shifted, ..Record::of(deployment.clone()) };
+        // Greenlight's own is noted; those of a person are not, and are judged by the history.
+        let is_confirmed_rollback = deployment.creator == "user" && self.rng.bool();
+        if is_confirmed_rollback {
+            self.notes.push((format!("late/{original}"), json!({"redeployed_by": id})));
+        }
+        let record = Record { shifted, is_confirmed_rollback, ..Record::of(deployment.clone()) };
         let lag = self.seconds(0, 20);
         self.add(record, Fact { lag, events: events.into_iter().collect(), ..Fact::of(deployment) });
         if is_good {

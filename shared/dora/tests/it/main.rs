@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests, helpers included")]
 
+mod claims;
 mod golden;
 mod measures;
 mod property;
 mod reading;
 mod rules;
+mod times;

@@ -134,6 +134,17 @@ fn a_hook_is_measured_at_its_own_end_under_its_lifecycle_event() {
     ");
 }
 
+#[test]
+fn every_hook_that_a_platform_has_is_measured_and_what_is_more_than_any_has_is_not() {
+    // ECS has five lifecycle events with hooks ("AppSpec 'hooks' section", CodeDeploy user guide).
+    for (ran, measured) in [(5, 5), (50, 50), (51, 50)] {
+        let mut record = ok("d-1", 0, "a");
+        record.hooks = runs(ran);
+        let all = measures(&last(&[record]), &labels());
+        assert_eq!(all.iter().filter(|one| one.name == "HookVerdict").count(), 3 * measured, "{ran}");
+    }
+}
+
 /// Everything that may be set, with the most that may be in it.
 fn largest() -> (Assessment, Labels) {
     let mut record = ok("d-1", 0, "a");

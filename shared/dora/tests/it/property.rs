@@ -96,6 +96,7 @@ fn vary(record: &mut Record, chance: &mut Chance) {
     }
     record.committed = chance.one_in(2).then(|| Timestamp(chance.below(60).cast_signed() * 60_000));
     record.stopped_by_alarm = chance.one_in(6);
+    record.is_confirmed_rollback = chance.one_in(6);
 }
 
 fn histories() -> impl Iterator<Item = (u64, Vec<Record>)> {
