@@ -75,11 +75,7 @@ impl Programs<'_> {
         let file = self.folder.join(format!("{name}.yaml"));
         std::fs::write(&file, config).with_context(|| format!("could not write `{}`", file.display()))?;
         environment.insert("GREENLIGHT_CONFIG".to_owned(), file.display().to_string());
-        let mut event = self.sample(sample)?;
-        // CloudWatch takes no values of more than two weeks ago, so what was measured was measured now.
-        if let Some(at) = event.pointer_mut("/detail/at") {
-            *at = json!(epoch());
-        }
+        let event = self.sample(sample)?;
         Ok(Program { name: name.to_owned(), command: self.binary(binary)?, arguments: Vec::new(), environment, event })
     }
 

@@ -205,6 +205,13 @@ impl World {
         }
         // The rollback that some samples name: it has ended, its group is deploying again.
         if let Some(original) = self.engine.get("d-SAMPLE001").cloned() {
+            // What `alarm-rollback` left in the table when it told of it.
+            let left = json!({
+                "deployment_id": original.id, "rollback_deployment_id": "d-SAMPLE003", "group": original.group, "service": original.service,
+                "alarm": format!("{}-http-5xx", original.service), "restored": true, "observed": "all production traffic is on the old version",
+                "seconds_since_alarm": 31.5, "seconds_since_event": 30.2, "at": self.now,
+            });
+            self.remember("ending/d-SAMPLE001/restored", &json!({ "told": self.now, "detail": left }));
             self.engine.add(Record {
                 id: "d-SAMPLE003".to_owned(),
                 creator: "codeDeployRollback",

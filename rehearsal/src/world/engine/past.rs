@@ -52,7 +52,7 @@ impl World {
             for past in &history {
                 self.add_past(past, number);
                 if past.counted && !self.scenario.just_installed {
-                    self.remember(&deployment_id(number), &json!({ "published": "before the rehearsal began" }));
+                    self.remember(&format!("metrics/{}", deployment_id(number)), &json!({ "published": "before the rehearsal began" }));
                 }
                 number += 1;
             }
@@ -96,20 +96,20 @@ impl World {
     /// Notes that a group has been counted for long, as the function that counts notes it: so what was not counted is missing.
     fn remember_as_counting(&mut self, service: &str) {
         let Some(group) = self.land.services.get(service).map(|service| service.group.clone()) else { return };
-        self.remember(&format!("since/{group}"), &json!({ "since": self.started.minus(SETTLED_IN) }));
+        self.remember(&format!("metrics/since/{group}"), &json!({ "since": self.started.minus(SETTLED_IN) }));
     }
 
-    /// Writes an entry of the function that counts into its table: that a deployment was counted when it ended, say.
-    fn remember(&mut self, what: &str, entry: &serde_json::Value) {
+    /// Writes an entry into the fleet's table: that a deployment was counted when it ended, say.
+    pub(super) fn remember(&mut self, key: &str, entry: &serde_json::Value) {
         let template = std::sync::Arc::clone(&self.template);
         let counter = template.functions.iter().find(|function| function.binary == COUNTER);
         let Some(name) = counter.and_then(|function| function.environment.get(TABLE)) else { return };
         let Some(table) = template.tables.iter().find(|table| table.name == *name) else { return };
         let entry = entry.to_string();
-        let item = json!({ table.key.as_str(): { "S": format!("metrics/{what}") }, "value": { "S": entry } });
+        let item = json!({ table.key.as_str(): { "S": key }, "value": { "S": entry } });
         let input = json!({ "TableName": name, "Item": item });
         if let Err(error) = self.tables.handle("PutItem", &input, self.now.0) {
-            let what = format!("cannot write `metrics/{what}` into the table: {}", error.message);
+            let what = format!("cannot write `{key}` into the table: {}", error.message);
             self.tell(Who::Rehearsal, Tone::Bad, what);
         }
     }
