@@ -178,7 +178,7 @@ pub struct Past {
     /// How long the old task set was kept after the shift (ECS).
     #[serde(default = "super::no_time")]
     pub termination_wait: Span,
-    /// Whether it was counted when it ended, as the table remembers; nobody has counted it yet with `false`.
+    /// Whether it was counted when it ended, as the table remembers; with `false` nobody has, though the group was counted by then.
     #[serde(default = "yes")]
     pub counted: bool,
 }

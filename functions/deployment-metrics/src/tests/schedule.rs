@@ -27,7 +27,7 @@ fn counting_begins_with_the_first_look_at_a_group() {
     world.wait(30 * HOUR);
     assert_eq!(world.hear(&schedule()).unwrap()["published"], 0);
     assert_eq!(hear(&world, "d-00002", "SUCCESS"), "published");
-    assert_eq!(world.sum("Deployments"), 2.0);
+    assert_eq!(world.values("Deployments"), [1.0; 2]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_group_that_may_not_be_read_is_told_once_a_day_and_does_not_hold_up_the_othe
         let told = world.hear(&schedule()).unwrap_err().to_string();
         assert!(told.contains("`mangaassist/burst-overflow`") && told.contains(remedy), "{told}");
         assert!(told.contains(&error.to_string()) && told.ends_with("Published: 1"), "{told}");
-        assert_eq!(world.sum("Deployments"), 1.0);
+        assert_eq!(world.values("Deployments"), [1.0]);
         // Lambda's next tries are the same invocation: only what the last of them says reaches a person.
         world.again.set(true);
         assert!(world.hear(&schedule()).is_err());
@@ -232,16 +232,16 @@ fn a_very_large_group_is_caught_up_with_over_the_hours_within_the_bound() {
         let (begun, calls) = (world.now(), world.calls(""));
         let summary = world.hear(&schedule()).unwrap();
         let (took, calls) = (world.now().since(begun), world.calls("") - calls);
-        assert!(took < LIMIT - Duration::from_secs(10), "{took:?}");
+        assert!(took + Duration::from_secs(10) < LIMIT, "{took:?}");
         // Five a second, and a page of the list for each hundred, twice.
         assert!(calls <= 75 * 5 + 30, "{calls}");
         let new = summary["published"].as_u64().unwrap();
         assert!(new > 0 && summary["left"].as_u64().unwrap() + published + new == 300, "{summary}");
         (published, hours) = (published + new, hours + 1);
-        world.wait(HOUR - took);
+        world.wait_until(begun.plus(HOUR));
     }
     assert!((3..30).contains(&hours), "{hours}");
-    assert_eq!(world.sum("Deployments"), 300.0);
+    assert_eq!(world.values("Deployments").len(), 300);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::deployment::{Platform, Status};
 use domain::time::Timestamp;
+use serde_json::json;
 
 use super::{ALARM_POLL, REROUTE, Record, SAMPLE_EXECUTION, STEP, Step, lifecycle};
 use crate::scenario::Plan;

@@ -52,7 +52,10 @@ impl World {
             for past in &history {
                 self.add_past(past, number);
                 if past.counted && !self.scenario.just_installed {
-                    self.remember(&format!("metrics/{}", deployment_id(number)), &json!({ "published": "before the rehearsal began" }));
+                    self.remember(
+                        &format!("metrics/{}", deployment_id(number)),
+                        &json!({ "published": "before the rehearsal began" }),
+                    );
                 }
                 number += 1;
             }
