@@ -5,10 +5,11 @@ mod function;
 mod parameters;
 mod service;
 
-use rehearsal::services::cloudwatch::{AlarmState, CloudWatch};
-use rehearsal::template::{Alarm, Template};
+use rehearsal::services::cloudwatch::CloudWatch;
+use rehearsal::template::Template;
 
-use crate::project::{project, root};
+use crate::project::project;
+use crate::watch::{letter, named, template, watching};
 
 const MINUTE: i64 = 60_000;
 /// A Monday morning.
@@ -19,16 +20,6 @@ type Metric = (&'static str, &'static str, Vec<(&'static str, &'static str)>, Ve
 /// Everything that was measured in a minute.
 type Minute = Vec<Metric>;
 
-fn template(parameters: &[(&str, &str)]) -> Template {
-    let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Template::read(&text, &parameters).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn named<'a>(template: &'a Template, name: &str) -> Option<&'a Alarm> {
-    template.alarms.iter().find(|alarm| alarm.name == name)
-}
-
 fn publish(cloudwatch: &mut CloudWatch, minute: &Minute, at: i64) {
     for (namespace, metric, dimensions, values) in minute {
         let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -36,27 +27,10 @@ fn publish(cloudwatch: &mut CloudWatch, minute: &Minute, at: i64) {
     }
 }
 
-/// The alarm alone in an account, a minute after it was created.
-fn watching(alarm: &Alarm) -> CloudWatch {
-    let mut cloudwatch = CloudWatch::new();
-    cloudwatch.put_alarm(&alarm.properties, START).expect("the alarm can be evaluated");
-    cloudwatch.evaluate(START);
-    assert_eq!(cloudwatch.alarm_state(&alarm.name), Some(AlarmState::Ok), "without any data it is OK");
-    cloudwatch
-}
-
-fn letter(cloudwatch: &CloudWatch, alarm: &str) -> char {
-    match cloudwatch.alarm_state(alarm) {
-        Some(AlarmState::Alarm) => 'A',
-        Some(AlarmState::Ok) => '.',
-        _ => '?',
-    }
-}
-
 #[track_caller]
 fn check_on(template: &Template, alarm: &str, minutes: impl IntoIterator<Item = Minute>, expected: &str) {
     let alarm = named(template, alarm).expect("the template has the alarm");
-    let mut cloudwatch = watching(alarm);
+    let mut cloudwatch = watching(alarm, START);
     let mut seen = String::new();
     for (minute, at) in minutes.into_iter().zip((START..).step_by(60_000)) {
         publish(&mut cloudwatch, &minute, at);

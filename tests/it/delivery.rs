@@ -12,21 +12,15 @@ use domain::ports::Measure;
 use domain::time::Timestamp;
 use dora::{Assessment, Cause, Labels, TakenBack};
 use rehearsal::services::cloudwatch::CloudWatch;
-use rehearsal::template::Template;
 
-use crate::project::{project, root};
+use crate::project::project;
+use crate::watch::template;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 /// Midnight before a Monday.
 const START: i64 = 1_767_571_200_000;
-
-fn template(parameters: &[(&str, &str)]) -> Template {
-    let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is there");
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Template::read(&text, &parameters).unwrap_or_else(|error| panic!("{error}"))
-}
 
 const fn minutes(many: u64) -> Duration {
     Duration::from_secs(60 * many)

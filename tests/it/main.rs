@@ -36,3 +36,5 @@ mod stubborn;
 mod template;
 /// The rules of the house, as far as a test can hold them.
 mod tidy;
+/// The template's alarms, each alone in an account.
+mod watch;

@@ -179,7 +179,7 @@ fn task_health_is_silent_in_a_deployment_that_is_well() {
 fn task_health_fires_though_every_value_comes_a_minute_late() {
     // With FILL around the whole, the newest minute would always be 0, and an alarm of 1 in 1 could not fire.
     let alarm = named(&project().template, HEALTH).expect("the template has the alarm");
-    let mut cloudwatch = watching(alarm);
+    let mut cloudwatch = watching(alarm, START);
     let mut seen = String::new();
     for (unhealthy, at) in [0, 1, 1, 0, 0].into_iter().zip((START..).step_by(60_000)) {
         cloudwatch.evaluate(at + MINUTE);

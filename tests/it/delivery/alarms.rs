@@ -2,12 +2,13 @@
 
 use domain::deployment::Status;
 use dora::{Assessment, Labels};
-use rehearsal::services::cloudwatch::{AlarmState, CloudWatch};
+use rehearsal::services::cloudwatch::CloudWatch;
 use rehearsal::template::{Alarm, EventSource, Template};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 use crate::project::root;
+use crate::watch::{letter, named, watching};
 
 use super::{
     DAY, HOUR, MINUTE, START, bad, ended, good, lasting, minutes, production, recovery, rolled_back, staging,
@@ -35,26 +36,13 @@ fn delivery(template: &Template) -> Vec<&Alarm> {
 }
 
 /// The alarm alone in an account.
-fn watching(template: &Template, alarm: &str) -> CloudWatch {
-    let alarm = template.alarms.iter().find(|one| one.name == alarm).expect("the template has the alarm");
-    let mut cloudwatch = CloudWatch::new();
-    cloudwatch.put_alarm(&alarm.properties, START).expect("CloudWatch takes the alarm");
-    cloudwatch.evaluate(START);
-    assert_eq!(cloudwatch.alarm_state(&alarm.name), Some(AlarmState::Ok), "without any data it is OK");
-    cloudwatch
-}
-
-fn letter(cloudwatch: &CloudWatch, alarm: &str) -> char {
-    match cloudwatch.alarm_state(alarm) {
-        Some(AlarmState::Alarm) => 'A',
-        Some(AlarmState::Ok) => '.',
-        _ => '?',
-    }
+fn alone(template: &Template, alarm: &str) -> CloudWatch {
+    watching(named(template, alarm).expect("the template has the alarm"), START)
 }
 
 #[track_caller]
 fn check_on(parameters: &[(&str, &str)], labels: &Labels, alarm: &str, days: Vec<Day>, expected: &str) {
-    let mut cloudwatch = watching(&template(parameters), alarm);
+    let mut cloudwatch = alone(&template(parameters), alarm);
     let mut seen = String::new();
     for (day, midnight) in days.into_iter().zip((START..).step_by(24 * 3_600_000)) {
         for (one, at) in day.into_iter().zip((midnight + 10 * HOUR..).step_by(60_000)) {
@@ -184,7 +172,7 @@ fn the_recovery_goes_off_for_a_day_with_one_that_took_more_than_five_minutes() {
 fn a_slow_recovery_is_seen_at_once_and_also_when_it_is_published_hours_later() {
     let template = template(&[]);
     let slow = || recovery(minutes(30));
-    let mut cloudwatch = watching(&template, RECOVERY);
+    let mut cloudwatch = alone(&template, RECOVERY);
     ended(&mut cloudwatch, START + HOUR, slow(), &production());
     let mut at = |time| {
         cloudwatch.evaluate(time);
@@ -192,7 +180,7 @@ fn a_slow_recovery_is_seen_at_once_and_also_when_it_is_published_hours_later() {
     };
     assert_eq!([START + HOUR + MINUTE, START + 24 * HOUR, START + 26 * HOUR].map(&mut at), ['A', 'A', '.']);
     // Its event was lost, and the reconciliation finds it after seven hours.
-    let mut cloudwatch = watching(&template, RECOVERY);
+    let mut cloudwatch = alone(&template, RECOVERY);
     cloudwatch.evaluate(START + 8 * HOUR);
     assert_eq!(letter(&cloudwatch, RECOVERY), '.');
     ended(&mut cloudwatch, START + HOUR, slow(), &production());
