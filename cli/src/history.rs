@@ -27,17 +27,21 @@ const HOW: &str = "\
 How to fetch a history with the AWS CLI:
 
   One deployment group:
-    aws deploy list-deployments --application-name APP --deployment-group-name GROUP \\
+    aws deploy list-deployments \\
+        --application-name APP --deployment-group-name GROUP \\
         --query 'deployments[]' --output text |
-      xargs -n 25 aws deploy batch-get-deployments --output json --deployment-ids > history.jsonl
+      xargs -n 25 aws deploy batch-get-deployments --output json \\
+          --deployment-ids > history.jsonl
 
   Every group of the account and region, since a day:
     aws deploy list-deployments --create-time-range start=2026-10-01 \\
         --query 'deployments[]' --output text |
-      xargs -n 25 aws deploy batch-get-deployments --output json --deployment-ids > history.jsonl
+      xargs -n 25 aws deploy batch-get-deployments --output json \\
+          --deployment-ids > history.jsonl
 
   When each shift ended exactly (optional; two calls a deployment):
-    for id in $(aws deploy list-deployments --create-time-range start=2026-10-01 \\
+    for id in $(aws deploy list-deployments \\
+        --create-time-range start=2026-10-01 \\
         --query 'deployments[]' --output text); do
       aws deploy list-deployment-targets --deployment-id \"$id\" \\
           --query 'targetIds[]' --output text |
@@ -49,8 +53,8 @@ How to fetch a history with the AWS CLI:
 
 Run it once for each account and region: their groups may have the same names.
 
-The rules it counts by: docs/metrics.md. The exit status is 0; 1 when there was nothing to count;
-2 when something could not be read.";
+The rules it counts by: docs/metrics.md. The exit status is 0; 1 when there was
+nothing to count; 2 when something could not be read.";
 
 /// What is said where there is nothing to count.
 const NOTHING: &str = "Nothing to count: there is no deployment in it that has ended.";

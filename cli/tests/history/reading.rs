@@ -239,6 +239,8 @@ fn the_commands_of_the_help_and_of_the_page_fetch_a_history() {
         let after = help.split_once(title).unwrap_or_else(|| panic!("{title}: {help}")).1;
         let script = after.split_once('\n').unwrap().1.split("\n\n").next().unwrap();
         assert!(docs.contains(&squeezed(script)), "docs/metrics.md does not show\n{script}");
+        // Wrapped in a narrow terminal, they would not run.
+        assert!(script.lines().all(|line| line.len() < 80), "{script}");
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.0.display());
         let status =
             Command::new("sh").args(["-ec", script]).current_dir(&folder.0).env("PATH", path).status().unwrap();
