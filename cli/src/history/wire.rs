@@ -9,6 +9,7 @@ use domain::deployment::{
     AppSpec, Deployment, DeploymentError, DeploymentId, GroupName, LifecycleEvent, Platform, ROLLS_BACK, Revision,
     Status,
 };
+use domain::redeploy::{Source, app_spec_id};
 use domain::time::{Span, Timestamp};
 use serde::de::{self, IgnoredAny};
 use serde::{Deserialize, Deserializer};
@@ -226,19 +227,26 @@ fn app_spec(location: &Place) -> AppSpec {
     }
 }
 
-/// What tells revisions apart, as the fleet's own adapter has it: the hash of an AppSpec's text, a version or a hash of an object in S3, a commit.
+/// What tells revisions apart.
 fn revision_id(location: &Place) -> Option<String> {
     let hash = |text: Option<&Text>| text.and_then(|text| text.sha256.clone());
     if let Some(hash) = hash(location.app_spec_content.as_ref()).or_else(|| hash(location.string.as_ref())) {
-        return Some(format!("sha256:{hash}"));
+        return Some(app_spec_id(&hash));
     }
-    if let Some(S3 { bucket, key, version, e_tag }) = &location.s3_location {
-        // The same key may be written anew; only a version or a hash of the object says what was in it.
-        let content = version.as_ref().or(e_tag.as_ref())?;
-        return Some(format!("s3:{}/{}?{content}", bucket.as_deref()?, key.as_deref()?));
-    }
-    let place = location.git_hub_location.as_ref()?;
-    Some(format!("github:{}@{}", place.repository.as_deref()?, place.commit_id.as_deref()?))
+    let source = match (&location.s3_location, &location.git_hub_location) {
+        (Some(S3 { bucket, key, version, e_tag }), _) => Source::S3 {
+            bucket: bucket.clone()?,
+            key: key.clone()?,
+            bundle_type: None,
+            version: version.clone(),
+            e_tag: e_tag.clone(),
+        },
+        (None, Some(place)) => {
+            Source::GitHub { repository: place.repository.clone()?, commit: place.commit_id.clone()? }
+        }
+        (None, None) => return None,
+    };
+    source.revision_id()
 }
 
 fn termination_wait(configuration: BlueGreen) -> Option<Span> {

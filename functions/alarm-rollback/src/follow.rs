@@ -14,12 +14,12 @@ mod pursuit;
 use std::time::Duration;
 
 use domain::deployment::{DeploymentId, EcsServiceName};
+use domain::entries::{self, RESTORED, ending_key};
 use domain::events::{ChangedState, Notice, StateChange, TrafficRestored};
 use domain::lease::{self, Taken};
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError, RollingServices};
 use domain::time::{Timestamp, spoken};
 use futures_util::future::join_all;
-use serde_json::json;
 
 use crate::{Act, CodeDeploy, LEASE, list};
 pub(crate) use note::note;
@@ -86,7 +86,7 @@ enum Kind {
 impl Kind {
     fn word(self) -> &'static str {
         match self {
-            Kind::Restored => "restored",
+            Kind::Restored => RESTORED,
             Kind::Failed => "failed",
             Kind::Late => "late",
             Kind::Moot => "moot",
@@ -307,7 +307,7 @@ where
     /// Publishes an ending unless that was done before.
     async fn tell_ending(&self, pursuit: &Pursuit, ending: &Ending) -> Result<Telling, PortError> {
         let (id, now) = (&pursuit.deployment, self.ports.clock.now());
-        let key = format!("ending/{id}/{}", ending.kind.word());
+        let key = ending_key(id, ending.kind.word());
         let holder = self.holder();
         let lease = match self.in_time(lease::take(&self.settings.ledger, &key, &holder, now)).await {
             Ok(Taken::Mine(lease)) => Some(lease),
@@ -328,8 +328,7 @@ where
             return Err(error);
         }
         tracing::info!(deployment.id = %id, restored = told.restored, "{}", told.observed);
-        // With what was told: events get lost, and `deployment-metrics` reads here how long the way back took.
-        let record = json!({ "told": now, "detail": told });
+        let record = entries::ending(now, &told);
         if let Some(lease) = lease
             && let Err(error) = self.in_time(lease.complete(&record, now.plus(REMEMBERED))).await
         {

@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use domain::deployment::{Deployment, DeploymentId, Status};
+use domain::entries::stop_key;
 use domain::events::Decision;
 use domain::lease::{self, Lease, Taken};
 use domain::ports::{AlarmTags, Ledger, Outbox, PortError, Stopped};
@@ -37,10 +38,6 @@ const REMEMBERED: Duration = Duration::from_hours(60 * 24);
 const BY_ITS_OWN_ALARMS: &str = "ALARM_ACTIVE";
 /// How long a stop waits to hear whether the deployment goes back to an older version. It is asked beside the lease.
 const FOR_THE_VERSIONS: Duration = Duration::from_secs(1);
-
-fn key(id: &DeploymentId) -> String {
-    format!("stop/{id}")
-}
 
 /// A stop, or a redeployment, that has been decided and not told yet, as the ledger remembers it.
 #[derive(Serialize, Deserialize)]
@@ -76,7 +73,7 @@ where
         words: impl Fn(&Deployment, Option<&Cure>) -> Decided,
     ) {
         let id = &deployment.id;
-        let (taken, cure) = join(self.take(&key(id)), self.cure(deployment)).await;
+        let (taken, cure) = join(self.take(&stop_key(id)), self.cure(deployment)).await;
         let decided = words(deployment, cure.as_ref());
         let Some(lease) = self.ours(subject, &decided, taken, "stopped").await else { return };
         let codedeploy = &self.ports.codedeploy;
@@ -278,7 +275,7 @@ where
 
     /// Whether Greenlight has stopped the deployment, or is at it. Not known is no.
     pub(crate) async fn is_ours(&self, id: &DeploymentId) -> bool {
-        self.in_time(self.settings.ledger.read(&key(id))).await.is_ok_and(|entry| entry.is_some())
+        self.in_time(self.settings.ledger.read(&stop_key(id))).await.is_ok_and(|entry| entry.is_some())
     }
 
     pub(crate) async fn take(&self, key: &str) -> Result<Taken<'a, L>, PortError> {

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::deployment::{AppSpec, Deployment, DeploymentId, GroupName, Platform, Status};
+use domain::entries::stop_key;
+use domain::lease;
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Measure, Metrics, PortError, TaskDefinitionTags};
 use domain::redeploy::{is_believable, to_confirm};
 use domain::time::Timestamp;
@@ -34,12 +36,7 @@ const MINUTE: i64 = 60_000;
 
 /// When a deployment began to exist.
 pub(crate) fn created(deployment: &Deployment) -> Timestamp {
-    deployment.created.or(deployment.started).or(deployment.completed).unwrap_or_default()
-}
-
-/// When it ended, as far as the record tells.
-pub(crate) fn ended(deployment: &Deployment) -> Option<Timestamp> {
-    deployment.completed.or(deployment.started).or(deployment.created)
+    deployment.known_start().unwrap_or_default()
 }
 
 /// Whether it is a rollback that CodeDeploy or CloudFormation made. What a description claims is `dora`'s to judge, by the history.
@@ -121,7 +118,7 @@ where
         if is_explained || is_automatic_rollback(deployment) {
             return Ok(true);
         }
-        if ended(deployment).is_none_or(|ended| self.now().since(ended) < SETTLED) {
+        if deployment.known_end().is_none_or(|ended| self.now().since(ended) < SETTLED) {
             return Ok(false);
         }
         // Whoever stops it has not written down yet that it did. The lease is a short one, so this is soon over.
@@ -131,10 +128,10 @@ where
     /// What `alarm-rollback` has noted of stopping it. A lease that nobody completed is no proof: its holder may have died before it asked
     /// CodeDeploy, and who asked and died is followed by a second try, which completes it.
     async fn stop(&self, id: &DeploymentId) -> Result<Stop, PortError> {
-        let noted = self.ports.ledger.read(&format!("stop/{id}")).await?;
+        let noted = self.ports.ledger.read(&stop_key(id)).await?;
         Ok(match noted {
             None => Stop::None,
-            Some(entry) if entry.get("lease").is_some() => Stop::Begun,
+            Some(entry) if lease::is_lease(&entry) => Stop::Begun,
             Some(_) => Stop::Done,
         })
     }
@@ -169,7 +166,7 @@ where
         let listed = clock.timeout(left(), codedeploy.list(Some(group), &[], Some(since))).await;
         let mut ids = listed.map_err(|_| out_of_time())?.map_err(failed)?;
         let is_final = |record: &&Record| {
-            let age = ended(&record.deployment).map(|ended| self.now().since(ended));
+            let age = record.deployment.known_end().map(|ended| self.now().since(ended));
             record.deployment.status.is_terminal() && age.is_some_and(|age| age > FINAL)
         };
         let known: BTreeMap<&DeploymentId, &Record> =

@@ -14,13 +14,13 @@ use std::time::Duration;
 use clock::Clock;
 use domain::config::Config;
 use domain::deployment::{DeploymentId, GroupName};
+use domain::entries::{self, RESTORED};
 use domain::events::{ChangedState, Heard, Notice, StateChange, TrafficRestored};
 use domain::lease::{self, Holder};
 use domain::ports::{DeploymentRecords, Deployments, Ledger, Metrics, TaskDefinitionTags};
 use domain::time::Timestamp;
 use dora::{Labels, Record};
 use runtime::Invocation;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use publish::Outcome;
@@ -229,11 +229,8 @@ where
 
     /// What `alarm-rollback` has left in the table when it told that the traffic is back.
     pub(crate) async fn left(&self, id: &DeploymentId) -> anyhow::Result<Option<TrafficRestored>> {
-        let told = lease::record(&self.ports.ledger, &format!("ending/{id}/restored")).await?;
-        // What an older version left has no detail.
-        let detail = told.as_ref().and_then(|told| told.get("detail"));
-        let left = detail.and_then(|detail| TrafficRestored::deserialize(detail).ok());
-        Ok(left.filter(|left| left.deployment_id == *id))
+        let left = lease::record(&self.ports.ledger, &entries::ending_key(id, RESTORED)).await?;
+        Ok(left.as_ref().and_then(entries::told).filter(|left| left.deployment_id == *id))
     }
 
     /// Publishes how long the way back took; `None` where it is not measured.

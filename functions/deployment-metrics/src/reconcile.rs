@@ -200,7 +200,7 @@ where
 }
 
 fn ended(deployment: &Deployment) -> Timestamp {
-    gather::ended(deployment).unwrap_or_default()
+    deployment.known_end().unwrap_or_default()
 }
 
 /// Just before its end: up to there everything is counted that ended before it.

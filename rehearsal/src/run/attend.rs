@@ -7,11 +7,7 @@ use super::{RunError, Runner};
 impl Runner {
     /// Lets virtual time pass, with everything that is due in it and needs no process.
     pub fn advance(&mut self, span: Duration) {
-        let until = self.world.now().plus(span);
-        while self.world.next_at().is_some_and(|at| at <= until) {
-            self.world.step();
-        }
-        self.world.set_now(until);
+        self.world.advance_to(self.world.now().plus(span));
     }
 
     /// Answers calls to AWS while `work` makes them; virtual time moves on by the time that the answers take, with what is due until then.

@@ -221,6 +221,14 @@ impl World {
         self.now = self.now.max(now);
     }
 
+    /// Lets virtual time pass up to a moment, with everything that is due in it and needs no process.
+    pub fn advance_to(&mut self, until: Timestamp) {
+        while self.next_at().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.set_now(until);
+    }
+
     /// When the next thing happens.
     pub fn next_at(&self) -> Option<Timestamp> {
         self.queue.keys().next().map(|(at, _)| Timestamp(*at))

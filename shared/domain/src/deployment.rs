@@ -266,6 +266,16 @@ impl Deployment {
         ROLLBACK_CREATORS.contains(&self.creator.as_str()) || self.rolls_back.is_some()
     }
 
+    /// The earliest that its record tells of: when it was created, where that is told.
+    pub fn known_start(&self) -> Option<Timestamp> {
+        self.created.or(self.started).or(self.completed)
+    }
+
+    /// The latest that its record tells of: when it ended, where that is told.
+    pub fn known_end(&self) -> Option<Timestamp> {
+        self.completed.or(self.started).or(self.created)
+    }
+
     /// The value of `key=value` in the description, where a pipeline leaves what CodeDeploy has no field for.
     pub fn described(&self, key: &str) -> Option<&str> {
         self.description

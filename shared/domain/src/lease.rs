@@ -53,6 +53,11 @@ fn runs_out(entry: &Value) -> Option<Timestamp> {
     Some(Timestamp::parse(until).unwrap_or_default())
 }
 
+/// Whether an entry is a lease, so that the thing has been begun, and not a record of its having been done.
+pub fn is_lease(entry: &Value) -> bool {
+    entry.get(LEASE).is_some()
+}
+
 /// The record under `key`, when the thing has been done.
 pub async fn record<L: Ledger>(ledger: &L, key: &str) -> Result<Option<Value>, PortError> {
     Ok(ledger.read(key).await?.filter(|entry| runs_out(entry).is_none()))

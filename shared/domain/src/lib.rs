@@ -9,6 +9,7 @@ pub mod appspec;
 pub mod config;
 pub mod deployment;
 pub mod emergency;
+pub mod entries;
 pub mod events;
 pub mod hook;
 pub mod lease;

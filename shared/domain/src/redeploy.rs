@@ -40,7 +40,25 @@ pub enum Source {
     },
 }
 
+/// What tells revisions apart that are an AppSpec: CodeDeploy gives the hash of the text, which itself it leaves out of its records.
+pub fn app_spec_id(sha256: &str) -> String {
+    format!("sha256:{sha256}")
+}
+
 impl Source {
+    /// What tells this revision from others ([`crate::deployment::Deployment::revision_id`]), where it lies in S3 or on GitHub; of an AppSpec's text see
+    /// [`app_spec_id`].
+    pub fn revision_id(&self) -> Option<String> {
+        match self {
+            // The same key may be written anew; only a version or a hash of the object says what was in it.
+            Source::S3 { bucket, key, version, e_tag, .. } => {
+                Some(format!("s3:{bucket}/{key}?{}", version.as_ref().or(e_tag.as_ref())?))
+            }
+            Source::GitHub { repository, commit } => Some(format!("github:{repository}@{commit}")),
+            Source::AppSpec(_) => None,
+        }
+    }
+
     /// What the AppSpec says is deployed; nothing where it cannot be read.
     pub fn revision(&self) -> Revision {
         match self {

@@ -233,7 +233,7 @@ fn times(record: &Record, is_automatic_rollback: bool) -> Option<Times> {
     let deployment = &record.deployment;
     let started = deployment.started.or(deployment.created);
     let completed = deployment.completed;
-    let ended = completed.or(started)?;
+    let ended = deployment.known_end()?;
     let reached = match completed {
         Some(completed) if deployment.status == Status::Succeeded => {
             Some(shift_end(record, started, completed, is_automatic_rollback))

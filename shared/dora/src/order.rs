@@ -38,7 +38,7 @@ fn place<'a>(
     places: &BTreeMap<&DeploymentId, Place>,
 ) -> Option<(Timestamp, usize, &'a DeploymentId)> {
     // One without any time has no place, whatever it rolls back.
-    created(&record.deployment)?;
+    record.deployment.known_start()?;
     let (latest, length) = *places.get(&record.deployment.id)?;
     Some((latest?, length, &record.deployment.id))
 }
@@ -60,16 +60,12 @@ fn find<'a>(
     let circle = repeats.map_or_else(Vec::new, |from| chain.split_off(from));
     let ahead = next.and_then(|id| places.get(id).copied()).unwrap_or_default();
     let (mut latest, mut length) =
-        (circle.iter().filter_map(|one| created(one)).max().max(ahead.0), ahead.1 + circle.len());
+        (circle.iter().filter_map(|one| one.known_start()).max().max(ahead.0), ahead.1 + circle.len());
     for deployment in circle {
         places.insert(&deployment.id, (latest, length));
     }
     for deployment in chain.into_iter().rev() {
-        (latest, length) = (latest.max(created(deployment)), length + 1);
+        (latest, length) = (latest.max(deployment.known_start()), length + 1);
         places.insert(&deployment.id, (latest, length));
     }
-}
-
-fn created(deployment: &Deployment) -> Option<Timestamp> {
-    deployment.created.or(deployment.started).or(deployment.completed)
 }

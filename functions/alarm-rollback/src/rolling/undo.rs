@@ -10,6 +10,7 @@
 //! ECS has no call that would prevent it.
 
 use domain::deployment::DeploymentId;
+use domain::entries::stop_key;
 use domain::events::Decision;
 use domain::lease::{self, Lease, Once, Taken};
 use domain::ports::{Ledger, Outbox, PortError, RollingServices};
@@ -22,10 +23,6 @@ use super::decide::{self, Return, Ruling};
 use super::{Alarmed, Roll, remembered, rollback_key};
 use crate::follow::{Course, Follower, Pursuit, note};
 use crate::{FIRST_TRY, limit, resolve, tell};
-
-fn key(id: &DeploymentId) -> String {
-    format!("stop/{id}")
-}
 
 /// A return that has been decided and not told yet, as the ledger remembers it.
 #[derive(Serialize, Deserialize)]
@@ -72,7 +69,7 @@ impl<E: RollingServices, O: Outbox, L: Ledger> Roll<'_, E, O, L> {
     pub(super) async fn undo(&mut self, alarmed: Alarmed<'_>, ruling: Ruling, done: Option<&RollingService>) {
         let Some(back) = ruling.returns.clone() else { return };
         let id = &back.deployment;
-        let (ledger, taken, holder) = (self.ledger, key(id), self.holder());
+        let (ledger, taken, holder) = (self.ledger, stop_key(id), self.holder());
         let lease = match self.in_time(lease::take(ledger, &taken, &holder, self.clock.now())).await {
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Done(_)) => {

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::deployment::{Platform, Status};
+use domain::deployment::{DeploymentId, Platform, Status};
+use domain::entries;
+use domain::events::TrafficRestored;
 use domain::time::Timestamp;
-use serde_json::json;
 
 use super::{ALARM_POLL, REROUTE, Record, SAMPLE_EXECUTION, STEP, Step, lifecycle};
 use crate::scenario::Plan;
@@ -207,12 +208,22 @@ impl World {
         // The rollback that some samples name: it has ended, its group is deploying again.
         if let Some(original) = self.engine.get("d-SAMPLE001").cloned() {
             // What `alarm-rollback` left in the table when it told of it.
-            let left = json!({
-                "deployment_id": original.id, "rollback_deployment_id": "d-SAMPLE003", "group": original.group, "service": original.service,
-                "alarm": format!("{}-http-5xx", original.service), "restored": true, "observed": "all production traffic is on the old version",
-                "seconds_since_alarm": 31.5, "seconds_since_event": 30.2, "at": self.now,
-            });
-            self.remember("ending/d-SAMPLE001/restored", &json!({ "told": self.now, "detail": left }));
+            let left = TrafficRestored {
+                deployment_id: DeploymentId(original.id.clone()),
+                rollback_deployment_id: Some(DeploymentId("d-SAMPLE003".to_owned())),
+                group: Some(original.group.clone()),
+                ecs: None,
+                service: Some(original.service.clone()),
+                environment: None,
+                alarm: format!("{}-http-5xx", original.service),
+                restored: true,
+                observed: "all production traffic is on the old version".to_owned(),
+                seconds_since_alarm: Some(31.5),
+                seconds_since_event: 30.2,
+                at: self.now,
+            };
+            let key = entries::ending_key(&left.deployment_id, entries::RESTORED);
+            self.remember(&key, &entries::ending(self.now, &left));
             self.engine.add(Record {
                 id: "d-SAMPLE003".to_owned(),
                 creator: "codeDeployRollback",

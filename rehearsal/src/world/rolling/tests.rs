@@ -22,11 +22,7 @@ fn world(plan: &str) -> World {
 
 /// Lets everything happen until so many seconds after the start.
 fn run_to(world: &mut World, seconds: u64) {
-    let until = world.started.plus(Duration::from_secs(seconds));
-    while world.next_at().is_some_and(|at| at <= until) {
-        world.step();
-    }
-    world.set_now(until);
+    world.advance_to(world.started.plus(Duration::from_secs(seconds)));
 }
 
 /// `PRIMARY 42 1+1 IN_PROGRESS`: part, number, running and pending tasks, state.

@@ -14,7 +14,7 @@ use domain::deployment::{
     AppSpec, Deployment, DeploymentError, DeploymentId, EcsTarget, GroupName, LambdaTarget, LifecycleEvent, Platform,
     ROLLS_BACK, Revision, Status, Target, TaskSet, TaskSetLabel, TrafficRoutes,
 };
-use domain::redeploy::Source;
+use domain::redeploy::{Source, app_spec_id};
 use domain::time::{Span, Timestamp};
 
 /// `deploymentInfo`, but for the revision, which takes another call.
@@ -61,17 +61,12 @@ pub(super) fn app_spec(location: &RevisionLocation) -> Option<&str> {
     raw.or_else(|| location.app_spec_content().and_then(|spec| spec.content())).filter(|text| !text.is_empty())
 }
 
-/// What tells revisions apart: CodeDeploy gives a hash of an AppSpec's text, which itself it leaves out.
+/// What tells revisions apart.
 fn revision_id(location: &RevisionLocation) -> Option<String> {
     let hash = location.app_spec_content().and_then(|spec| spec.sha256());
-    if let Some(hash) = hash.or_else(|| location.string().and_then(|raw| raw.sha256())) {
-        return Some(format!("sha256:{hash}"));
-    }
-    match source(location)? {
-        // The same key may be written anew; only a version or a hash of the object says what was in it.
-        Source::S3 { bucket, key, version, e_tag, .. } => Some(format!("s3:{bucket}/{key}?{}", version.or(e_tag)?)),
-        Source::GitHub { repository, commit } => Some(format!("github:{repository}@{commit}")),
-        Source::AppSpec(_) => None,
+    match hash.or_else(|| location.string().and_then(|raw| raw.sha256())) {
+        Some(hash) => Some(app_spec_id(hash)),
+        None => source(location)?.revision_id(),
     }
 }
 

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::deployment::{Deployment, DeploymentId, ROLLS_BACK, Status};
+use crate::lease;
 use crate::ports::{Ledger, PortError};
 
 /// The ledger's entry for a deployment that Greenlight rolls back after its end: a lease while it is at it, and then a record whose
@@ -121,7 +122,7 @@ pub fn confirmed(deployment: &Deployment, late: Known<'_, Value>, named: Known<'
 /// Whether an entry says that Greenlight has made this deployment, or is at it. A lease that has run out is that of a process that died
 /// after it had asked for the deployment.
 fn is_of(entry: &Value, id: &DeploymentId) -> bool {
-    entry.get("lease").is_some() || entry.get("redeployed_by").and_then(Value::as_str) == Some(id.0.as_str())
+    lease::is_lease(entry) || entry.get("redeployed_by").and_then(Value::as_str) == Some(id.0.as_str())
 }
 
 #[cfg(test)]
