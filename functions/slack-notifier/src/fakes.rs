@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use domain::config::{PagerDuty, Slack};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
-use domain::ports::{Chat, Deployments, Pager, PortError, PostedMessage};
+use domain::ports::{Address, Chat, Deployments, Pager, PortError, PostedMessage, Unsent};
 use domain::time::Timestamp;
 use serde_json::Value;
 
@@ -30,9 +30,9 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    async fn trouble(&self) -> Result<(), PortError> {
+    async fn trouble(&self) -> Result<(), Unsent> {
         tokio::task::yield_now().await;
-        self.trouble.borrow_mut().pop_front().flatten().map_or(Ok(()), Err)
+        self.trouble.borrow_mut().pop_front().flatten().map_or(Ok(()), |error| Err(unsent(error)))
     }
 
     /// The channel as a person reads it: each message's fallback text, replies indented.
@@ -50,15 +50,19 @@ impl Channel {
 pub(crate) struct SlackFake(pub(crate) Rc<Channel>);
 
 impl Chat for SlackFake {
-    async fn post(&self, channel: &str, thread: Option<&str>, message: &Value) -> Result<PostedMessage, PortError> {
+    async fn post(&self, to: &Address<'_>, message: &Value, _: &str) -> Result<PostedMessage, Unsent> {
         self.0.trouble().await?;
         let mut messages = self.0.messages.borrow_mut();
-        messages.push(Standing { thread: thread.map(str::to_owned), content: message.clone(), updates: 0 });
+        messages.push(Standing { thread: to.thread.map(str::to_owned), content: message.clone(), updates: 0 });
         let ts = if self.0.is_webhook { String::new() } else { messages.len().to_string() };
-        Ok(PostedMessage { channel: channel.to_owned(), ts })
+        Ok(PostedMessage { channel: to.channel.to_owned(), ts })
     }
 
-    async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), PortError> {
+    async fn find(&self, _: &Address<'_>, _: &str, _: Timestamp) -> Result<Option<PostedMessage>, PortError> {
+        Err(unknown("a message"))
+    }
+
+    async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), Unsent> {
         self.0.trouble().await?;
         let index = message.ts.parse::<usize>().unwrap() - 1;
         let mut messages = self.0.messages.borrow_mut();
@@ -80,13 +84,32 @@ impl PagerFake {
     }
 }
 
-impl Pager for PagerFake {
-    async fn send(&self, event: &Value) -> Result<(), PortError> {
+/// What an error that a test scripts says of the message.
+fn unsent(error: PortError) -> Unsent {
+    match error {
+        PortError::Transient { .. } => Unsent::NotTaken(error),
+        PortError::NotFound { .. } => Unsent::Gone(error),
+        PortError::Denied { .. } | PortError::Permanent { .. } => Unsent::Closed(error),
+    }
+}
+
+impl PagerFake {
+    fn take(&self, event: &Value) -> Result<(), Unsent> {
         if let Some(error) = self.trouble.borrow_mut().pop_front() {
-            return Err(error);
+            return Err(unsent(error));
         }
         self.sent.borrow_mut().push(event.clone());
         Ok(())
+    }
+}
+
+impl Pager for PagerFake {
+    async fn send(&self, event: &Value) -> Result<(), Unsent> {
+        self.take(event)
+    }
+
+    async fn change(&self, event: &Value) -> Result<(), Unsent> {
+        self.take(event)
     }
 }
 

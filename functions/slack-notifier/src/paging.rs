@@ -266,7 +266,7 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
     /// Sends an event unless that was done; true when it was done now.
     async fn once(&self, key: &str, event: &Value) -> Result<bool, PortError> {
         let now = self.clock.now();
-        let work = async || self.pager.send(event).await.map(|()| json!({"sent": true}));
+        let work = async || Ok(self.pager.send(event).await.map(|()| json!({"sent": true}))?);
         match lease::once(self.ledger, key, self.holder, now, now.plus(KEPT), work).await? {
             Once::Did { forgotten } => {
                 if let Some(error) = forgotten {

@@ -86,6 +86,8 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
         ));
     }
     Reply {
+        at: verdict.at,
+        alarming: failed,
         key: format!("verdict/{}/{}", verdict.lifecycle_event.as_deref().unwrap_or("unknown"), verdict.hook),
         message: Message { fallback: format!("{event}{of} {word}: {}", verdict.reason), lines, ..Message::default() },
         important: failed || !verdict.reported || verdict.skipped.is_some(),
@@ -156,6 +158,8 @@ pub fn decision(decision: &RollbackDecision, region: &str) -> Reply {
     }
     Reply {
         // An alarm that is OK in between and red again is told again.
+        at: decision.at,
+        alarming: decision.page,
         key: format!("decision/{}/{:?}/{}", alarm.name, decision.decision, changed(decision)),
         message: Message {
             fallback: format!("Alarm {} {what}: {}", alarm.name, decision.reason),
@@ -196,7 +200,14 @@ pub fn over(decision: &RollbackDecision, red: Option<Timestamp>) -> Reply {
     if !matches!(decision.next_step.as_str(), "" | "nothing") {
         message.lines.push(said!("*Next:* {}", decision.next_step));
     }
-    Reply { key: format!("over/{}/{over}", decision.alarm.name), message, important: true, in_headline: false }
+    Reply {
+        key: format!("over/{}/{over}", decision.alarm.name),
+        at: over,
+        message,
+        important: true,
+        in_headline: false,
+        alarming: false,
+    }
 }
 
 /// The same where the alarm's end ends nothing: what is still to be done.
@@ -226,7 +237,14 @@ pub fn took(restored: &TrafficRestored) -> Reply {
     };
     let lines = vec![said!(":leftwards_arrow_with_hook: {}", text), said!("*Observed:* {}", restored.observed)];
     let message = Message { fallback: text, lines, ..Message::default() };
-    Reply { key: "restored".to_owned(), message, important: false, in_headline: false }
+    Reply {
+        key: "restored".to_owned(),
+        at: restored.at,
+        message,
+        important: false,
+        in_headline: false,
+        alarming: false,
+    }
 }
 
 /// How the rollback went, in seconds; `was_late` says that it was told before that the traffic is not back.
@@ -247,6 +265,8 @@ pub fn restored(restored: &TrafficRestored, was_late: bool, to_do: &str) -> Repl
     let lines = vec![first, said!("*Observed:* {}", restored.observed)];
     Reply {
         key: key.to_owned(),
+        at: restored.at,
+        alarming: !restored.restored,
         message: Message { fallback, lines, ..Message::default() },
         important: true,
         in_headline: false,

@@ -4,7 +4,7 @@
 #![allow(async_fn_in_trait, reason = "the functions run on one thread, so no future needs to be Send")]
 
 use domain::config::{PagerDuty, SecretRef, Slack};
-use domain::ports::{Chat, Pager, PortError, PostedMessage, Secrets};
+use domain::ports::{Address, Chat, Pager, PortError, PostedMessage, Secrets, Unsent};
 use domain::time::Timestamp;
 use outbound::{HttpClient, pagerduty, slack};
 use secrecy::SecretString;
@@ -45,14 +45,21 @@ pub enum SlackSender {
 }
 
 impl Chat for SlackSender {
-    async fn post(&self, channel: &str, thread: Option<&str>, message: &Value) -> Result<PostedMessage, PortError> {
+    async fn post(&self, to: &Address<'_>, message: &Value, mark: &str) -> Result<PostedMessage, Unsent> {
         match self {
-            SlackSender::Bot(bot) => bot.post(channel, thread, message).await,
-            SlackSender::Webhook(webhook) => webhook.post(channel, thread, message).await,
+            SlackSender::Bot(bot) => bot.post(to, message, mark).await,
+            SlackSender::Webhook(webhook) => webhook.post(to, message, mark).await,
         }
     }
 
-    async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), PortError> {
+    async fn find(&self, to: &Address<'_>, mark: &str, since: Timestamp) -> Result<Option<PostedMessage>, PortError> {
+        match self {
+            SlackSender::Bot(bot) => bot.find(to, mark, since).await,
+            SlackSender::Webhook(webhook) => webhook.find(to, mark, since).await,
+        }
+    }
+
+    async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), Unsent> {
         match self {
             SlackSender::Bot(bot) => bot.update(message, content).await,
             SlackSender::Webhook(webhook) => webhook.update(message, content).await,

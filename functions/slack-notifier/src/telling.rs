@@ -6,7 +6,7 @@ use std::time::Duration;
 use clock::Clock;
 use domain::deployment::DeploymentId;
 use domain::lease::{self, Holder, Once, Taken};
-use domain::ports::{Chat, Ledger, PortError, PostedMessage};
+use domain::ports::{Address, Chat, Ledger, PortError, PostedMessage, Unsent};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -76,12 +76,13 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
             match lease::take(self.ledger, &key, self.holder, now).await? {
                 Taken::Done(entry) => return Ok((Root::of_entry(&entry)?, false)),
                 Taken::Mine(lease) => {
-                    let posted = match self.chat.post(self.channel, None, &render(&known.story.headline())).await {
+                    let to = self.address(None);
+                    let posted = match self.chat.post(&to, &render(&known.story.headline()), &key).await {
                         Ok(posted) => posted,
                         Err(error) => {
                             // If this fails too, the lease runs out by itself.
                             let _ = lease.release().await;
-                            return Err(error);
+                            return Err(error.into());
                         }
                     };
                     let root = Root {
@@ -119,8 +120,8 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
             }
             let posted = PostedMessage { channel: root.channel.clone(), ts: root.ts.clone() };
             match self.chat.update(&posted, &render(&latest.story.headline())).await {
-                Err(PortError::NotFound { detail, .. }) => {
-                    tracing::warn!(deployment.id = %known.story.id(), "somebody deleted the headline, so it is not updated: {detail}");
+                Err(Unsent::Gone(error)) => {
+                    tracing::warn!(deployment.id = %known.story.id(), "somebody deleted the headline, so it is not updated: {error}");
                 }
                 outcome => outcome?,
             }
@@ -169,7 +170,7 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
         let posted = self
             .once(&key, async || {
                 if !is_said {
-                    self.chat.post(self.channel, thread, &message).await?;
+                    self.chat.post(&self.address(thread), &message, &key).await?;
                 }
                 Ok(json!({"told": true}))
             })
@@ -182,7 +183,7 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
         let message = render(message);
         let mut posted = None;
         self.once(&format!("slack/{key}"), async || {
-            posted = Some(self.chat.post(self.channel, None, &message).await?);
+            posted = Some(self.chat.post(&self.address(None), &message, key).await?);
             Ok(json!({"told": true}))
         })
         .await?;
@@ -200,17 +201,21 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
         self.once(&format!("slack/{key}"), async || {
             if self.has_threads {
                 match self.chat.update(posted, &message).await {
-                    Err(PortError::NotFound { detail, .. }) => {
-                        tracing::warn!(key, "somebody deleted the message, so it is not updated: {detail}");
+                    Err(Unsent::Gone(error)) => {
+                        tracing::warn!(key, "somebody deleted the message, so it is not updated: {error}");
                     }
                     outcome => outcome?,
                 }
             } else {
-                self.chat.post(self.channel, None, &message).await?;
+                self.chat.post(&self.address(None), &message, key).await?;
             }
             Ok(json!({"told": true}))
         })
         .await
+    }
+
+    fn address<'t>(&'t self, thread: Option<&'t str>) -> Address<'t> {
+        Address { channel: self.channel, thread, broadcast: false }
     }
 
     async fn once(&self, key: &str, work: impl AsyncFnOnce() -> Result<Value, PortError>) -> Result<bool, PortError> {

@@ -1,7 +1,7 @@
 //! What is known of a deployment as messages: the headline and the replies below it. Pure; knows nothing of Slack's limits or of when a
 //! message is sent.
 
-use domain::time::spoken;
+use domain::time::{Timestamp, spoken};
 
 use crate::blocks::{Message, Mrkdwn};
 use crate::glance::{Glance, glance, old_version};
@@ -141,12 +141,16 @@ pub fn headline(story: &Story) -> Message {
 pub struct Reply {
     /// What it is about, the same in a duplicate of its event: `verdict/BeforeAllowTraffic/before-allow-traffic`.
     pub key: String,
+    /// When that happened which it tells; the thread is in this order.
+    pub at: Timestamp,
     /// What it says.
     pub message: Message,
     /// Whether it is worth a message of its own where there are no threads.
     pub important: bool,
     /// Whether a headline that is posted in the same breath says it too.
     pub in_headline: bool,
+    /// Whether it is bad news: shown in the channel too, and it mentions whom the configuration names.
+    pub alarming: bool,
 }
 
 /// The reply that tells the ending, as it was then: what has taken a success back since is told below it.
@@ -168,6 +172,8 @@ pub fn ending(story: &Story) -> Option<Reply> {
     lines.extend(answers(story, &glance));
     Some(Reply {
         key: format!("end/{word}"),
+        at: story.ended.unwrap_or(story.read_at),
+        alarming: story.ended_badly(),
         message: Message {
             fallback: format!("{first} Production {}. {}", glance.production, glance.action),
             lines,
@@ -210,6 +216,8 @@ pub fn rollback(story: &Story) -> Option<Reply> {
     };
     Some(Reply {
         key: key.to_owned(),
+        at: story.read_at,
+        alarming: story.rollback_failed(),
         message: Message { fallback, lines, ..Message::default() },
         important: true,
         in_headline: false,
@@ -222,6 +230,8 @@ pub fn waiting(story: &Story) -> Reply {
     let line = said!(":double_vertical_bar: *{}* Continue the deployment in CodeDeploy, or stop it.", fallback);
     Reply {
         key: "ready".to_owned(),
+        at: story.read_at,
+        alarming: false,
         message: Message { fallback, lines: vec![line], ..Message::default() },
         important: true,
         in_headline: true,

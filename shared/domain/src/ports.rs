@@ -5,11 +5,13 @@
 
 mod ecs;
 mod rollback;
+mod tell;
 
 use std::time::Duration;
 
 pub use ecs::{RollingServices, TaskDefinitionTags};
 pub use rollback::{AlarmTags, DeploymentRecords, Redeployed, Redeployer};
+pub use tell::{Address, Chat, Pager, PostedMessage, Tickets, Unsent};
 
 use crate::alarm::{AlarmReading, GroupAlarms};
 use crate::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
@@ -336,32 +338,4 @@ pub trait Ledger {
 pub trait Secrets {
     /// The value that a reference stands for; fetched once per process.
     async fn reveal(&self, reference: &crate::config::SecretRef) -> Result<String, PortError>;
-}
-
-/// A message that was posted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostedMessage {
-    /// The channel's id, as Slack answered it.
-    pub channel: String,
-    /// Slack's id of the message within the channel.
-    pub ts: String,
-}
-
-/// The chat that people read.
-pub trait Chat {
-    /// Posts a message, below `thread` when one is given.
-    async fn post(
-        &self,
-        channel: &str,
-        thread: Option<&str>,
-        message: &serde_json::Value,
-    ) -> Result<PostedMessage, PortError>;
-    /// Replaces a message's text and blocks.
-    async fn update(&self, message: &PostedMessage, content: &serde_json::Value) -> Result<(), PortError>;
-}
-
-/// The pager.
-pub trait Pager {
-    /// Sends one PagerDuty event: `event_action`, `dedup_key` and `payload`, without the routing key.
-    async fn send(&self, event: &serde_json::Value) -> Result<(), PortError>;
 }

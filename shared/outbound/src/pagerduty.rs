@@ -3,12 +3,12 @@
 
 use std::fmt;
 
-use domain::ports::{Pager, PortError};
+use domain::ports::{Pager, PortError, Unsent};
 use domain::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::retry::{Line, permanent, post};
+use crate::retry::{Line, permanent, post, unsent};
 use crate::{HttpClient, HttpResponse};
 
 /// PagerDuty's events host; accounts in the EU override it.
@@ -33,15 +33,14 @@ impl PagerDuty {
     }
 }
 
-impl Pager for PagerDuty {
-    async fn send(&self, event: &Value) -> Result<(), PortError> {
-        let what = "sending an event to PagerDuty";
+impl PagerDuty {
+    async fn enqueue(&self, what: &str, path: &str, event: &Value) -> Result<(), PortError> {
         let mut body = event.clone();
         let Some(keys) = body.as_object_mut() else {
             return Err(permanent(what, "the event is not a JSON object"));
         };
         keys.insert("routing_key".to_owned(), json!(self.line.secret.expose_secret()));
-        let request = post(what, &format!("{}/v2/enqueue", self.base), &body)?;
+        let request = post(what, &format!("{}{path}", self.base), &body)?;
         let judge = |response: &HttpResponse| match self.line.refused_for_now(what, response) {
             Some(error) => Err(error),
             // 202 is the documented answer; any other success has accepted the event too.
@@ -55,6 +54,16 @@ impl Pager for PagerDuty {
             )),
         };
         self.line.send(what, &request, judge).await
+    }
+}
+
+impl Pager for PagerDuty {
+    async fn send(&self, event: &Value) -> Result<(), Unsent> {
+        self.enqueue("sending an event to PagerDuty", "/v2/enqueue", event).await.map_err(unsent)
+    }
+
+    async fn change(&self, event: &Value) -> Result<(), Unsent> {
+        self.enqueue("sending a change event to PagerDuty", "/v2/change/enqueue", event).await.map_err(unsent)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::ports::PortError;
+use domain::ports::{PortError, Unsent};
 use domain::text::bounded;
 use domain::time::{Timestamp, spoken};
 use http::HeaderMap;
@@ -138,4 +138,13 @@ pub(crate) fn post(what: &str, url: &str, body: &serde_json::Value) -> Result<ht
         .map_err(|error| {
             permanent(what, format!("the URL cannot be used: {error}; check the configured base URL or webhook"))
         })
+}
+
+/// What became of something that could not be sent, by its error.
+pub(crate) fn unsent(error: PortError) -> Unsent {
+    match error {
+        PortError::Transient { .. } => Unsent::NotTaken(error),
+        PortError::NotFound { .. } => Unsent::Gone(error),
+        PortError::Denied { .. } | PortError::Permanent { .. } => Unsent::Closed(error),
+    }
 }

@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-use domain::ports::{Chat, PortError, PostedMessage};
+use domain::ports::{Address, Chat, PortError, PostedMessage, Unsent};
 use domain::time::Timestamp;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::retry::{Line, permanent, post, transient};
+use crate::retry::{Line, permanent, post, transient, unsent};
 use crate::{HttpClient, HttpResponse};
 
 /// Slack's Web API.
@@ -120,24 +120,29 @@ fn with(message: &Value, further: Value) -> Value {
 }
 
 impl Chat for Bot {
-    async fn post(&self, channel: &str, thread: Option<&str>, message: &Value) -> Result<PostedMessage, PortError> {
+    async fn post(&self, to: &Address<'_>, message: &Value, _mark: &str) -> Result<PostedMessage, Unsent> {
         let what = "posting to Slack";
+        let channel = to.channel;
         let mut body = with(message, json!({"channel": channel, "unfurl_links": false, "unfurl_media": false}));
-        if let Some(thread) = thread {
+        if let Some(thread) = to.thread {
             body = with(&body, json!({"thread_ts": thread}));
         }
-        let answer = self.call(what, "chat.postMessage", &body).await?;
+        let answer = self.call(what, "chat.postMessage", &body).await.map_err(unsent)?;
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         match text("ts") {
             Some(ts) => Ok(PostedMessage { channel: text("channel").unwrap_or_else(|| channel.to_owned()), ts }),
             // It was posted: trying again would post it twice.
-            None => Err(permanent(what, "Slack posted the message but did not say under which `ts`")),
+            None => Err(unsent(permanent(what, "Slack posted the message but did not say under which `ts`"))),
         }
     }
 
-    async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), PortError> {
+    async fn find(&self, _: &Address<'_>, _: &str, _: Timestamp) -> Result<Option<PostedMessage>, PortError> {
+        Err(permanent("looking for a Slack message", "the bot does not look"))
+    }
+
+    async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), Unsent> {
         let body = with(content, json!({"channel": message.channel, "ts": message.ts}));
-        self.call("updating a Slack message", "chat.update", &body).await.map(drop)
+        self.call("updating a Slack message", "chat.update", &body).await.map(drop).map_err(unsent)
     }
 }
 
@@ -149,10 +154,10 @@ impl Webhook {
 }
 
 impl Chat for Webhook {
-    /// Posts to the webhook's own channel; `channel` and `thread` are of no use to it. The answer's `ts` is empty.
-    async fn post(&self, channel: &str, _thread: Option<&str>, message: &Value) -> Result<PostedMessage, PortError> {
+    /// Posts to the webhook's own channel; the address is of no use to it. The answer's `ts` is empty.
+    async fn post(&self, to: &Address<'_>, message: &Value, _mark: &str) -> Result<PostedMessage, Unsent> {
         let what = "posting to the Slack webhook";
-        let request = post(what, self.line.secret.expose_secret(), message)?;
+        let request = post(what, self.line.secret.expose_secret(), message).map_err(unsent)?;
         let judge = |response: &HttpResponse| {
             if let Some(error) = self.line.refused_for_now(what, response) {
                 return Err(error);
@@ -172,12 +177,17 @@ impl Chat for Webhook {
                 )),
             }
         };
-        self.line.send(what, &request, judge).await?;
-        Ok(PostedMessage { channel: channel.to_owned(), ts: String::new() })
+        self.line.send(what, &request, judge).await.map_err(unsent)?;
+        Ok(PostedMessage { channel: to.channel.to_owned(), ts: String::new() })
+    }
+
+    /// A webhook cannot read.
+    async fn find(&self, _: &Address<'_>, _: &str, _: Timestamp) -> Result<Option<PostedMessage>, PortError> {
+        Err(permanent("looking for a Slack message", "a webhook cannot read what stands in its channel"))
     }
 
     /// A webhook cannot change what it has posted.
-    async fn update(&self, _message: &PostedMessage, _content: &Value) -> Result<(), PortError> {
+    async fn update(&self, _message: &PostedMessage, _content: &Value) -> Result<(), Unsent> {
         Ok(())
     }
 }

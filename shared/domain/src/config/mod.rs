@@ -10,6 +10,7 @@ mod review;
 mod schema;
 mod service;
 mod strict;
+mod tell;
 mod usable;
 pub mod yaml;
 
@@ -22,7 +23,11 @@ pub use path::{Path, Step};
 pub use review::not_a_base_url;
 pub use schema::schema;
 pub use service::{
-    AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, LateRollback, PagerDuty,
-    Require, RollbackLimit, SecretRef, Service, Slack,
+    AfterAllowTraffic, AlarmAction, AlarmPolicy, BeforeAllowTraffic, Config, Endpoints, LateRollback, Require,
+    RollbackLimit, Service,
+};
+pub use tell::{
+    Changes, Channel, Links, PageSeverity, PagerDuty, PagerDutyRegion, ResolveOn, SecretRef, ServiceSlack, Slack,
+    Ticket, TicketSearch,
 };
 pub use usable::{Usable, load_usable};

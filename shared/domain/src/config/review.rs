@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::check::Request;
 use super::load::Remark;
 use super::path::Path;
-use super::service::{Config, Service, Slack};
+use super::service::{Config, Service};
+use super::tell::Slack;
 use super::yaml::Document;
 use crate::text::{bounded, without_credentials};
 

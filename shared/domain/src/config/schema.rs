@@ -9,7 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::check::REQUEST_WORDS;
-use super::service::{Config, SecretRef};
+use super::service::Config;
+use super::tell::SecretRef;
 use crate::time::Span;
 
 /// The schema of `greenlight.yaml`, draft 7: the one that every editor's YAML extension knows.

@@ -1,15 +1,14 @@
-//! What the configuration says of the fleet, of Slack and PagerDuty and of each service. Knows nothing of how it is read.
+//! What the configuration says of the fleet and of each service. Knows nothing of how it is read.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Severity};
-use super::explain::SECRET;
 use super::schema::{self, Requirement};
+use super::tell::{Links, PagerDuty, ServiceSlack, Slack, Ticket};
 use crate::deployment::{EcsServiceName, GroupName};
 use crate::time::Span;
 
@@ -26,6 +25,9 @@ pub struct Config {
     /// Whom to page.
     #[serde(default)]
     pub pagerduty: Option<PagerDuty>,
+    /// Where failed deployments become tickets.
+    #[serde(default)]
+    pub ticket: Option<Ticket>,
     /// The services that are guarded.
     pub services: Vec<Service>,
 }
@@ -46,92 +48,6 @@ impl Config {
         self.services.iter().filter_map(move |service| {
             service.alarms.iter().find(|policy| policy.name == alarm).map(|policy| (service, policy.action))
         })
-    }
-}
-
-/// How to reach Slack: a bot token and a channel, or an incoming webhook.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(transform = schema::slack)]
-pub struct Slack {
-    /// A bot token; needs `channel`.
-    #[serde(default)]
-    pub token: Option<SecretRef>,
-    /// The channel's id, `C…`.
-    #[serde(default)]
-    pub channel: Option<String>,
-    /// An incoming webhook's URL, in place of token and channel. It knows no threads and no updates.
-    #[serde(default)]
-    pub webhook: Option<SecretRef>,
-}
-
-/// How to reach PagerDuty.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PagerDuty {
-    /// The Events API v2 integration key.
-    pub routing_key: SecretRef,
-}
-
-/// Where a secret is to be found; never the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SecretRef {
-    /// `secret:<name>#<key>`: a key of the JSON body of a Secrets Manager secret.
-    SecretsManager {
-        /// The secret's name.
-        name: String,
-        /// The key in its JSON body.
-        key: String,
-    },
-    /// `env:<NAME>`: an environment variable, for local use.
-    Environment(String),
-}
-
-impl SecretRef {
-    /// Reads a reference. A value that is no reference is refused without being repeated: it may be the secret.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if let Some(name) = text.strip_prefix("env:").filter(|name| !name.is_empty()) {
-            return Ok(SecretRef::Environment(name.to_owned()));
-        }
-        match text.strip_prefix("secret:").and_then(|rest| rest.split_once('#')) {
-            Some((name, key)) if !name.is_empty() && !key.is_empty() => {
-                Ok(SecretRef::SecretsManager { name: name.to_owned(), key: key.to_owned() })
-            }
-            _ => Err("a secret is given by reference, `secret:<name>#<key>` (Secrets Manager) or `env:<NAME>`; \
-                      if the value itself was written here, take it out and replace it where it is used"
-                .to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SecretRef::SecretsManager { name, key } => write!(f, "secret:{name}#{key}"),
-            SecretRef::Environment(name) => write!(f, "env:{name}"),
-        }
-    }
-}
-
-impl Serialize for SecretRef {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for SecretRef {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reference;
-        impl de::Visitor<'_> for Reference {
-            type Value = SecretRef;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(SECRET)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretRef, E> {
-                SecretRef::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Reference)
     }
 }
 
@@ -174,6 +90,12 @@ pub struct Service {
     /// After how many rollbacks Greenlight leaves the next one to a person.
     #[serde(default)]
     pub rollback_limit: RollbackLimit,
+    /// What is different about the service in Slack.
+    #[serde(default)]
+    pub slack: ServiceSlack,
+    /// Where its messages lead to.
+    #[serde(default)]
+    pub links: Links,
 }
 
 /// An alarm soon after a deployment has ended takes the version back that was good before it.

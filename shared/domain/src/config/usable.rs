@@ -18,7 +18,7 @@ pub struct Usable {
 /// is wrong as a whole. `file` is only named in errors.
 ///
 /// # Errors
-/// When nothing can be read, or something is wrong in one of the sections that are `needed` (`slack`, `pagerduty`).
+/// When nothing can be read, or something is wrong in one of the sections that are `needed` (`slack`, `pagerduty`, `ticket`).
 pub fn load_usable(file: &str, text: &str, needed: &[&str]) -> Result<Usable, ConfigError> {
     let Reading { mut config, mistakes, doubtful } = read(file, text, |_| Vec::new())?;
     let mut is_sound = true;
@@ -31,6 +31,7 @@ pub fn load_usable(file: &str, text: &str, needed: &[&str]) -> Result<Usable, Co
         match section {
             "slack" if !needed.contains(&section) => config.slack = None,
             "pagerduty" if !needed.contains(&section) => config.pagerduty = None,
+            "ticket" if !needed.contains(&section) => config.ticket = None,
             "services" if !is_whole => {}
             _ => is_sound = false,
         }

@@ -24,7 +24,7 @@ fn sent(answers: &[Answer], check: impl FnOnce(Result<(), PortError>, usize)) {
             serde_json::from_str::<serde_json::Value>(&received[0].body).unwrap(),
             json!({"event_action": "resolve", "dedup_key": "greenlight/a/g", "routing_key": KEY})
         );
-        check(outcome, received.len());
+        check(outcome.map_err(PortError::from), received.len());
     });
 }
 

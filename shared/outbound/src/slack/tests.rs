@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::ports::{Chat, PortError, PostedMessage};
+use domain::ports::{Address, Chat, PortError, PostedMessage};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use testkit::http::{Seen, Server};
@@ -25,6 +25,10 @@ fn body(received: &Seen) -> Value {
     serde_json::from_str(&received.body).unwrap()
 }
 
+fn to<'a>(channel: &'a str, thread: Option<&'a str>) -> Address<'a> {
+    Address { channel, thread, broadcast: false }
+}
+
 fn message() -> Value {
     json!({"text": "hello", "blocks": []})
 }
@@ -32,16 +36,17 @@ fn message() -> Value {
 /// The error that a scripted answer leads to, and how many requests it took.
 fn error_after(answers: &[Answer], budget: Duration, check: impl FnOnce(PortError, usize)) {
     against(answers, async |vendor, http| {
-        let error = bot(vendor, http, budget).post("C1", None, &message()).await.unwrap_err();
+        let error = bot(vendor, http, budget).post(&to("C1", None), &message(), "k").await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains(TOKEN), "{error:?}");
-        check(error, vendor.seen().len());
+        check(error.into(), vendor.seen().len());
     });
 }
 
 #[test]
 fn a_reply_names_its_thread_and_unfurls_nothing() {
     against(&[OK], async |vendor, http| {
-        let posted = bot(vendor, http, Duration::from_secs(9)).post("C1", Some("1.2"), &message()).await.unwrap();
+        let posted =
+            bot(vendor, http, Duration::from_secs(9)).post(&to("C1", Some("1.2")), &message(), "k").await.unwrap();
         assert_eq!(posted, PostedMessage { channel: "C0DEPLOYS".into(), ts: "1503435956.000247".into() });
         let received = &vendor.seen()[0];
         assert_eq!(format!("{} {}", received.method, received.path), "POST /chat.postMessage");
@@ -69,7 +74,7 @@ fn an_update_names_the_message_it_replaces() {
 #[test]
 fn a_server_error_is_tried_again_until_it_passes() {
     against(&[(500, None, "oops"), (503, None, ""), OK], async |vendor, http| {
-        bot(vendor, http, Duration::from_secs(9)).post("C1", None, &message()).await.unwrap();
+        bot(vendor, http, Duration::from_secs(9)).post(&to("C1", None), &message(), "k").await.unwrap();
         assert_eq!(vendor.seen().len(), 3);
     });
     error_after(&[(500, None, "oops")], Duration::from_secs(9), |error, requests| {
@@ -82,7 +87,7 @@ fn a_server_error_is_tried_again_until_it_passes() {
 fn retry_after_is_honoured_when_it_fits_and_handed_on_when_it_does_not() {
     against(&[(429, Some("1"), ""), OK], async |vendor, http| {
         let started = http.clock().now();
-        bot(vendor, http.clone(), Duration::from_secs(9)).post("C1", None, &message()).await.unwrap();
+        bot(vendor, http.clone(), Duration::from_secs(9)).post(&to("C1", None), &message(), "k").await.unwrap();
         assert!(http.clock().now().since(started) >= Duration::from_secs(1));
         assert_eq!(vendor.seen().len(), 2);
     });
@@ -140,13 +145,13 @@ fn a_webhook_posts_without_a_thread_and_never_shows_its_url() {
         let until = within(&http, Duration::from_secs(9));
         let webhook = Webhook::new(http, &SecretString::from(format!("{}/services/T0/B0/hidden", vendor.url)), until);
         assert!(!format!("{webhook:?}").contains("hidden"));
-        let posted = webhook.post("", Some("1.2"), &message()).await.unwrap();
+        let posted = webhook.post(&to("", Some("1.2")), &message(), "k").await.unwrap();
         assert_eq!(posted.ts, "");
         webhook.update(&posted, &message()).await.unwrap();
         assert_eq!(vendor.seen().len(), 1);
         assert_eq!(body(&vendor.seen()[0]), message());
-        let error = webhook.post("", None, &message()).await.unwrap_err();
-        assert!(!error.is_transient() && !error.to_string().contains("hidden"), "{error}");
+        let error = webhook.post(&to("", None), &message(), "k").await.unwrap_err();
+        assert!(!error.error().is_transient() && !error.to_string().contains("hidden"), "{error}");
         assert!(error.to_string().contains("HTTP 404, body `no_service`; check the webhook"), "{error}");
     });
 }
@@ -157,7 +162,7 @@ fn a_webhook_that_nobody_answers_is_transient_and_stays_hidden() {
         let until = within(&http, Duration::from_secs(9));
         let mut webhook = Webhook::new(http, &SecretString::from("http://127.0.0.1:1/hidden"), until);
         webhook.line.first_pause = Duration::from_millis(1);
-        let error = webhook.post("", None, &message()).await.unwrap_err();
-        assert!(error.is_transient() && !error.to_string().contains("hidden"), "{error}");
+        let error = webhook.post(&to("", None), &message(), "k").await.unwrap_err();
+        assert!(error.error().is_transient() && !error.to_string().contains("hidden"), "{error}");
     });
 }
