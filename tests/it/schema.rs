@@ -51,7 +51,7 @@ fn shown() -> Vec<(String, String)> {
 }
 
 /// Each is a mistake of its own kind, below a service.
-const BROKEN: [&str; 41] = [
+const BROKEN: [&str; 46] = [
     "alarms: [{ name: \"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x\", action: alert }]",
     "alarms: [{ name: \"x \", action: alert }]",
     "rollback_limit: { rollbacks: 0 }",
@@ -63,6 +63,11 @@ const BROKEN: [&str; 41] = [
     "alarms: [{ name: x, action: rollbak }]",
     "alarms: [{ name: x }]",
     "alarms: { name: x, action: alert }",
+    "slack: { channel: '#deploys' }",
+    "slack: { mention: '@team' }",
+    "slack: { quiet: failures }",
+    "slack: { token: 'env:T' }",
+    "links: { dashboard: 'http://a.example' }",
     "before_allow_traffic: { budget: 120 }",
     "before_allow_traffic: { budget: 2 minutes }",
     "before_allow_traffic: { require: { alarms_quiet: maybe } }",
@@ -96,13 +101,14 @@ const BROKEN: [&str; 41] = [
 ];
 
 /// The same, as whole files.
-const BROKEN_FILES: [&str; 7] = [
+const BROKEN_FILES: [&str; 8] = [
     "services: []",
     "version: 2\nservices: []",
     "version: 1",
     "version: 1\nslack: { token: 'env:T' }\nservices: []",
     "version: 1\nslack: { webhook: https://hooks.slack.com/services/x }\nservices: []",
     "version: 1\nslack: { token: 'env:T', channel: C, webhook: 'env:W' }\nservices: []",
+    "version: 1\nslack: { webhook: 'env:W', mention: everyone }\nservices: []",
     "- version: 1",
 ];
 

@@ -1,6 +1,8 @@
 //! What the types cannot rule out outside of the checks: names, groups, addresses, alarms. Pure; what stands inside a check is reviewed by
 //! the engine that runs it.
 
+mod slack;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,7 +10,6 @@ use super::check::Request;
 use super::load::Remark;
 use super::path::Path;
 use super::service::{Config, Service};
-use super::tell::Slack;
 use super::yaml::Document;
 use crate::text::{bounded, without_credentials};
 
@@ -25,8 +26,8 @@ pub(super) fn review(config: &Config, document: &Document) -> Vec<Remark> {
         let message = format!("version {} of the configuration is not known; write `version: 1`", config.version);
         remarks.push(Remark::new(top.key("version"), message));
     }
-    if let Some(slack) = &config.slack {
-        review_slack(slack, &top.key("slack"), &mut remarks);
+    if let Some(section) = &config.slack {
+        slack::review(section, &top.key("slack"), &mut remarks);
     }
     let mut names = BTreeSet::new();
     let mut groups = BTreeSet::new();
@@ -50,29 +51,9 @@ pub(super) fn review(config: &Config, document: &Document) -> Vec<Remark> {
             remarks.push(Remark::new(at.key("ecs"), message));
         }
         review_service(service, document, &at, &mut remarks);
+        slack::review_service(config, service, &at, &mut remarks);
     }
     remarks
-}
-
-fn review_slack(slack: &Slack, at: &Path, remarks: &mut Vec<Remark>) {
-    match (&slack.token, &slack.channel, &slack.webhook) {
-        (Some(_), Some(channel), None) => {
-            if channel.starts_with('#') {
-                let message =
-                    format!("`{}` is a channel's name; write its id, such as `C0DEPLOYS`", bounded(channel, 60));
-                remarks.push(Remark::new(at.key("channel"), message));
-            }
-        }
-        (None, None, Some(_)) => {}
-        (Some(_), None, None) => {
-            let message = "`token` needs a `channel`: the channel's id, such as `C0DEPLOYS`";
-            remarks.push(Remark::new(at.clone(), message));
-        }
-        (None, Some(_), None) => {
-            remarks.push(Remark::new(at.clone(), "`channel` needs a `token`: a reference to a bot token"));
-        }
-        _ => remarks.push(Remark::new(at.clone(), "give either `token` and `channel`, or `webhook`")),
-    }
 }
 
 fn review_service(service: &Service, document: &Document, at: &Path, remarks: &mut Vec<Remark>) {
@@ -99,6 +80,13 @@ fn review_service(service: &Service, document: &Document, at: &Path, remarks: &m
     for (key, url) in endpoints {
         if let Some(wrong) = url.as_deref().and_then(not_a_base_url) {
             remarks.push(Remark::new(at.key("endpoints").key(key), wrong));
+        }
+    }
+    let links = [("dashboard", &service.links.dashboard), ("logs", &service.links.logs)];
+    for (key, url) in links {
+        if url.as_deref().is_some_and(|url| !url.starts_with("https://") || url.chars().any(char::is_whitespace)) {
+            let message = "a link in a message is a whole URL that begins with `https://` and has no blank in it";
+            remarks.push(Remark::new(at.key("links").key(key), message));
         }
     }
     review_certificates(service, at, remarks);

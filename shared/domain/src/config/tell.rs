@@ -21,6 +21,7 @@ pub struct Slack {
     pub token: Option<SecretRef>,
     /// The channel's id, `C…`.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[CGD][A-Z0-9]+$"))]
     pub channel: Option<String>,
     /// An incoming webhook's URL, in place of token and channel. It knows no threads and no updates.
     #[serde(default)]
@@ -30,6 +31,7 @@ pub struct Slack {
     pub quiet: bool,
     /// Whom to mention when a deployment does not go well: a user group's id (`S…`), a user's (`U…`), `here` or `channel`.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^(here|channel|[SUW][A-Z0-9]+)$"))]
     pub mention: Option<String>,
 }
 
@@ -39,12 +41,14 @@ pub struct Slack {
 pub struct ServiceSlack {
     /// The service's own channel, by its id; the fleet's when not given. Needs a bot token.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[CGD][A-Z0-9]+$"))]
     pub channel: Option<String>,
     /// As the fleet's `slack.quiet`, for this service.
     #[serde(default)]
     pub quiet: Option<bool>,
     /// As the fleet's `slack.mention`, for this service.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^(here|channel|[SUW][A-Z0-9]+)$"))]
     pub mention: Option<String>,
 }
 

@@ -90,7 +90,7 @@ fn a_wrong_type_is_told_with_what_is_wanted_and_what_stands_there() {
         ),
         (
             "monitoring: on".to_owned(),
-            "5:5: unknown key `monitoring`; allowed here: name, environment, codedeploy, ecs, endpoints, before_allow_traffic, after_allow_traffic, alarms, late_rollback, rollback_limit",
+            "5:5: unknown key `monitoring`; allowed here: name, environment, codedeploy, ecs, endpoints, before_allow_traffic, after_allow_traffic, alarms, late_rollback, rollback_limit, slack, links",
         ),
     ];
     for (line, expected) in cases {
@@ -275,10 +275,27 @@ fn what_does_not_fit_together_is_told() {
         &["2:1: give either `token` and `channel`, or `webhook`"],
     );
     check(
+        "version: 1\nslack: { webhook: \"env:W\", mention: \"@team\" }\nservices:\n  - name: a\n    codedeploy: { application: app, deployment_group: grp }\n    slack: { channel: C2 }\n",
+        &[
+            "2:28: `@team` is nobody who can be mentioned; write a user group's id (`S…`), a user's (`U…`), `here` or `channel`",
+            "6:14: a webhook posts to its own channel only; for a channel of its own the service needs `slack.token` in place of `slack.webhook`",
+        ],
+    );
+    check_line(
+        "slack: { channel: deploys }",
+        &[
+            "5:14: `deploys` is no channel's id; write one such as `C0DEPLOYS` (Slack shows it at the end of the channel's details)",
+        ],
+    );
+    check(
         &format!("{SERVICE}{}", SERVICE.replace("version: 1\nservices:\n", "").replace("name: a", "name: b")),
         &["6:5: the deployment group `app/grp` belongs to two services; a deployment is of one"],
     );
     check_line("environment: \"\"", &["5:5: this is empty; write a name"]);
+    check_line(
+        "links: { logs: logs.example }",
+        &["5:14: a link in a message is a whole URL that begins with `https://` and has no blank in it"],
+    );
     check_line(
         "after_allow_traffic: { budget: 0s }",
         &["5:28: a budget of nothing leaves no time for anything; leave it out to take what Lambda leaves"],
