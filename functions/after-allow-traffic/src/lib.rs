@@ -4,6 +4,7 @@
 //! Knows nothing of the AWS SDK, and of how an answer reaches CodeDeploy only that `hook` sees to it.
 
 use domain::config::Config;
+use domain::events::LogPlace;
 use domain::hook::Conclusion;
 use domain::ports::{Deployments, HookReporter, LoadBalancer, Outbox, Secrets, Versions};
 use hook::codedeploy::gather::{Gathered, gather};
@@ -22,6 +23,8 @@ const NAME: &str = "after-allow-traffic";
 pub struct Function<C, B, V, O, S> {
     /// The configuration; or what is wrong with it, which becomes the answer.
     pub config: Result<Config, SettingError>,
+    /// Where it writes its log, so that its verdict can lead there.
+    pub log: Option<LogPlace>,
     /// The ports.
     pub ports: Ports<C, B, V, O, S>,
 }
@@ -56,8 +59,14 @@ where
     S: Secrets,
 {
     let ports = &function.ports;
-    let call =
-        Call { hook: NAME, payload: &invocation.payload, arrived: invocation.arrived, deadline: invocation.deadline };
+    let call = Call {
+        hook: NAME,
+        payload: &invocation.payload,
+        arrived: invocation.arrived,
+        deadline: invocation.deadline,
+        log: function.log.as_ref(),
+        request_id: &invocation.request_id,
+    };
     let answered = answer(&ports.codedeploy, &ports.outbox, ports.http.clock(), call, async |event, notes, window| {
         let config = function.config.as_ref().map_err(ToString::to_string);
         match gather(&ports.codedeploy, config, event, notes, window).await? {

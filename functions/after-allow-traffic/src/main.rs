@@ -14,6 +14,7 @@ fn main() -> Result<(), runtime::Error> {
         let function = Rc::new(Function {
             // A broken configuration is answered, not thrown: a hook that dies is silent for an hour.
             config: start.environment.configuration_reviewed(checks::review),
+            log: start.environment.log(),
             ports: Ports {
                 codedeploy: aws.codedeploy(),
                 balancer: aws.elb(),

@@ -20,6 +20,7 @@ fn function(url: &str, more: &str) -> Fakes {
     );
     Function {
         config: Ok(build::config(&yaml)),
+        log: None,
         ports: Ports {
             codedeploy: CodeDeploy::with(build::deployment(), Target::Ecs(build::ecs_target("AfterAllowTraffic"))),
             balancer: Balancer { urls: Script::always(url.to_owned()), ..Balancer::default() },

@@ -9,6 +9,7 @@ mod settle;
 
 use domain::config::{Config, Severity};
 use domain::deployment::Platform;
+use domain::events::LogPlace;
 use domain::hook::{Conclusion, Finding, Outcome, Verdict};
 use domain::ports::{
     Alarms, DeploymentGroups, Deployments, HookReporter, LoadBalancer, Outbox, Secrets, Tasks, Versions,
@@ -34,6 +35,8 @@ const NAME: &str = "before-allow-traffic";
 pub struct Function<C, T, B, V, A, O, S> {
     /// The configuration; or what is wrong with it, which becomes the answer.
     pub config: Result<Config, SettingError>,
+    /// Where it writes its log, so that its verdict can lead there.
+    pub log: Option<LogPlace>,
     /// The ports.
     pub ports: Ports<C, T, B, V, A, O, S>,
 }
@@ -84,8 +87,14 @@ where
     S: Secrets,
 {
     let ports = &function.ports;
-    let call =
-        Call { hook: NAME, payload: &invocation.payload, arrived: invocation.arrived, deadline: invocation.deadline };
+    let call = Call {
+        hook: NAME,
+        payload: &invocation.payload,
+        arrived: invocation.arrived,
+        deadline: invocation.deadline,
+        log: function.log.as_ref(),
+        request_id: &invocation.request_id,
+    };
     let answered = answer(&ports.codedeploy, &ports.outbox, ports.http.clock(), call, async |event, notes, window| {
         let config = function.config.as_ref().map_err(ToString::to_string);
         match gather(&ports.codedeploy, config, event, notes, window).await? {

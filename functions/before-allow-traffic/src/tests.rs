@@ -32,6 +32,7 @@ fn function(url: &str, more: &str) -> Fakes {
     let target = Target::Ecs(build::ecs_target("BeforeAllowTraffic"));
     Function {
         config: Ok(build::config(&yaml)),
+        log: None,
         ports: Ports {
             codedeploy: CodeDeploy::with(build::deployment(), target),
             tasks: Ecs {

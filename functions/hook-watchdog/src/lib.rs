@@ -184,6 +184,8 @@ fn notice<C, O>(
         findings: Vec::new(),
         skipped: conclusion.skipped.clone(),
         revision: revision.unwrap_or_default(),
+        // Its own log tells nothing of the hook, and where the hook's is stands in no record of Lambda's.
+        log: None,
         duration_ms: u64::try_from(now.since(invocation.arrived).as_millis()).unwrap_or(u64::MAX),
         at: now,
     }

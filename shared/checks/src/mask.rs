@@ -1,10 +1,9 @@
 //! What must not be shown, and texts without it. Secrets that are known are found by their text, in every form in which an
 //! answer is likely to repeat them; what comes from outside is also looked through for what is called like a secret or looks
-//! like one (`patterns`). Pure; knows nothing of where a secret comes from or where a text goes.
+//! like one (`domain::secrets`). Pure; knows nothing of where a secret comes from or where a text goes.
 //!
 //! A text is masked before it is cut: half a secret is found by nobody afterwards.
 
-mod patterns;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +14,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use domain::config::{Capture, Check};
+use domain::secrets::{redacted, spans};
 use domain::text::{bounded, visible};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -22,10 +22,8 @@ use serde_json::Value;
 use crate::template::{each_text, text_of};
 use views::views;
 
-pub(crate) use patterns::is_secret_name;
+pub(crate) use domain::secrets::is_secret_name;
 
-/// What stands in the place of a secret.
-const HIDDEN: &str = "***";
 /// The shortest secret that is looked for, in characters: shorter ones stand in every other word.
 const SHORTEST: usize = 4;
 
@@ -115,7 +113,7 @@ impl Mask {
         let head = text.get(..end).unwrap_or(text);
         let is_cut = end < text.len();
         let known = self.without_known(head, is_cut);
-        let looked_through = redacted(&known, patterns::spans(&known));
+        let looked_through = redacted(&known, spans(&known));
         let mut masked = self.without_known(&looked_through, false);
         if is_cut && masked.chars().count() <= limit {
             // So much was hidden that the cut itself may come to be seen: half a token has no pattern.
@@ -185,22 +183,6 @@ fn within(base64: &GeneralPurpose, before: usize, secret: &str) -> String {
     let from = (before * 8).div_ceil(6);
     let to = (before + secret.len()) * 8 / 6;
     encoded.get(from..to).unwrap_or_default().to_owned()
-}
-
-/// The text with each span hidden; those that overlap are one.
-fn redacted(text: &str, mut spans: Vec<Range<usize>>) -> String {
-    spans.sort_by_key(|span| (span.start, span.end));
-    let (mut out, mut at, mut hidden_to) = (String::new(), 0, None);
-    for span in spans {
-        if hidden_to.is_none_or(|end| span.start >= end) {
-            out.push_str(text.get(at..span.start).unwrap_or_default());
-            out.push_str(HIDDEN);
-        }
-        at = at.max(span.end);
-        hidden_to = Some(at);
-    }
-    out.push_str(text.get(at..).unwrap_or_default());
-    out
 }
 
 #[cfg(test)]

@@ -79,6 +79,18 @@ pub enum ChangedState {
     Other(String),
 }
 
+/// Where in CloudWatch Logs an invocation wrote its log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPlace {
+    /// The log group's name.
+    pub group: String,
+    /// The log stream's name within it.
+    pub stream: String,
+    /// Lambda's id of the request, which stands in each of its lines.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request_id: Option<String>,
+}
+
 /// Greenlight's "Hook Verdict": what a hook answered and everything that it saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HookVerdict {
@@ -107,6 +119,9 @@ pub struct HookVerdict {
     pub skipped: Option<String>,
     /// What is deployed.
     pub revision: Revision,
+    /// Where the hook wrote its log, where it knows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub log: Option<LogPlace>,
     /// How long the hook took, in milliseconds.
     pub duration_ms: u64,
     /// When it answered.

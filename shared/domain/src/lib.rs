@@ -16,5 +16,6 @@ pub mod lease;
 pub mod ports;
 pub mod redeploy;
 pub mod rolling;
+pub mod secrets;
 pub mod text;
 pub mod time;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::config::{Config, ConfigError, Reviewer, load_reviewed, load_usable};
+use domain::events::LogPlace;
 
 /// The path of the configuration file.
 pub const GREENLIGHT_CONFIG: &str = "GREENLIGHT_CONFIG";
@@ -18,6 +19,10 @@ pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
 pub const SLACK_API_URL: &str = "SLACK_API_URL";
 /// PagerDuty's base URL, in place of `https://events.pagerduty.com`.
 pub const PAGERDUTY_EVENTS_URL: &str = "PAGERDUTY_EVENTS_URL";
+/// The name of the dashboard that a deployment's messages lead to, where its service names none.
+pub const DELIVERY_DASHBOARD: &str = "DELIVERY_DASHBOARD";
+/// The log group and the log stream of this process ("Defined runtime environment variables", Lambda developer guide).
+const LOG: [&str; 2] = ["AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"];
 
 /// Why a function cannot do its work with the settings that it has.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -65,6 +70,12 @@ impl Environment {
     /// A variable that must be there.
     pub fn require(&self, name: &'static str) -> Result<&str, SettingError> {
         self.get(name).ok_or(SettingError::Missing(name))
+    }
+
+    /// Where this process writes its log; `None` where it is not Lambda that runs it.
+    pub fn log(&self) -> Option<LogPlace> {
+        let [group, stream] = LOG.map(|name| self.get(name).map(str::to_owned));
+        Some(LogPlace { group: group?, stream: stream?, request_id: None })
     }
 
     /// The configuration, read from the file that `GREENLIGHT_CONFIG` names, for a function that runs no checks: what is wrong in it is
@@ -128,6 +139,16 @@ mod tests {
             text.contains("the configuration is not valid:\n") && text.ends_with(".yaml:6:27: is no path"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn where_the_log_is_needs_both_names() {
+        let set = |names: &[&str]| {
+            Environment::new(names.iter().map(|name| ((*name).to_owned(), format!("{} of it", name.len()))))
+        };
+        assert_eq!(set(&LOG[..1]).log(), None);
+        let place = set(&LOG).log().unwrap();
+        assert_eq!((place.group.as_str(), place.stream.as_str(), place.request_id), ("25 of it", "26 of it", None));
     }
 
     #[test]

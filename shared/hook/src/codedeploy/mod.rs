@@ -9,7 +9,7 @@ pub mod size;
 pub mod standing;
 
 use clock::Clock;
-use domain::events::HookVerdict;
+use domain::events::{HookVerdict, LogPlace};
 use domain::hook::{Conclusion, HookEvent, Verdict};
 use domain::ports::{Deployments, HookReporter, Outbox, PortError, Reported};
 use domain::time::{Timestamp, spoken};
@@ -37,6 +37,10 @@ pub struct Call<'a> {
     pub arrived: Timestamp,
     /// When Lambda ends the process.
     pub deadline: Timestamp,
+    /// Where the function writes its log, where it knows.
+    pub log: Option<&'a LogPlace>,
+    /// Lambda's id of the request.
+    pub request_id: &'a str,
 }
 
 /// Why a hook has nothing to show for itself: CodeDeploy has not been answered.
@@ -109,6 +113,7 @@ pub async fn answer(
         findings: conclusion.findings,
         skipped: conclusion.skipped.clone(),
         revision: known.revision,
+        log: call.log.map(|log| LogPlace { request_id: Some(call.request_id.to_owned()), ..log.clone() }),
         duration_ms: u64::try_from(answered.since(call.arrived).as_millis()).unwrap_or(u64::MAX),
         at: answered,
     };

@@ -85,6 +85,7 @@ mod tests {
             findings,
             skipped: None,
             revision: domain::deployment::Revision::default(),
+            log: None,
             duration_ms: 1,
             at: Timestamp(0),
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::config::Config;
 use domain::deployment::{AppSpec, Deployment, LifecycleEvent, Status, Target};
+use domain::events::LogPlace;
 use domain::ports::Reported;
 use serde_json::json;
 use testkit::build;
@@ -49,7 +50,9 @@ impl Scene {
         testkit::run_on(&clock, async {
             let arrived = clock.now();
             let deadline = arrived.plus(Duration::from_millis(self.milliseconds));
-            let call = Call { hook: "before-allow-traffic", payload: &self.payload, arrived, deadline };
+            let log = LogPlace { group: "/aws/lambda/before".to_owned(), stream: "s".to_owned(), request_id: None };
+            let hook = "before-allow-traffic";
+            let call = Call { hook, payload: &self.payload, arrived, deadline, log: Some(&log), request_id: "r-1" };
             let answered = answer(&self.codedeploy, &self.bus, &clock, call, work).await;
             (answered, clock.now().since(arrived))
         })
@@ -100,6 +103,8 @@ fn success_is_reported_once_and_then_told() {
     );
     assert_eq!((told.service.as_deref(), told.environment.as_deref()), (Some("orchestrator"), Some("production")));
     assert_eq!(told.revision, build::deployment().revision);
+    let log = told.log.as_ref().map(|log| (log.group.as_str(), log.stream.as_str(), log.request_id.as_deref()));
+    assert_eq!(log, Some(("/aws/lambda/before", "s", Some("r-1"))));
 }
 
 #[test]
