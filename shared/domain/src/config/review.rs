@@ -8,9 +8,9 @@ use super::check::Request;
 use super::load::Remark;
 use super::path::Path;
 use super::service::{Config, Service};
-use super::tell::Slack;
+use super::tell::{OTHERS, PagerDuty, Slack};
 use super::yaml::Document;
-use crate::text::{bounded, without_credentials};
+use crate::text::{bounded, nearest, without_credentials};
 
 /// How far back a service's rollbacks are counted.
 const LONGEST_LIMIT: Duration = Duration::from_hours(7 * 24);
@@ -27,6 +27,9 @@ pub(super) fn review(config: &Config, document: &Document) -> Vec<Remark> {
     }
     if let Some(slack) = &config.slack {
         review_slack(slack, &top.key("slack"), &mut remarks);
+    }
+    if let Some(pagerduty) = &config.pagerduty {
+        review_pagerduty(pagerduty, &config.services, &top.key("pagerduty"), &mut remarks);
     }
     let mut names = BTreeSet::new();
     let mut groups = BTreeSet::new();
@@ -72,6 +75,29 @@ fn review_slack(slack: &Slack, at: &Path, remarks: &mut Vec<Remark>) {
             remarks.push(Remark::new(at.clone(), "`channel` needs a `token`: a reference to a bot token"));
         }
         _ => remarks.push(Remark::new(at.clone(), "give either `token` and `channel`, or `webhook`")),
+    }
+}
+
+/// A misspelt environment would leave the severity that was meant for it unused, and nobody would notice before the night on which it counts.
+fn review_pagerduty(pagerduty: &PagerDuty, services: &[Service], at: &Path, remarks: &mut Vec<Remark>) {
+    let known: BTreeSet<&str> = services.iter().map(|service| service.environment.as_str()).collect();
+    if known.is_empty() {
+        return;
+    }
+    for (key, map) in [("severity", &pagerduty.severity), ("severity_when_safe", &pagerduty.severity_when_safe)] {
+        for name in map.keys().filter(|name| *name != OTHERS && !known.contains(name.as_str())) {
+            let instead = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None => {
+                    let known: Vec<&str> = known.iter().copied().collect();
+                    format!(": theirs are {}, and `\"*\"` stands for all that are not named", bounded(&known.join(", "), 200))
+                }
+            };
+            let message = format!("no service has the environment `{}`{instead}", bounded(name, 60));
+            let remark = Remark::new(at.key(key).key(name), message);
+            // A service that could not be read may be the one that has it.
+            remarks.push(Remark { rests_on_names: true, ..remark });
+        }
     }
 }
 
