@@ -1,6 +1,7 @@
 //! What alarms led to, wherever that is told: in the thread of a deployment, in that of an ECS service's own deployment, or in a message by
 //! itself; and that an alarm is OK again, where it was told. Knows nothing of how Slack and PagerDuty are spoken to.
 
+use domain::config::PagerDuty;
 use domain::deployment::{DeploymentId, EcsServiceName};
 use domain::events::{Decision, Envelope, Heard, Notice, RollbackDecision, TrafficRestored};
 use domain::ports::{Deployments, Ledger, PortError, PostedMessage};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use crate::flock::Flock;
 use crate::glance::{OVERDUE, glance};
 use crate::memory::{Known, recall, remember};
-use crate::page::{not_restored, pages_of_rolling};
+use crate::page::{asked_of_rolling, not_restored};
 use crate::rolling::{BY_HAND, Rolling};
 use crate::sinks::Sinks;
 use crate::tale::Tale;
@@ -30,7 +31,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         // Nothing that has to be read first may keep this from anybody.
         let mut paged = Told::default();
         if decision.page {
-            paged = self.with_pager(async |paging| lists(paging.alarm(decision, region).await)).await;
+            paged = self.with_pager(async |paging| paging.alarm(decision, region).await).await;
         }
         let told = match (&decision.ecs, &decision.deployment_id) {
             (Some(ecs), Some(id)) => match self.rolling(ecs, id, decision).await {
@@ -64,8 +65,9 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
                 Some(_) => Some(BY_HAND.to_owned()),
                 None => Box::pin(self.urgent_action(envelope, heard, restored)).await,
             };
-            let page = not_restored(restored, region, configured, to_do.as_deref().unwrap_or(OVERDUE));
-            paged = self.with_pager(async |paging| paging.not_restored(restored, page).await).await;
+            let to_do = to_do.as_deref().unwrap_or(OVERDUE);
+            let page = |config: &PagerDuty| not_restored(restored, region, configured, to_do, config);
+            paged = self.with_pager(async |paging| paging.not_restored(restored, page(paging.config)).await).await;
         }
         let told = match &restored.ecs {
             None => self.tell_deployment(envelope, heard, &restored.deployment_id).await,
@@ -108,9 +110,9 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         region: &str,
     ) -> Told {
         let story = &known.story;
-        let (pages, place) = (pages_of_rolling(story, region), format!("ecs/{}", story.ecs));
-        let page = self.with_pager(async |paging| paging.all(&story.deployment, &place, story.read_at, &pages).await);
-        let paged = page.await;
+        let (place, asked) =
+            (format!("ecs/{}", story.ecs), |config: &PagerDuty| asked_of_rolling(story, region, config));
+        let paged = self.with_pager(async |paging| paging.asked(&place, &asked(paging.config)).await).await;
         let replies: Vec<Addressed> = reply.into_iter().map(|reply| (story.id().clone(), reply)).collect();
         let mut told = self.tell_story(known, &bounded_keys(replies)).await;
         if let Some(decision) = decision {

@@ -75,6 +75,9 @@ impl Chat for SlackFake {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PagerFake {
     pub(crate) sent: Rc<RefCell<Vec<Value>>>,
+    pub(crate) changes: Rc<RefCell<Vec<Value>>>,
+    /// What becomes of the next calls, one by one; they go well when it is empty.
+    pub(crate) fates: Rc<RefCell<VecDeque<Fate>>>,
     pub(crate) trouble: Rc<RefCell<VecDeque<PortError>>>,
 }
 
@@ -82,6 +85,17 @@ impl PagerFake {
     pub(crate) fn actions(&self) -> Vec<String> {
         self.sent.borrow().iter().map(|event| event["event_action"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// What becomes of a call to PagerDuty.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fate {
+    Taken,
+    NotTaken,
+    /// It took effect, and the answer was lost.
+    Unanswered,
+    /// This one is never taken.
+    Unfit,
 }
 
 /// What an error that a test scripts says of the message.
@@ -94,22 +108,32 @@ fn unsent(error: PortError) -> Unsent {
 }
 
 impl PagerFake {
-    fn take(&self, event: &Value) -> Result<(), Unsent> {
+    async fn take(&self, event: &Value, to: &RefCell<Vec<Value>>) -> Result<(), Unsent> {
+        tokio::task::yield_now().await;
         if let Some(error) = self.trouble.borrow_mut().pop_front() {
             return Err(unsent(error));
         }
-        self.sent.borrow_mut().push(event.clone());
+        let error = PortError::Transient { what: "paging".into(), detail: "scripted".into(), retry_after: None };
+        match self.fates.borrow_mut().pop_front().unwrap_or(Fate::Taken) {
+            Fate::NotTaken => return Err(Unsent::NotTaken(error)),
+            Fate::Unfit => return Err(Unsent::Unfit(error)),
+            Fate::Unanswered => {
+                to.borrow_mut().push(event.clone());
+                return Err(Unsent::Unanswered(error));
+            }
+            Fate::Taken => to.borrow_mut().push(event.clone()),
+        }
         Ok(())
     }
 }
 
 impl Pager for PagerFake {
     async fn send(&self, event: &Value) -> Result<(), Unsent> {
-        self.take(event)
+        self.take(event, &self.sent).await
     }
 
     async fn change(&self, event: &Value) -> Result<(), Unsent> {
-        self.take(event)
+        self.take(event, &self.changes).await
     }
 }
 

@@ -1,252 +1,184 @@
-//! Sends pages and their ends, each once. Knows nothing of what is worth a page.
+//! Keeps PagerDuty in step with what is known: what is open there is written down for each group, together with what is still to be sent, and
+//! whoever adds to it sends what is due. Knows nothing of what is worth a page.
+//!
+//! PagerDuty hears of a group from one invocation at a time, under a lease, and only what the group's entry says then. So a trigger never follows
+//! the end that it was to precede, and what PagerDuty did not take is sent with the group's next event, whichever that is.
+
+mod duty;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use clock::Clock;
-use domain::deployment::DeploymentId;
+use domain::config::PagerDuty;
 use domain::events::{RollbackDecision, TrafficRestored};
-use domain::lease::{self, Holder, Once};
-use domain::ports::{Ledger, Pager, PortError};
+use domain::lease::{self, Holder, Once, Taken};
+use domain::ports::{Ledger, Pager, PortError, Unsent};
+use domain::text::bounded;
 use domain::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::memory::{KEPT, RACES};
-use crate::page::{self, About, Page};
-use crate::story::{Ending, Story};
+use crate::page::{self, Asked, Page};
+use crate::story::Story;
 use crate::watch;
+use duty::{Duty, Step};
 
 /// What was sent now, and what could not be.
 pub(crate) type Sent = (Vec<String>, Vec<PortError>);
+
+/// How often to look whether somebody else has sent what is due.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// One pager, for one invocation.
 pub(crate) struct Paging<'a, L, P> {
     pub(crate) ledger: &'a L,
     pub(crate) pager: &'a P,
+    /// What is worth which severity, and when a page is over.
+    pub(crate) config: &'a PagerDuty,
     pub(crate) clock: &'a Clock,
     pub(crate) holder: &'a Holder,
+    /// Until when to wait for others.
+    pub(crate) until: Timestamp,
 }
 
-/// A page that stays open until something becomes of a deployment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct LeftOpen {
-    /// The deployment that goes on, or serves.
-    deployment: DeploymentId,
-    /// PagerDuty's key of the page.
-    dedup_key: String,
-    /// Where it is remembered that its end was sent.
-    entry: String,
-    /// When it was asked for.
-    since: Timestamp,
+fn duty_key(place: &str) -> String {
+    bounded(&format!("pager/of/{place}"), 700)
 }
 
-fn left_key(group: &str) -> String {
-    format!("pager/left/{group}")
-}
-
-fn of_entry(group: &str, entry: &Value) -> Result<Vec<LeftOpen>, PortError> {
-    let pages = entry.get("pages").map(Vec::deserialize).transpose();
-    pages.map(Option::unwrap_or_default).map_err(|error| PortError::Permanent {
-        what: format!("reading the ledger's entry `{}`", left_key(group)),
+fn of_entry(key: &str, entry: Option<&Value>) -> Result<Duty, PortError> {
+    entry.map(Duty::deserialize).transpose().map(Option::unwrap_or_default).map_err(|error| PortError::Permanent {
+        what: format!("reading the ledger's entry `{key}`"),
         detail: format!("{error}; delete the entry, and resolve the group's pages by hand"),
     })
-}
-
-/// Where it is remembered that a group has an open page about a rollback.
-fn open_key(group: &str) -> String {
-    format!("pager/open/{group}")
 }
 
 impl<L: Ledger, P: Pager> Paging<'_, L, P> {
     /// What the story of a deployment asks for and has not been sent.
     pub(crate) async fn story(&self, story: &Story) -> Sent {
-        let pages = page::pages(story);
-        let (mut sent, mut errors) = (Vec::new(), Vec::new());
-        let is_good = story.ending() == Some(Ending::Succeeded) && !story.is_taken_back() && !story.restores;
-        let succeeded = is_good.then(|| story.ended.unwrap_or(story.read_at));
-        let mut former = Vec::new();
-        if let Some(succeeded) = succeeded {
-            former.push(self.end_former(&story.group.to_string(), succeeded).await);
-        }
-        if succeeded.is_some() || story.ended_badly() || story.is_rolled_back() {
-            former.push(self.end_left(story, succeeded).await);
-        }
-        for outcome in former {
-            match outcome {
-                Ok(words) => sent.extend(words),
-                Err(error) => errors.push(error),
-            }
-        }
-        let (more, failed) = self.all(&story.deployment, &story.group.to_string(), story.read_at, &pages).await;
-        sent.extend(more);
-        errors.extend(failed);
-        (sent, errors)
-    }
-
-    /// Pages of a deployment, in order; `place` is its group, and `since` when what they are about was seen.
-    pub(crate) async fn all(&self, deployment: &DeploymentId, place: &str, since: Timestamp, pages: &[Page]) -> Sent {
-        let (mut sent, mut errors) = (Vec::new(), Vec::new());
-        for page in pages {
-            let outcome = match page {
-                Page::Trigger(about, event) => self.trigger(deployment, *about, place, since, event).await,
-                Page::Resolve(about, event) => self.resolve(deployment, *about, place, event).await,
-            };
-            match outcome {
-                Ok(words) => sent.extend(words),
-                Err(error) => errors.push(error),
-            }
+        let (mut sent, mut errors) = self.asked(&story.group.to_string(), &page::asked(story, self.config)).await;
+        // It wakes nobody, so it comes last.
+        match self.change(story).await {
+            Ok(words) => sent.extend(words),
+            Err(error) => errors.push(error),
         }
         (sent, errors)
     }
 
     /// The page that the traffic is not back; nothing where the event names nobody.
     pub(crate) async fn not_restored(&self, restored: &TrafficRestored, page: Option<Page>) -> Sent {
-        match (page, page::place_of(restored)) {
-            (Some(page), Some(place)) => self.all(&restored.deployment_id, &place, restored.at, &[page]).await,
+        match (Asked::one(restored.deployment_id.clone(), page), page::place_of(restored)) {
+            (Some(asked), Some(place)) => self.asked(&place, &asked).await,
             _ => Sent::default(),
         }
     }
 
-    async fn trigger(
-        &self,
-        deployment: &DeploymentId,
-        about: About,
-        place: &str,
-        since: Timestamp,
-        event: &Value,
-    ) -> Result<Vec<String>, PortError> {
-        let key = |word: &str| format!("pager/{deployment}/{}{word}", about.word());
-        // Where the end overtook the beginning, a page sent now would stay open for ever.
-        if lease::record(self.ledger, &key("resolve")).await?.is_some() {
-            if lease::record(self.ledger, &key("trigger")).await?.is_none() {
-                tracing::info!(deployment.id = %deployment, "not paging: it was over before it was heard of");
-            }
-            return Ok(Vec::new());
+    /// Adds to what is known of the pages of `place`, a group or an ECS service, and sends what is due there.
+    pub(crate) async fn asked(&self, place: &str, asked: &Asked) -> Sent {
+        let (mut sent, mut errors) = Sent::default();
+        if asked.is_nothing() {
+            return (sent, errors);
         }
-        if about == About::Rollback {
-            // Before it is sent: the next success must find it whatever becomes of this process.
-            let expires = self.clock.now().plus(KEPT);
-            self.ledger.claim(&open_key(place), &json!({"since": since}), expires).await?;
-        }
-        let mut sent = Vec::new();
-        if self.once(&key("trigger"), event).await? {
-            sent.push(format!("{}trigger", about.word()));
-            // The end may have come while the page was being sent.
-            if lease::record(self.ledger, &key("resolve")).await?.is_some()
-                && let Some(dedup_key) = event.get("dedup_key").and_then(Value::as_str)
-            {
-                self.pager.send(&page::resolve(dedup_key)).await?;
-                sent.push(format!("{}resolve", about.word()));
-            }
-        }
-        Ok(sent)
-    }
-
-    async fn resolve(
-        &self,
-        deployment: &DeploymentId,
-        about: About,
-        place: &str,
-        event: &Value,
-    ) -> Result<Vec<String>, PortError> {
-        let key = |word: &str| format!("pager/{deployment}/{}{word}", about.word());
-        if about == About::Rollback {
-            if self.ledger.read(&key("trigger")).await?.is_none() {
-                // Nobody was paged, and nobody is to be when that is heard of late.
-                let expires = self.clock.now().plus(KEPT);
-                self.ledger.claim(&key("resolve"), &json!({"paged": false}), expires).await?;
-                return Ok(Vec::new());
-            }
-            self.ledger.release(&open_key(place)).await?;
-        }
-        let sent = self.once(&key("resolve"), event).await?;
-        Ok(sent.then(|| format!("{}resolve", about.word())).into_iter().collect())
-    }
-
-    /// A deployment that succeeds ends what its group's rollbacks have left open before.
-    async fn end_former(&self, group: &str, succeeded: Timestamp) -> Result<Vec<String>, PortError> {
-        let Some(open) = self.ledger.read(&open_key(group)).await? else { return Ok(Vec::new()) };
-        let since = open.get("since").and_then(Value::as_str).and_then(Timestamp::parse).unwrap_or_default();
-        if since > succeeded {
-            return Ok(Vec::new());
-        }
-        self.pager.send(&page::resolve(&page::rollback_key(group))).await?;
-        self.ledger.release(&open_key(group)).await?;
-        Ok(vec!["rollback/resolve".to_owned()])
-    }
-
-    /// The page for an alarm that is left to a person.
-    pub(crate) async fn alarm(&self, decision: &RollbackDecision, region: &str) -> Result<Vec<String>, PortError> {
-        let red = watch::changed(decision);
-        let holds = watch::holds(decision);
-        // Written down before it is sent, so that its end finds it: the alarm's, or that of the deployment.
-        let note = |watch: &mut watch::Watch| watch.paged = if holds { None } else { watch.paged.max(Some(red)) };
-        let watch = watch::change(self.ledger, decision, self.clock.now(), note).await?;
-        if holds {
-            self.note_left(decision).await?;
-        } else if watch.is_over(red) {
-            tracing::info!(
-                alarm.name = decision.alarm.name,
-                "not paging: the alarm was OK again before this was heard of"
-            );
-            return Ok(Vec::new());
-        }
-        let key = alarm_entry(decision, "trigger");
-        let mut sent = Vec::new();
-        if self.once(&key, &page::alarm(decision, region)).await? {
-            sent.push("alarm/trigger".to_owned());
-            // The end may have come while the page was being sent.
-            if !holds && watch::change(self.ledger, decision, self.clock.now(), |_| {}).await?.is_over(red) {
-                self.pager.send(&page::resolve(&page::alarm_key(decision))).await?;
-                sent.push("alarm/resolve".to_owned());
-            }
-        }
-        Ok(sent)
-    }
-
-    /// Remembers a page that ends with what becomes of its deployment.
-    async fn note_left(&self, decision: &RollbackDecision) -> Result<(), PortError> {
-        let (Some(group), Some(deployment)) = (&decision.group, &decision.deployment_id) else { return Ok(()) };
-        let (dedup_key, entry) = (page::alarm_key(decision), alarm_entry(decision, "resolve"));
-        let page = LeftOpen { deployment: deployment.clone(), dedup_key, entry, since: decision.at };
-        self.amend(&group.to_string(), |open| {
-            if !open.iter().any(|other| other.entry == page.entry) {
-                open.push(page.clone());
-            }
-        })
-        .await
-        .map(drop)
-    }
-
-    /// The ends of such pages: of this deployment when it has not stayed, and of those before it when it has succeeded.
-    async fn end_left(&self, story: &Story, succeeded: Option<Timestamp>) -> Result<Vec<String>, PortError> {
-        let group = story.group.to_string();
-        let is_over = |page: &LeftOpen| match succeeded {
-            Some(at) if page.deployment != story.deployment => page.since < at,
-            _ => page.deployment == story.deployment && (story.ended_badly() || story.is_rolled_back()),
+        let outcome = match self.amend(place, |duty| duty.hear(place, asked)).await {
+            Ok(duty) => self.settle(place, duty, &mut sent, &mut errors).await,
+            Err(error) => Err(error),
         };
-        let Some(entry) = self.ledger.read(&left_key(&group)).await? else { return Ok(Vec::new()) };
-        let over: Vec<LeftOpen> = of_entry(&group, &entry)?.into_iter().filter(is_over).collect();
-        let mut sent = Vec::new();
-        for page in &over {
-            if self.once(&page.entry, &page::resolve(&page.dedup_key)).await? {
-                sent.push("alarm/resolve".to_owned());
-            }
-        }
-        if !over.is_empty() {
-            self.amend(&group, |open| open.retain(|page| !over.contains(page))).await?;
-        }
-        Ok(sent)
+        errors.extend(outcome.err());
+        (sent, errors)
     }
 
-    /// Changes what is remembered of a group's open pages.
-    async fn amend(&self, group: &str, change: impl Fn(&mut Vec<LeftOpen>)) -> Result<Vec<LeftOpen>, PortError> {
-        let key = left_key(group);
+    /// Sends what is due, or waits until whoever is at it has done so.
+    async fn settle(
+        &self,
+        place: &str,
+        mut duty: Duty,
+        sent: &mut Vec<String>,
+        errors: &mut Vec<PortError>,
+    ) -> Result<(), PortError> {
+        let key = bounded(&format!("pager/lease/{place}"), 700);
+        while duty.next(&BTreeSet::new()).is_some() {
+            let now = self.clock.now();
+            match lease::take(self.ledger, &key, self.holder, now).await? {
+                Taken::Mine(lease) => {
+                    let outcome = self.send_all(place, sent, errors).await;
+                    // If this fails, the lease runs out by itself.
+                    let _ = lease.release().await;
+                    return outcome;
+                }
+                Taken::Busy | Taken::Done(_) if now.plus(LOOK_AGAIN) < self.until => {
+                    self.clock.sleep(LOOK_AGAIN).await;
+                    duty = self.read(place).await?.1;
+                }
+                Taken::Busy | Taken::Done(_) => {
+                    return Err(PortError::Transient {
+                        what: format!("paging for `{place}`"),
+                        detail: "another invocation has been at it all the time".to_owned(),
+                        retry_after: None,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends step by step what the entry says at that moment. A key for which one fails is left for the next try, and holds up no other.
+    async fn send_all(
+        &self,
+        place: &str,
+        sent: &mut Vec<String>,
+        errors: &mut Vec<PortError>,
+    ) -> Result<(), PortError> {
+        let mut failed = BTreeSet::new();
+        let mut duty = self.read(place).await?.1;
+        while let Some(step) = duty.next(&failed) {
+            match self.pager.send(&step.event).await {
+                Ok(()) => sent.push(step.word.clone()),
+                Err(Unsent::Unfit(error)) => {
+                    tracing::error!(
+                        key = step.key,
+                        "PagerDuty does not take this event, and it is not tried again: {error}"
+                    );
+                }
+                Err(unsent) => {
+                    errors.push(unsent.into());
+                    failed.insert(step.key.clone());
+                    continue;
+                }
+            }
+            duty = self.note_done(place, &step, duty).await;
+        }
+        Ok(())
+    }
+
+    /// Done is done: where that cannot be remembered, it is done again at worst, which its key makes harmless.
+    async fn note_done(&self, place: &str, step: &Step, mut duty: Duty) -> Duty {
+        match self.amend(place, |duty| duty.done(step)).await {
+            Ok(duty) => duty,
+            Err(error) => {
+                tracing::error!(key = step.key, "this was sent to PagerDuty and cannot be remembered: {error}");
+                duty.done(step);
+                duty
+            }
+        }
+    }
+
+    async fn read(&self, place: &str) -> Result<(Option<Value>, Duty), PortError> {
+        let key = duty_key(place);
+        let entry = self.ledger.read(&key).await?;
+        let duty = of_entry(&key, entry.as_ref())?;
+        Ok((entry, duty))
+    }
+
+    /// Changes what is remembered of a group's pages, and returns it as it then is.
+    async fn amend(&self, place: &str, change: impl Fn(&mut Duty)) -> Result<Duty, PortError> {
+        let key = duty_key(place);
         for _ in 0..RACES {
-            let entry = self.ledger.read(&key).await?;
-            let old = entry.as_ref().map(|entry| of_entry(group, entry)).transpose()?.unwrap_or_default();
+            let (entry, old) = self.read(place).await?;
             let mut next = old.clone();
             change(&mut next);
             let expires = self.clock.now().plus(KEPT);
-            if next == old || self.ledger.replace(&key, entry.as_ref(), &json!({"pages": next}), expires).await? {
+            if next == old || self.ledger.replace(&key, entry.as_ref(), &json!(next), expires).await? {
                 return Ok(next);
             }
         }
@@ -255,6 +187,84 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
             detail: format!("others changed it {RACES} times in between"),
             retry_after: None,
         })
+    }
+
+    /// The change event of a deployment that went well, at most once. A change event has no key by which PagerDuty would know it again, and one
+    /// that stands there twice looks like two deployments to whoever searches for the cause at night; one that is missing is found in Slack. So
+    /// what got no answer is not repeated, and the claim comes first: a process that dies in between has sent it once or not at all.
+    async fn change(&self, story: &Story) -> Result<Vec<String>, PortError> {
+        let Some(event) = page::change(story, self.config) else { return Ok(Vec::new()) };
+        let (key, id) = (format!("pager/{}/change", story.deployment), &story.deployment);
+        let now = self.clock.now();
+        if !self.ledger.claim(&key, &json!({"at": now}), now.plus(KEPT)).await? {
+            return Ok(Vec::new());
+        }
+        match self.pager.change(&event).await {
+            Ok(()) => return Ok(vec!["change".to_owned()]),
+            Err(Unsent::NotTaken(error)) => {
+                self.ledger.release(&key).await?;
+                return Err(error);
+            }
+            Err(Unsent::Unanswered(error)) => {
+                tracing::warn!(deployment.id = %id, "whether PagerDuty has the change event is not known, and it is not sent again: {error}");
+            }
+            // Its pages tell by themselves whether PagerDuty takes anything. A key of an event orchestration or a ruleset (`R…`) takes pages alone.
+            Err(unsent) => {
+                tracing::error!(deployment.id = %id, "PagerDuty does not take the change event; with `pagerduty.changes: none` none is sent: {unsent}");
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The page for an alarm that is left to a person.
+    pub(crate) async fn alarm(&self, decision: &RollbackDecision, region: &str) -> Sent {
+        let Some(page) = page::alarm(decision, region, self.config) else {
+            tracing::info!(alarm.name = decision.alarm.name, "not paging: the environment's severity is `none`");
+            return Sent::default();
+        };
+        match (&decision.group, &decision.deployment_id) {
+            (Some(group), Some(deployment)) if watch::holds(decision) => {
+                // The alarm's own end is not its end.
+                let forget = |watch: &mut watch::Watch| watch.paged = None;
+                let forgotten = watch::change(self.ledger, decision, self.clock.now(), forget).await;
+                let asked = Asked::one(deployment.clone(), Some(page));
+                let (sent, mut errors) = match asked {
+                    Some(asked) => self.asked(&group.to_string(), &asked).await,
+                    None => Sent::default(),
+                };
+                errors.extend(forgotten.err());
+                (sent, errors)
+            }
+            _ => match self.alarm_alone(decision, &page).await {
+                Ok(sent) => (sent, Vec::new()),
+                Err(error) => (Vec::new(), vec![error]),
+            },
+        }
+    }
+
+    /// The page for an alarm that ends when the alarm is OK again.
+    async fn alarm_alone(&self, decision: &RollbackDecision, page: &Page) -> Result<Vec<String>, PortError> {
+        let red = watch::changed(decision);
+        // Written down before it is sent, so that its end finds it.
+        let note = |watch: &mut watch::Watch| watch.paged = watch.paged.max(Some(red));
+        let watch = watch::change(self.ledger, decision, self.clock.now(), note).await?;
+        if watch.is_over(red) {
+            tracing::info!(
+                alarm.name = decision.alarm.name,
+                "not paging: the alarm was OK again before this was heard of"
+            );
+            return Ok(Vec::new());
+        }
+        let mut sent = Vec::new();
+        if self.once(&alarm_entry(decision, "trigger"), &page.event).await? {
+            sent.push("alarm/trigger".to_owned());
+            // The end may have come while the page was being sent.
+            if watch::change(self.ledger, decision, self.clock.now(), |_| {}).await?.is_over(red) {
+                self.pager.send(&page::resolve(&page.key)).await?;
+                sent.push("alarm/resolve".to_owned());
+            }
+        }
+        Ok(sent)
     }
 
     /// The end of such a page.
@@ -283,3 +293,6 @@ fn alarm_entry(decision: &RollbackDecision, word: &str) -> String {
     let (subject, at) = (watch::subject(decision), watch::changed(decision));
     domain::text::bounded(&format!("pager/alarm/{subject}/{}/{at}/{word}", decision.alarm.name), 900)
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,9 @@ pub struct Story {
     pub revision: Revision,
     /// Who started it.
     pub who: String,
+    /// The deployment configuration's name.
+    #[serde(default)]
+    pub configuration: Option<String>,
     /// Whether it restores an older version itself, without naming the deployment that it rolls back.
     pub restores: bool,
     /// Whether CodeDeploy knows of no revision that was deployed to the group before.
@@ -140,6 +143,7 @@ impl Story {
             region: facts.region.clone(),
             revision: deployment.revision.clone(),
             who: bounded(&who(deployment), REMEMBERED),
+            configuration: Some(deployment.configuration.clone()).filter(|name| !name.is_empty()),
             restores: deployment.is_rollback(),
             is_first: deployment.is_first,
             stage,

@@ -108,7 +108,7 @@ fn a_rollback_reads_the_same_in_whatever_order_its_events_arrive() {
             .filter(|line| line.contains("is rolled back: production") || line.contains("All traffic is back"));
         assert_eq!(back.count(), 1, "{text}");
         let paged = world.paged();
-        assert!(paged == ["trigger", "resolve"] || paged == ["resolve"], "{paged:?}");
+        assert!(paged == ["trigger", "resolve"] || paged.is_empty(), "{paged:?}");
     });
     assert_eq!(headlines.len(), 1, "{headlines:#?}");
     let headline = headlines.pop_first().unwrap();
@@ -182,9 +182,10 @@ fn neither_sink_holds_up_the_other() {
         world.slack_fails([Some(down())]);
         world.record(rollback(Status::Succeeded));
         assert!(world.hear(&changed("d-2", "SUCCESS")).await.is_err());
-        assert_eq!(world.paged(), ["trigger", "resolve"]);
+        // It is over by now; that PagerDuty did not take it is no proof that it does not have it.
+        assert_eq!(world.paged(), ["resolve"]);
         world.hear(&changed("d-2", "SUCCESS")).await.unwrap();
-        assert_eq!(world.paged(), ["trigger", "resolve"]);
+        assert_eq!(world.paged(), ["resolve"]);
     });
 }
 

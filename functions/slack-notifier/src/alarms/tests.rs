@@ -85,7 +85,7 @@ fn traffic_that_is_late_pages_once_and_is_resolved_once_when_it_is_back_after_al
     assert_eq!(
         world.pages(),
         [
-            "trigger greenlight/mangaassist/orchestrator critical: orchestrator (production) was stopped by a person, and is rolling back: MANUAL_STOP: stopped",
+            "trigger greenlight/mangaassist/orchestrator warning: orchestrator (production) was stopped by a person, and is rolling back: MANUAL_STOP: stopped",
             "trigger greenlight/mangaassist/orchestrator/rollback critical: orchestrator (production) is not back on the old version: the rollback `d-2` is `InProgress` (alarm 5xx)",
             "resolve greenlight/mangaassist/orchestrator",
             "resolve greenlight/mangaassist/orchestrator/rollback",
@@ -147,7 +147,6 @@ fn a_rollback_that_fails_pages_although_the_stop_was_acknowledged_and_the_next_s
             "trigger greenlight/mangaassist/orchestrator/rollback",
             "resolve greenlight/mangaassist/orchestrator",
             "resolve greenlight/mangaassist/orchestrator/rollback",
-            "resolve greenlight/mangaassist/orchestrator",
         ]
     );
 }
@@ -196,8 +195,8 @@ fn an_alarm_that_is_left_to_a_person_pages_and_is_the_headline_until_the_deploym
         world.pages(),
         [
             "trigger greenlight/mangaassist/orchestrator/alarm/5xx critical: orchestrator (production): 3 rollbacks in the last hour, so this one is left to a person",
+            "trigger greenlight/mangaassist/orchestrator warning: orchestrator (production) was stopped by a person, and is rolling back: MANUAL_STOP: stopped",
             "resolve greenlight/mangaassist/orchestrator/alarm/5xx",
-            "trigger greenlight/mangaassist/orchestrator critical: orchestrator (production) was stopped by a person, and is rolling back: MANUAL_STOP: stopped",
         ]
     );
     let page = world.ports.sinks.pager.sent.borrow()[0].clone();

@@ -48,8 +48,8 @@ pub struct Remark {
     pub path: Path,
     /// What is wrong, and what to write instead.
     pub message: String,
-    /// Whether it rests on all names and captured values of the block being known. Where a check's name could not be read, it may
-    /// only follow from that, and is not told.
+    /// Whether it rests on all names and captured values of the block, or on all services, being known. Where a check's name or a service could
+    /// not be read, it may only follow from that, and is not told.
     pub rests_on_names: bool,
 }
 
@@ -115,6 +115,9 @@ pub(super) fn read(file: &str, text: &str, reviewer: Reviewer) -> Result<Reading
     let mut doubtful: Vec<Path> = mended.paths.iter().cloned().collect();
     let Some(config) = mended.config else { return Err(failed(problems)) };
     let mut remarks = review(&config, document);
+    let services = Path::top().key("services");
+    let services_are_known = !mended.paths.iter().any(|path| path.is_within(&services));
+    remarks.retain(|remark| services_are_known || !remark.rests_on_names);
     for (at, checks) in blocks(&config) {
         let names_are_known = !mended.paths.iter().any(|path| names_something(path, &at));
         let of_block = reviewer(checks).into_iter().filter(|remark| names_are_known || !remark.rests_on_names);

@@ -1,6 +1,7 @@
 //! What the types cannot rule out outside of the checks: names, groups, addresses, alarms. Pure; what stands inside a check is reviewed by
 //! the engine that runs it.
 
+mod pagerduty;
 mod slack;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,9 @@ pub(super) fn review(config: &Config, document: &Document) -> Vec<Remark> {
     }
     if let Some(section) = &config.slack {
         slack::review(section, &top.key("slack"), &mut remarks);
+    }
+    if let Some(section) = &config.pagerduty {
+        pagerduty::review(section, &config.services, &top.key("pagerduty"), &mut remarks);
     }
     let mut names = BTreeSet::new();
     let mut groups = BTreeSet::new();

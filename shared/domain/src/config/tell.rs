@@ -109,13 +109,35 @@ pub struct PagerDuty {
     #[serde(default)]
     pub severity: BTreeMap<String, PageSeverity>,
     /// The severity of a deployment that did not go well while production is safe, or is being brought back by a rollback, likewise. `warning` for
-    /// `production` and `info` for the others when not given.
+    /// `production` and `info` for the others when not given, and never more than what a person must act on has there.
     #[serde(default)]
     pub severity_when_safe: BTreeMap<String, PageSeverity>,
     /// Whether deployments that go well are sent as change events.
     #[serde(default)]
     pub changes: Changes,
 }
+
+impl PagerDuty {
+    /// The severity of a page: of one on which a person `must_act` now, or of one while production is safe. What belongs to no environment has that
+    /// of the others.
+    pub fn severity_of(&self, environment: Option<&str>, must_act: bool) -> PageSeverity {
+        let is_production = environment == Some("production");
+        let written = |map: &BTreeMap<String, PageSeverity>| {
+            environment.and_then(|name| map.get(name)).or_else(|| map.get(OTHERS)).copied()
+        };
+        let usual = if is_production { PageSeverity::Critical } else { PageSeverity::Warning };
+        let urgent = written(&self.severity).unwrap_or(usual);
+        if must_act {
+            return urgent;
+        }
+        let usual = if is_production { PageSeverity::Warning } else { PageSeverity::Info };
+        // Who wants nobody woken where somebody must act, wants it still less where nobody must.
+        written(&self.severity_when_safe).unwrap_or_else(|| usual.max(urgent))
+    }
+}
+
+/// The word for every environment that is not named.
+pub(super) const OTHERS: &str = "*";
 
 /// Where a PagerDuty account is ("Service Regions", PagerDuty's documentation).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -150,8 +172,8 @@ pub enum Changes {
     None,
 }
 
-/// A page's severity (`payload.severity`, Events API v2), or no page at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A page's severity (`payload.severity`, Events API v2), or no page at all; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PageSeverity {
     /// `critical`.
@@ -262,5 +284,39 @@ impl<'de> Deserialize<'de> for SecretRef {
             }
         }
         deserializer.deserialize_str(Reference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PageSeverity::{Critical, Error, Info, None, Warning};
+
+    #[test]
+    fn a_pages_severity_is_that_of_its_environment_or_of_the_others() {
+        // What is written; then for production, staging and what belongs to no environment: when somebody must act, and when it is safe.
+        let cases = [
+            ("", [(Critical, Warning), (Warning, Info), (Warning, Info)]),
+            (", severity: { staging: none }", [(Critical, Warning), (None, None), (Warning, Info)]),
+            (", severity: { \"*\": error }", [(Error, Warning), (Error, Info), (Error, Info)]),
+            (", severity: { production: info }", [(Info, Info), (Warning, Info), (Warning, Info)]),
+            (
+                ", severity: { staging: none }, severity_when_safe: { \"*\": none, staging: info }",
+                [(Critical, None), (None, Info), (Warning, None)],
+            ),
+        ];
+        for (written, expected) in cases {
+            let service = |name| {
+                format!(
+                    "  - {{ name: {name}, environment: {name}, codedeploy: {{ application: a, deployment_group: {name} }} }}\n"
+                )
+            };
+            let services = service("production") + &service("staging");
+            let text = format!("version: 1\npagerduty: {{ routing_key: \"env:K\"{written} }}\nservices:\n{services}");
+            let pagerduty = crate::config::load("g", &text).unwrap().pagerduty.unwrap();
+            let seen = [Some("production"), Some("staging"), Option::None].map(|environment| {
+                (pagerduty.severity_of(environment, true), pagerduty.severity_of(environment, false))
+            });
+            assert_eq!(seen, expected, "{written}");
+        }
     }
 }

@@ -354,3 +354,33 @@ fn a_file_of_nothing_but_mistakes_is_told_up_to_a_bound() {
     assert_eq!(told.len(), MOST + 1);
     assert!(told[MOST].ends_with("there are more problems; these are the first 100"), "{}", told[MOST]);
 }
+
+#[test]
+fn a_severity_is_for_an_environment_that_a_service_has() {
+    let text = |maps: &str, more: &str| {
+        format!(
+            "version: 1\npagerduty: {{ routing_key: \"env:K\", {maps} }}\nservices:\n  - name: a\n    environment: staging\n    codedeploy: {{ application: app, deployment_group: a }}\n\
+             {more}"
+        )
+    };
+    check(&text("severity: { staging: none, \"*\": error }", ""), &[]);
+    check(
+        &text("severity: { stagign: none }, severity_when_safe: { production: info }", ""),
+        &[
+            "2:48: no service has the environment `stagign`; did you mean `staging`?",
+            "2:87: no service has the environment `production`: theirs are staging, and `\"*\"` stands for all that are not named",
+        ],
+    );
+    check(
+        &text("severity: { staging: loud }", ""),
+        &["2:48: `loud` is no `staging`; write `critical` or `error` or `warning` or `info` or `none`"],
+    );
+    // The service that could not be read may be the one.
+    check(
+        &text(
+            "severity: { production: none }",
+            "  - { name: b, environment: [production], codedeploy: { application: app, deployment_group: b } }\n",
+        ),
+        &["7:29: `environment` needs a text, not a list"],
+    );
+}
