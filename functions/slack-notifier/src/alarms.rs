@@ -4,7 +4,6 @@
 use domain::deployment::{DeploymentId, EcsServiceName};
 use domain::events::{Decision, Envelope, Heard, Notice, RollbackDecision, TrafficRestored};
 use domain::ports::{Deployments, Ledger, Metrics, PortError};
-use domain::text::bounded;
 use domain::time::Timestamp;
 
 use crate::flock::Flock;

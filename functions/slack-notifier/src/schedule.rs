@@ -113,23 +113,25 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
 
     /// Takes a story off the list. An event that is heard of in the same moment puts it back.
     async fn close(&self, id: &DeploymentId, kind: Kind) -> Result<(), PortError> {
-        match kind {
+        open::amend(&self.ports.ledger, self.patient(), |list| {
+            list.stories.remove(id);
+        })
+        .await?;
+        let is_noted = match kind {
             Kind::Story => self.unwatch::<Story>(id).await?,
             Kind::Rolling => self.unwatch::<Rolling>(id).await?,
             Kind::Flock => self.unwatch::<Flock>(id).await?,
             Kind::Lone => self.unwatch::<Lone>(id).await?,
-        }
-        open::amend(&self.ports.ledger, self.patient(), |list| {
-            list.stories.remove(id);
-        })
-        .await
+        };
+        // Somebody has added to it, and took it for listed.
+        if is_noted { Ok(()) } else { open::add(&self.ports.ledger, self.patient(), id, kind).await }
     }
 
-    async fn unwatch<T: Tale>(&self, id: &DeploymentId) -> Result<(), PortError> {
+    async fn unwatch<T: Tale>(&self, id: &DeploymentId) -> Result<bool, PortError> {
         let (ledger, now) = (&self.ports.ledger, self.ports.clock.now());
-        if let Some(known) = recall::<T>(ledger, id).await? {
-            note_watched(ledger, &known, false, now).await?;
+        match recall::<T>(ledger, id).await? {
+            Some(known) => note_watched(ledger, &known, false, now).await,
+            None => Ok(true),
         }
-        Ok(())
     }
 }

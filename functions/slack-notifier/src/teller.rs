@@ -213,7 +213,7 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         // What a headline that was just posted says, is not said again beside it.
         let is_said = pending.in_headline && said.contains(&queued.key);
         if is_said && !telling.has_threads {
-            return Ok(self.outbox.done(queued, &json!({"told": telling.clock.now(), "in": "headline"})).await?);
+            return Ok(self.outbox.done(queued, &json!({"told": telling.clock.now(), "at": queued.at, "in": "headline"})).await?);
         }
         let mut content = pending.content;
         if let Some(whom) = telling.channel.mention.filter(|_| pending.alarming && !is_said) {
@@ -229,11 +229,11 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         };
         let was_there = if queued.is_uncertain { self.find(&to, &queued.key, thread).await? } else { None };
         let record = match was_there {
-            Some(posted) => json!({"told": telling.clock.now(), "ts": posted.ts, "found": true}),
+            Some(posted) => json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts, "found": true}),
             None => match self.post(&to, &content, &queued.key).await {
                 Ok(Posted::There(posted)) => {
                     self.told.push(short(&queued.key));
-                    json!({"told": telling.clock.now(), "ts": posted.ts})
+                    json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts})
                 }
                 Ok(Posted::Gone) => json!({"gone": telling.clock.now()}),
                 Err(unsent) => return Err(self.failed(unsent, Some(&queued.key)).await),
