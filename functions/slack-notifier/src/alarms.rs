@@ -4,24 +4,23 @@
 use domain::config::PagerDuty;
 use domain::deployment::{DeploymentId, EcsServiceName};
 use domain::events::{Decision, Envelope, Heard, Notice, RollbackDecision, TrafficRestored};
-use domain::ports::{Deployments, Ledger, PortError, PostedMessage};
-use domain::text::bounded;
+use domain::ports::{Deployments, Ledger, Metrics, PortError};
 use domain::time::Timestamp;
-use std::time::Duration;
 
 use crate::flock::Flock;
 use crate::glance::{OVERDUE, glance};
-use crate::memory::{Known, recall, remember};
+use crate::lone::Lone;
+use crate::memory::{Known, recall};
 use crate::page::{asked_of_rolling, not_restored};
 use crate::rolling::{BY_HAND, Rolling};
 use crate::sinks::Sinks;
 use crate::tale::Tale;
-use crate::telling::{Addressed, Telling};
+use crate::telling::Addressed;
 use crate::thread::Reply;
 use crate::watch::{self, Place, ToldAt, Watch, changed};
 use crate::{Shift, Told, bounded_keys, replies};
 
-impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
+impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
     /// Tells what an alarm led to.
     pub(crate) async fn tell_decision(&self, envelope: &Envelope, heard: &Heard, decision: &RollbackDecision) -> Told {
         if decision.resolves {
@@ -73,7 +72,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             None => self.tell_deployment(envelope, heard, &restored.deployment_id).await,
             Some(ecs) => {
                 let fresh = Rolling::restored(ecs, restored, self.ports.clock.now());
-                match remember(&self.ports.ledger, &fresh, self.ports.clock.now()).await {
+                match self.remember(&fresh).await {
                     Ok(known) => {
                         let reply = replies::way_back(restored, known.story.restored.as_ref(), known.story.to_do());
                         self.tell_rolling(&known, reply, None, region).await
@@ -96,7 +95,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         let (ledger, now) = (&self.ports.ledger, self.ports.clock.now());
         match decision.decision {
             Decision::StopAndRollBack | Decision::RedeployPrevious => {
-                remember(ledger, &Rolling::decided(id, ecs, decision, now), now).await.map(Some)
+                self.remember(&Rolling::decided(id, ecs, decision, now)).await.map(Some)
             }
             Decision::Alert | Decision::Ignore => recall(ledger, id).await,
         }
@@ -136,41 +135,27 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         if !decision.page {
             return Box::pin(self.tell_flock(decision, region, over)).await;
         }
-        // Two services may name the same alarm, and each has its own reason and its own next step.
-        let service = decision.service.as_deref().unwrap_or_default();
-        let key = bounded(&format!("alarm/{service}/{}/{:?}/{red}", decision.alarm.name, decision.decision), 700);
-        let message = replies::decision_alone(decision, region, over);
-        let mut posted = None;
-        let (slack, errors) = self
-            .with_slack(async |telling| match telling.tell_alone(&key, &message).await {
-                Ok(Some(now)) => {
-                    posted = Some(now);
-                    (vec![key.clone()], Vec::new())
-                }
-                Ok(None) => (Vec::new(), Vec::new()),
-                Err(error) => (Vec::new(), vec![error]),
-            })
-            .await;
-        if let Some(PostedMessage { channel, ts }) = posted {
-            let place = Place::Message { channel, ts, decision: Box::new(decision.clone()) };
-            self.remember_place(decision, place).await;
-        }
-        Told { slack, errors, ..Told::default() }
+        let fresh = Lone::alarm(decision, region, over, self.ports.clock.now());
+        let known = match self.remember(&fresh).await {
+            Ok(known) => known,
+            Err(error) => return Told::failed(error),
+        };
+        let told = self.tell_story(&known, &[]).await;
+        self.remember_place(decision, Place::Lone(known.story.id().clone())).await;
+        Told { deployment: None, ..told }
     }
 
     /// Adds an alarm to the message that those of its service share.
     async fn tell_flock(&self, decision: &RollbackDecision, region: &str, over: Option<Timestamp>) -> Told {
         let fresh = Flock::of(decision, region, over, self.ports.clock.now());
-        let known = match self.remember_among_many(&fresh).await {
+        let known = match self.remember(&fresh).await {
             Ok(known) => known,
             Err(error) => return Told::failed(error),
         };
         let id = known.story.id().clone();
         if known.version > 1 {
             // Slack takes some fifty updates in a minute: whoever wakes first shows what all have added by then.
-            let most = u64::try_from(self.ports.patience.as_millis()).unwrap_or_default();
-            let span = Duration::from_millis(self.chance() % most.max(1));
-            self.ports.clock.sleep(span).await;
+            self.ports.clock.sleep(self.chance.span(self.ports.patience)).await;
         }
         let replies =
             known.story.details(decision).into_iter().map(|one| (id.clone(), replies::decision(one, region))).collect();
@@ -179,43 +164,13 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         Told { deployment: None, ..told }
     }
 
-    /// A number of this invocation's own: FNV-1a of its id, so that a rehearsal takes the same course every time.
-    fn chance(&self) -> u64 {
-        let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        self.holder.id.bytes().fold(0xcbf2_9ce4_8422_2325, add)
-    }
-
-    /// Remembers a story that hundreds may be adding to in the same second: whoever loses waits for a moment of its own.
-    async fn remember_among_many<T: Tale>(&self, fresh: &T) -> Result<Known<T>, PortError> {
-        let clock = &self.ports.clock;
-        let mut pause = self.chance();
-        loop {
-            let error = match remember(&self.ports.ledger, fresh, clock.now()).await {
-                Err(error @ PortError::Transient { .. }) => error,
-                outcome => return outcome,
-            };
-            pause = pause.wrapping_mul(31).wrapping_add(7);
-            let span = Duration::from_millis(50 + pause % 1500);
-            if clock.now().plus(span) >= self.until {
-                return Err(error);
-            }
-            clock.sleep(span).await;
-        }
-    }
-
     async fn tell_flock_over(&self, id: &DeploymentId, over: &RollbackDecision, reply: Reply) -> Told {
-        let fresh = match recall::<Flock>(&self.ports.ledger, id).await {
-            Ok(Some(known)) => known.story.resolved(&over.alarm.name, changed(over), self.ports.clock.now()),
-            Ok(None) => return nowhere(over),
-            Err(error) => return Told::failed(error),
-        };
-        match self.remember_among_many(&fresh).await {
-            Ok(known) => {
-                // Where messages cannot be changed it is one of its own.
-                let is_webhook = self.config.slack.as_ref().is_some_and(|slack| slack.webhook.is_some());
-                let replies = is_webhook.then(|| (id.clone(), reply)).into_iter().collect();
-                Told { deployment: None, ..self.tell_story(&known, &bounded_keys(replies)).await }
+        match recall::<Flock>(&self.ports.ledger, id).await {
+            Ok(Some(known)) => {
+                let fresh = known.story.resolved(&over.alarm.name, changed(over), self.ports.clock.now());
+                self.tell_changed(fresh, reply).await
             }
+            Ok(None) => nowhere(over),
             Err(error) => Told::failed(error),
         }
     }
@@ -257,10 +212,7 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         let red = told.as_ref().map(|told| told.red);
         let reply = replies::over(decision, red);
         let thread = match told.map(|told| told.place) {
-            Some(Place::Message { channel, ts, decision: was }) => {
-                let posted = PostedMessage { channel, ts };
-                return paged.and(self.correct(envelope, &was, decision, &posted).await);
-            }
+            Some(Place::Lone(id)) => return paged.and(Box::pin(self.tell_lone_over(&id, decision, reply)).await),
             Some(Place::Flock(id)) => return paged.and(Box::pin(self.tell_flock_over(&id, decision, reply)).await),
             Some(Place::Thread(id)) => Some(id),
             None => decision.deployment_id.clone(),
@@ -297,24 +249,24 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         }
     }
 
-    async fn correct(
-        &self,
-        envelope: &Envelope,
-        was: &RollbackDecision,
-        over: &RollbackDecision,
-        posted: &PostedMessage,
-    ) -> Told {
-        let message = replies::decision_alone(was, &envelope.region, Some(changed(over)));
-        let service = over.service.as_deref().unwrap_or_default();
-        let key = bounded(&format!("alarm/{service}/{}/over/{}", over.alarm.name, changed(over)), 700);
-        let correct =
-            async |telling: &Telling<'_, L, S::Chat>| match telling.correct_alone(&key, posted, &message).await {
-                Ok(true) => (vec![key.clone()], Vec::new()),
-                Ok(false) => (Vec::new(), Vec::new()),
-                Err(error) => (Vec::new(), vec![error]),
-            };
-        let (slack, errors) = self.with_slack(correct).await;
-        Told { slack, errors, ..Told::default() }
+    async fn tell_lone_over(&self, id: &DeploymentId, over: &RollbackDecision, reply: Reply) -> Told {
+        match recall::<Lone>(&self.ports.ledger, id).await {
+            Ok(Some(known)) => self.tell_changed(known.story.resolved(changed(over), self.ports.clock.now()), reply).await,
+            Ok(None) => nowhere(over),
+            Err(error) => Told::failed(error),
+        }
+    }
+
+    /// Tells a message that has changed; where messages cannot be changed, the change is one of its own.
+    async fn tell_changed<T: Tale>(&self, fresh: T, reply: Reply) -> Told {
+        match self.remember(&fresh).await {
+            Ok(known) => {
+                let is_webhook = self.config.slack.as_ref().is_some_and(|slack| slack.webhook.is_some());
+                let replies = is_webhook.then(|| (known.story.id().clone(), reply)).into_iter().collect();
+                Told { deployment: None, ..self.tell_story(&known, &bounded_keys(replies)).await }
+            }
+            Err(error) => Told::failed(error),
+        }
     }
 }
 

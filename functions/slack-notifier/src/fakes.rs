@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use domain::config::{PagerDuty, Slack};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
-use domain::ports::{Address, Chat, Deployments, Pager, PortError, PostedMessage, Unsent};
+use domain::config::SecretRef;
+use domain::ports::{Address, Chat, Deployments, Measure, Metrics, Pager, PortError, PostedMessage, Unpublished, Unsent};
 use domain::time::Timestamp;
 use serde_json::Value;
 
@@ -18,21 +19,77 @@ pub(crate) struct Standing {
     pub(crate) thread: Option<String>,
     pub(crate) content: Value,
     pub(crate) updates: usize,
+    pub(crate) mark: String,
+    pub(crate) channel: String,
+    pub(crate) broadcast: bool,
+}
+
+/// What goes wrong with a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Trouble {
+    /// It is not taken, and this is said of it.
+    Unsent(Unsent),
+    /// It is taken, and no answer comes.
+    Taken,
+    /// It is taken, and whoever sent it is dead: the call never returns.
+    Dies,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Channel {
     pub(crate) messages: RefCell<Vec<Standing>>,
     /// What goes wrong next, call by call; `None` goes well.
-    pub(crate) trouble: RefCell<VecDeque<Option<PortError>>>,
+    pub(crate) trouble: RefCell<VecDeque<Option<Trouble>>>,
+    /// Of every so many calls one goes wrong by chance.
+    pub(crate) rate: std::cell::Cell<Option<u32>>,
+    pub(crate) chance: RefCell<u64>,
     /// A webhook tells no `ts`.
     pub(crate) is_webhook: bool,
+    /// Whether nothing is taken any more.
+    pub(crate) is_archived: std::cell::Cell<bool>,
+}
+
+fn no_answer() -> PortError {
+    PortError::Transient { what: "posting to Slack".to_owned(), detail: "no answer".to_owned(), retry_after: None }
 }
 
 impl Channel {
-    async fn trouble(&self) -> Result<(), Unsent> {
-        tokio::task::yield_now().await;
-        self.trouble.borrow_mut().pop_front().flatten().map_or(Ok(()), |error| Err(unsent(error)))
+    fn dice(&self, sides: u32) -> u32 {
+        let mut state = self.chance.borrow_mut();
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) as u32 % sides
+    }
+
+    /// Does `work` as far as the call gets.
+    async fn call<T>(&self, work: impl FnOnce() -> T) -> Result<T, Unsent> {
+        for _ in 0..=self.dice(3) {
+            tokio::task::yield_now().await;
+        }
+        if self.is_archived.get() {
+            let why = PortError::Permanent { what: "posting to Slack".into(), detail: "is_archived; unarchive it".into() };
+            return Err(Unsent::Closed(why));
+        }
+        let mut trouble = self.trouble.borrow_mut().pop_front().flatten();
+        if let Some(rate) = self.rate.get().filter(|_| trouble.is_none()) && self.dice(rate) == 0 {
+            trouble = Some(match self.dice(7) {
+                0 | 1 => Trouble::Taken,
+                2 => Trouble::Dies,
+                3 | 4 => Trouble::Unsent(Unsent::Unanswered(no_answer())),
+                _ => Trouble::Unsent(Unsent::NotTaken(no_answer())),
+            });
+        }
+        match trouble {
+            None => Ok(work()),
+            Some(Trouble::Unsent(unsent)) => Err(unsent),
+            Some(Trouble::Taken) => {
+                work();
+                Err(Unsent::Unanswered(no_answer()))
+            }
+            Some(Trouble::Dies) => {
+                work();
+                std::future::pending().await
+            }
+        }
     }
 
     /// The channel as a person reads it: each message's fallback text, replies indented.
@@ -50,25 +107,56 @@ impl Channel {
 pub(crate) struct SlackFake(pub(crate) Rc<Channel>);
 
 impl Chat for SlackFake {
-    async fn post(&self, to: &Address<'_>, message: &Value, _: &str) -> Result<PostedMessage, Unsent> {
-        self.0.trouble().await?;
-        let mut messages = self.0.messages.borrow_mut();
-        messages.push(Standing { thread: to.thread.map(str::to_owned), content: message.clone(), updates: 0 });
-        let ts = if self.0.is_webhook { String::new() } else { messages.len().to_string() };
-        Ok(PostedMessage { channel: to.channel.to_owned(), ts })
+    async fn post(&self, to: &Address<'_>, message: &Value, mark: &str) -> Result<PostedMessage, Unsent> {
+        let post = || {
+            let mut messages = self.0.messages.borrow_mut();
+            messages.push(Standing {
+                thread: to.thread.map(str::to_owned),
+                content: message.clone(),
+                updates: 0,
+                mark: mark.to_owned(),
+                channel: to.channel.to_owned(),
+                broadcast: to.broadcast,
+            });
+            let ts = if self.0.is_webhook { String::new() } else { messages.len().to_string() };
+            PostedMessage { channel: to.channel.to_owned(), ts }
+        };
+        self.0.call(post).await
     }
 
-    async fn find(&self, _: &Address<'_>, _: &str, _: Timestamp) -> Result<Option<PostedMessage>, PortError> {
-        Err(unknown("a message"))
+    async fn find(&self, to: &Address<'_>, mark: &str, _: Timestamp) -> Result<Option<PostedMessage>, PortError> {
+        tokio::task::yield_now().await;
+        if self.0.is_webhook {
+            return Err(PortError::Permanent { what: "looking".into(), detail: "a webhook cannot".into() });
+        }
+        let messages = self.0.messages.borrow();
+        let index = messages.iter().position(|it| it.mark == mark && it.thread.as_deref() == to.thread);
+        Ok(index.map(|index| PostedMessage { channel: to.channel.to_owned(), ts: (index + 1).to_string() }))
     }
 
     async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), Unsent> {
-        self.0.trouble().await?;
-        let index = message.ts.parse::<usize>().unwrap() - 1;
-        let mut messages = self.0.messages.borrow_mut();
-        messages[index].content = content.clone();
-        messages[index].updates += 1;
+        let update = || {
+            let index = message.ts.parse::<usize>().unwrap() - 1;
+            let mut messages = self.0.messages.borrow_mut();
+            messages[index].content = content.clone();
+            messages[index].updates += 1;
+        };
+        self.0.call(update).await
+    }
+}
+
+/// CloudWatch, of which a test sees what was counted.
+#[derive(Debug, Default)]
+pub(crate) struct MetricsFake(pub(crate) RefCell<Vec<Measure>>);
+
+impl Metrics for MetricsFake {
+    async fn publish(&self, measures: &[Measure]) -> Result<(), Unpublished> {
+        self.0.borrow_mut().extend_from_slice(measures);
         Ok(())
+    }
+
+    async fn shown(&self, _: &Measure) -> Result<f64, PortError> {
+        Err(unknown("a value"))
     }
 }
 
@@ -99,7 +187,7 @@ pub(crate) enum Fate {
 }
 
 /// What an error that a test scripts says of the message.
-fn unsent(error: PortError) -> Unsent {
+pub(crate) fn unsent(error: PortError) -> Unsent {
     match error {
         PortError::Transient { .. } => Unsent::NotTaken(error),
         PortError::NotFound { .. } => Unsent::Gone(error),
@@ -141,6 +229,9 @@ impl Pager for PagerFake {
 pub(crate) struct Both {
     pub(crate) slack: SlackFake,
     pub(crate) pager: PagerFake,
+    /// What the secrets are by now; a process that has read one keeps it.
+    pub(crate) secret: RefCell<String>,
+    pub(crate) read: RefCell<Option<String>>,
 }
 
 impl Sinks for Both {
@@ -153,6 +244,14 @@ impl Sinks for Both {
 
     async fn pager(&self, _: &PagerDuty, _: Timestamp) -> Result<PagerFake, PortError> {
         Ok(self.pager.clone())
+    }
+
+    async fn fingerprint(&self, place: &str, _: Option<&SecretRef>, afresh: bool) -> Result<String, PortError> {
+        let mut read = self.read.borrow_mut();
+        if afresh || read.is_none() {
+            *read = Some(self.secret.borrow().clone());
+        }
+        Ok(format!("{place}:{}", read.clone().unwrap_or_default()))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::blocks::{Message, Mrkdwn};
 use crate::replies;
 use crate::said;
 use crate::story::REMEMBERED;
-use crate::tale::Tale;
+use crate::tale::{Kind, Tale};
 use crate::watch::{changed, subject};
 
 /// A quarter of an hour, in milliseconds.
@@ -188,4 +188,14 @@ impl Tale for Flock {
     fn about(&self) -> Vec<Mrkdwn> {
         vec![said!("{}", self.service)]
     }
+
+    fn concerns(&self) -> bool {
+        true
+    }
+
+    fn service(&self) -> Option<&str> {
+        self.first.service.as_deref()
+    }
+
+    const KIND: Kind = Kind::Flock;
 }

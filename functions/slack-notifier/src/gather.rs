@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use domain::deployment::{Deployment, DeploymentId};
 use domain::events::{Envelope, Heard, Notice, TrafficRestored};
-use domain::ports::{Deployments, Ledger, PortError};
+use domain::ports::{Deployments, Ledger, Metrics, PortError};
 use domain::redeploy;
 
 use crate::Shift;
 use crate::glance::glance;
-use crate::memory::{Known, remember};
+use crate::memory::Known;
 use crate::sinks::Sinks;
 use crate::story::{Facts, Stage, Story, Traffic};
 
@@ -19,7 +19,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A rollback's rollback, and one more: what Greenlight deploys again may be rolled back by CodeDeploy.
 const CHAIN: usize = 3;
 
-impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
+impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
     /// All that is known, and whether the event is about the deployment's rollback rather than about itself.
     pub(crate) async fn gather(
         &self,
@@ -32,22 +32,33 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         // Waiting must not eat the time for telling.
         let patience = self.ports.patience.min(self.until.since(started) / 4);
         loop {
-            let facts = self.facts(envelope, heard, id).await?;
-            let mut fresh = Story::of(&facts);
-            if let Heard::Notice(notice) = heard {
-                match &**notice {
-                    Notice::HookVerdict(verdict) => fresh.hear_verdict(verdict),
-                    Notice::RollbackDecision(decision) => fresh.hear_decision(decision),
-                    Notice::TrafficRestored(restored) => fresh.hear_restored(restored),
-                }
-            }
+            let (known, of_rollback) = self.look(envelope, heard, id).await?;
             let now = clock.now();
-            let known = remember(&self.ports.ledger, &fresh, now).await?;
             if !known.story.is_unsettled() || now.plus(LOOK_AGAIN) > started.plus(patience) {
-                return Ok((known, facts.rollback.is_some()));
+                return Ok((known, of_rollback));
             }
             clock.sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// The same, read once.
+    pub(crate) async fn look(
+        &self,
+        envelope: &Envelope,
+        heard: &Heard,
+        id: &DeploymentId,
+    ) -> Result<(Known<Story>, bool), PortError> {
+        let facts = self.facts(envelope, heard, id).await?;
+        let mut fresh = Story::of(&facts);
+        if let Heard::Notice(notice) = heard {
+            match &**notice {
+                Notice::HookVerdict(verdict) => fresh.hear_verdict(verdict),
+                Notice::RollbackDecision(decision) => fresh.hear_decision(decision),
+                Notice::TrafficRestored(restored) => fresh.hear_restored(restored),
+            }
+        }
+        let known = self.remember(&fresh).await?;
+        Ok((known, facts.rollback.is_some()))
     }
 
     /// The deployment, without a rollback that its description alone claims.

@@ -4,25 +4,33 @@
 
 mod alarms;
 pub mod blocks;
+pub mod closed;
+mod contend;
+mod delivery;
 #[cfg(test)]
 mod fakes;
 pub mod flock;
 mod gather;
 pub mod glance;
+pub mod lone;
 pub mod memory;
+mod mention;
 mod observed;
+mod open;
+mod outbox;
 pub mod page;
 mod paging;
 pub mod replies;
 pub mod rolling;
+mod schedule;
 pub mod sinks;
 pub mod story;
 pub mod tale;
+mod teller;
 mod telling;
 pub mod thread;
 pub mod watch;
 
-use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -31,18 +39,19 @@ use domain::config::Config;
 use domain::deployment::DeploymentId;
 use domain::events::{ChangedState, Envelope, Heard, Notice};
 use domain::lease::{self, Holder};
-use domain::ports::{Deployments, Ledger, PortError};
+use domain::ports::{Deployments, Ledger, Metrics, PortError};
+use futures_util::future::join;
 use domain::text::bounded;
 use domain::time::Timestamp;
 use runtime::Invocation;
 use serde_json::{Value, json};
 
-use memory::Known;
-use paging::{Paging, Sent};
+use contend::{Chance, Patient};
+use memory::{Known, note_watched};
 use sinks::Sinks;
 use story::Story;
 use tale::Tale;
-use telling::{Addressed, Telling};
+use telling::Addressed;
 
 /// What is kept free at the end of an invocation, to give back leases and to answer.
 const RESERVE: Duration = Duration::from_secs(1);
@@ -51,19 +60,27 @@ const RESERVE: Duration = Duration::from_secs(1);
 /// Greenlight's decision follows the stop that it asked for, each within a second or two.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How old a thing is when it is told: what happened before it is heard of by then, and stands above it. Events of the same second come within one or
+/// two of each other.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
 /// What the function works with.
 #[derive(Debug)]
-pub struct Ports<D, L, S> {
+pub struct Ports<D, L, S, M> {
     /// CodeDeploy's record.
     pub deployments: D,
     /// What was told before.
     pub ledger: L,
     /// Slack and PagerDuty.
     pub sinks: S,
+    /// Where refusals are counted.
+    pub metrics: M,
     /// The clock.
     pub clock: Clock,
     /// [`PATIENCE`]; tests have less.
     pub patience: Duration,
+    /// [`SETTLE`]; tests have less.
+    pub settle: Duration,
 }
 
 /// Tells what one event brought.
@@ -71,8 +88,8 @@ pub struct Ports<D, L, S> {
 /// # Errors
 /// When the event cannot be understood, or anything that it asks for could not be told: Lambda tries again, what has been told is not told
 /// twice, and after the last try the event is in the dead-letter queue.
-pub async fn handle<D: Deployments, L: Ledger, S: Sinks>(
-    ports: &Ports<D, L, S>,
+pub async fn handle<D: Deployments, L: Ledger, S: Sinks, M: Metrics>(
+    ports: &Ports<D, L, S, M>,
     config: &Config,
     invocation: Invocation,
 ) -> anyhow::Result<Value> {
@@ -81,6 +98,7 @@ pub async fn handle<D: Deployments, L: Ledger, S: Sinks>(
         ports,
         config,
         holder: Holder { id: invocation.request_id.clone(), until: invocation.deadline },
+        chance: Chance::of(&invocation.request_id),
         until: invocation.deadline.minus(RESERVE),
     };
     let told = match &heard {
@@ -90,7 +108,7 @@ pub async fn handle<D: Deployments, L: Ledger, S: Sinks>(
             Notice::RollbackDecision(decision) => shift.tell_decision(&envelope, &heard, decision).await,
             Notice::TrafficRestored(restored) => shift.tell_restored(&envelope, &heard, restored).await,
         },
-        Heard::Schedule => return Ok(json!({"ignored": "the schedule is of no concern here"})),
+        Heard::Schedule => return shift.look_after(&envelope).await,
     };
     told.summary()
 }
@@ -102,11 +120,13 @@ struct Told {
     slack: Vec<String>,
     pager: Vec<String>,
     errors: Vec<PortError>,
+    /// Whether something is still to be told, by whoever comes next.
+    is_open: bool,
 }
 
 impl Told {
     fn failed(error: PortError) -> Self {
-        Self { errors: vec![error], ..Self::default() }
+        Self { errors: vec![error], is_open: true, ..Self::default() }
     }
 
     /// Adds what was told besides.
@@ -115,6 +135,7 @@ impl Told {
         self.slack.extend(other.slack);
         self.pager.extend(other.pager);
         self.errors.extend(other.errors);
+        self.is_open |= other.is_open;
         self
     }
 
@@ -131,26 +152,35 @@ impl Told {
 }
 
 /// One invocation's work.
-struct Shift<'a, D, L, S> {
-    ports: &'a Ports<D, L, S>,
+struct Shift<'a, D, L, S, M> {
+    ports: &'a Ports<D, L, S, M>,
     config: &'a Config,
     holder: Holder,
+    chance: Chance,
     until: Timestamp,
 }
 
-impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
+impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
     async fn tell_deployment(&self, envelope: &Envelope, heard: &Heard, id: &DeploymentId) -> Told {
-        let (known, of_rollback) = match self.gather(envelope, heard, id).await {
-            Ok(gathered) => gathered,
-            Err(error) => return Told::failed(error),
+        match self.gather(envelope, heard, id).await {
+            Ok((known, of_rollback)) => self.tell_everywhere(envelope, heard, &known, of_rollback).await,
+            Err(error) => Told::failed(error),
+        }
+    }
+
+    /// Tells what is known of a deployment wherever people are told, side by side: a sink that is down holds up none of the others, and each remembers
+    /// for itself what it has told.
+    async fn tell_everywhere(&self, envelope: &Envelope, heard: &Heard, known: &Known<Story>, of_rollback: bool) -> Told {
+        let paged = self.with_pager(async |paging| paging.story(&known.story).await);
+        // A further sink is joined here; what it returns as a reply is told as the thread's.
+        let told = async {
+            match self.is_back_told(heard, &known.story).await {
+                Ok(is_back) => self.tell_story(known, &replies_to(envelope, heard, known, of_rollback, is_back)).await,
+                Err(error) => Told::failed(error),
+            }
         };
-        // The page goes first, since it wakes somebody.
-        let paged = self.with_pager(async |paging| paging.story(&known.story).await).await;
-        let is_back_told = match self.is_back_told(heard, &known.story).await {
-            Ok(is_told) => is_told,
-            Err(error) => return paged.and(Told::failed(error)),
-        };
-        paged.and(self.tell_story(&known, &replies_to(envelope, heard, &known, of_rollback, is_back_told)).await)
+        let (paged, told) = join(paged, told).await;
+        paged.and(told)
     }
 
     /// Whether it stands in the thread already that the rollback is through, when an event tells that the traffic is back.
@@ -164,50 +194,21 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         Ok(lease::record(&self.ports.ledger, &key).await?.is_some())
     }
 
-    /// Tells a story and its replies in Slack.
-    async fn tell_story<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Told {
-        let (slack, errors) = self.with_slack(async |telling| telling.tell(known, replies).await).await;
-        Told { deployment: Some(known.story.id().clone()), slack, errors, ..Told::default() }
+    fn patient(&self) -> Patient<'_> {
+        Patient { clock: &self.ports.clock, chance: &self.chance, until: self.until }
     }
 
-    /// Does something with the pager, if there is one. A PagerDuty that is down leaves Slack half of the time.
-    async fn with_pager(&self, page: impl AsyncFnOnce(&Paging<'_, L, S::Pager>) -> Sent) -> Told {
-        let Some(pagerduty) = &self.config.pagerduty else { return Told::default() };
-        let now = self.ports.clock.now();
-        let until = now.plus(self.until.since(now) / 2);
-        let pager = match self.ports.sinks.pager(pagerduty, until).await {
-            Ok(pager) => pager,
-            Err(error) => return Told::failed(error),
-        };
+    /// Adds to what is known of a story, to which hundreds may be adding in the same second, and puts it on the list of open ones.
+    async fn remember<T: Tale>(&self, fresh: &T) -> Result<Known<T>, PortError> {
         let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
-        let (pager, errors) =
-            page(&Paging { ledger, pager: &pager, config: pagerduty, clock, holder: &self.holder, until }).await;
-        Told { pager, errors, ..Told::default() }
-    }
-
-    async fn with_slack(
-        &self,
-        tell: impl AsyncFnOnce(&Telling<'_, L, S::Chat>) -> (Vec<String>, Vec<PortError>),
-    ) -> (Vec<String>, Vec<PortError>) {
-        static SAID: Once = Once::new();
-        let Some(slack) = &self.config.slack else {
-            SAID.call_once(|| tracing::warn!("nothing is told in Slack: the configuration has no `slack` block"));
-            return (Vec::new(), Vec::new());
-        };
-        let chat = match self.ports.sinks.chat(slack, self.until).await {
-            Ok(chat) => chat,
-            Err(error) => return (Vec::new(), vec![error]),
-        };
-        let telling = Telling {
-            ledger: &self.ports.ledger,
-            chat: &chat,
-            channel: slack.channel.as_deref().unwrap_or_default(),
-            has_threads: slack.webhook.is_none(),
-            clock: &self.ports.clock,
-            holder: &self.holder,
-            until: self.until,
-        };
-        tell(&telling).await
+        let what = format!("adding to what is known of `{}`", fresh.id());
+        let known = self.patient().among_many(&what, async || memory::add(ledger, fresh, clock.now()).await).await?;
+        if !known.watched {
+            open::add(ledger, self.patient(), fresh.id(), T::KIND).await?;
+            // Where somebody else has added to it meanwhile, it is noted with the next addition.
+            note_watched(ledger, &known, true, clock.now()).await?;
+        }
+        Ok(known)
     }
 }
 

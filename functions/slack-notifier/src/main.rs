@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use aws::Aws;
 use domain::config::Config;
-use domain::ports::{Deployments, Ledger};
+use domain::ports::{Deployments, Ledger, Metrics};
 use outbound::{HttpClient, SSL_CERT_FILE, pagerduty, slack};
-use runtime::settings::{PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
+use runtime::settings::{METRICS_NAMESPACE, PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
 use runtime::{SettingError, Start};
 use slack_notifier::sinks::{Sinks, Vendors};
-use slack_notifier::{PATIENCE, Ports, handle};
+use slack_notifier::{PATIENCE, Ports, SETTLE, handle};
 
 fn main() -> Result<(), runtime::Error> {
     runtime::run(|start| {
@@ -24,9 +24,14 @@ fn main() -> Result<(), runtime::Error> {
     })
 }
 
+/// The namespace when none is set.
+const DEFAULT_NAMESPACE: &str = "Greenlight";
+
+type Wired<D, L, S, M> = Result<(Ports<D, L, S, M>, Config), SettingError>;
+
 fn wire(
     start: &Start,
-) -> Result<(Ports<impl Deployments + use<>, impl Ledger + use<>, impl Sinks + use<>>, Config), SettingError> {
+) -> Wired<impl Deployments + use<>, impl Ledger + use<>, impl Sinks + use<>, impl Metrics + use<>> {
     let environment = start.environment.clone();
     let url = |name, default: &str| start.environment.get(name).unwrap_or(default).to_owned();
     let http = HttpClient::new(start.clock.clone()).trusting(start.environment.get(SSL_CERT_FILE));
@@ -41,8 +46,10 @@ fn wire(
         deployments: aws.codedeploy(),
         ledger: aws.table(start.environment.require(TABLE_NAME)?),
         sinks,
+        metrics: aws.metrics(start.environment.get(METRICS_NAMESPACE).unwrap_or(DEFAULT_NAMESPACE)),
         clock: start.clock.clone(),
         patience: PATIENCE,
+        settle: SETTLE,
     };
     Ok((ports, start.environment.configuration(&["slack", "pagerduty"])?))
 }

@@ -24,6 +24,9 @@ pub struct Known<T> {
     pub version: u64,
     /// All that is known.
     pub story: T,
+    /// Whether it is on the list of open stories, which the schedule goes through.
+    #[serde(default)]
+    pub watched: bool,
 }
 
 fn key(deployment: &DeploymentId) -> String {
@@ -43,36 +46,44 @@ pub async fn recall<T: Tale>(ledger: &impl Ledger, deployment: &DeploymentId) ->
     entry.map(|entry| Known::deserialize(&entry).map_err(|error| unreadable(deployment, &error))).transpose()
 }
 
-/// Adds a story to what is known and returns all of it.
-pub async fn remember<T: Tale>(ledger: &impl Ledger, fresh: &T, now: Timestamp) -> Result<Known<T>, PortError> {
+/// Adds a story to what is known and returns all of it; `None` when somebody else was faster.
+pub async fn add<T: Tale>(ledger: &impl Ledger, fresh: &T, now: Timestamp) -> Result<Option<Known<T>>, PortError> {
     let key = key(fresh.id());
-    for _ in 0..RACES {
-        let entry = ledger.read(&key).await?;
-        let next = match &entry {
-            None => Known { version: 1, story: fresh.clone() },
-            Some(entry) => {
-                let mut old: Known<T> = Known::deserialize(entry).map_err(|error| unreadable(fresh.id(), &error))?;
-                let mut story = old.story.clone();
-                story.absorb(fresh.clone());
-                let is_news = story.headline() != old.story.headline();
-                let read_at = std::mem::replace(story.read_at(), *old.story.read_at());
-                if !is_news && story == old.story {
-                    return Ok(old);
-                }
-                *story.read_at() = read_at;
-                Known { version: old.version + u64::from(is_news), story }
+    let entry = ledger.read(&key).await?;
+    let next = match &entry {
+        None => Known { version: 1, story: fresh.clone(), watched: false },
+        Some(entry) => {
+            let mut old: Known<T> = Known::deserialize(entry).map_err(|error| unreadable(fresh.id(), &error))?;
+            let mut story = old.story.clone();
+            story.absorb(fresh.clone());
+            let is_news = story.headline() != old.story.headline();
+            let read_at = std::mem::replace(story.read_at(), *old.story.read_at());
+            if !is_news && story == old.story {
+                return Ok(Some(old));
             }
-        };
-        let written = serde_json::to_value(&next).map_err(|error| unreadable(fresh.id(), &error))?;
-        if ledger.replace(&key, entry.as_ref(), &written, now.plus(KEPT)).await? {
-            return Ok(next);
+            *story.read_at() = read_at;
+            Known { version: old.version + u64::from(is_news), story, watched: old.watched }
         }
+    };
+    let written = serde_json::to_value(&next).map_err(|error| unreadable(fresh.id(), &error))?;
+    Ok(ledger.replace(&key, entry.as_ref(), &written, now.plus(KEPT)).await?.then_some(next))
+}
+
+/// Notes whether a story is on the list of open ones; `false` when somebody changed the story since it was read as `known`, or in between.
+pub async fn note_watched<T: Tale>(
+    ledger: &impl Ledger,
+    known: &Known<T>,
+    watched: bool,
+    now: Timestamp,
+) -> Result<bool, PortError> {
+    let key = key(known.story.id());
+    let Some(entry) = ledger.read(&key).await? else { return Ok(false) };
+    let old: Known<T> = Known::deserialize(&entry).map_err(|error| unreadable(known.story.id(), &error))?;
+    if old.version != known.version {
+        return Ok(false);
     }
-    Err(PortError::Transient {
-        what: format!("adding to the ledger's entry `{key}`"),
-        detail: format!("others changed it {RACES} times in between"),
-        retry_after: None,
-    })
+    let next = serde_json::to_value(Known { watched, ..old }).map_err(|error| unreadable(known.story.id(), &error))?;
+    ledger.replace(&key, Some(&entry), &next, now.plus(KEPT)).await
 }
 
 /// The message that stands for a deployment, as the ledger remembers it.
@@ -86,6 +97,12 @@ pub struct Root {
     pub shown: u64,
     /// The same in a word, for whoever looks into the table.
     pub state: String,
+    /// A digest of what it says, so that the same is not sent again.
+    #[serde(default)]
+    pub says: u64,
+    /// Whether it mentions somebody. It goes on to do so, since an update without would take that back.
+    #[serde(default)]
+    pub mentions: bool,
 }
 
 impl Root {
@@ -99,6 +116,8 @@ impl Root {
 
     /// As the ledger's entry.
     pub fn to_entry(&self) -> Value {
-        serde_json::json!({"channel": self.channel, "ts": self.ts, "shown": self.shown, "state": self.state})
+        serde_json::json!({
+            "channel": self.channel, "ts": self.ts, "shown": self.shown, "state": self.state, "says": self.says, "mentions": self.mentions
+        })
     }
 }

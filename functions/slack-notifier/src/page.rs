@@ -37,7 +37,8 @@ use crate::thread::{cause_in_short, named};
 use crate::watch::{changed, subject};
 
 pub use change::change;
-use event::{DETAIL, Event, dedup_key, link, outside};
+pub(crate) use event::dedup_key;
+use event::{DETAIL, Event, link, outside};
 
 /// What a page is about, for one deployment. Each is triggered once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::blocks::{Message, Mrkdwn};
 use crate::said;
 use crate::story::{AlarmStop, Restored};
-use crate::tale::Tale;
+use crate::tale::{Kind, Tale};
 
 /// What is known of one deployment of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -211,4 +211,15 @@ impl Tale for Rolling {
     fn about(&self) -> Vec<Mrkdwn> {
         vec![said!("{}", self.named()), Mrkdwn::code(&self.deployment.0)]
     }
+
+    /// It is told of only when it is taken back.
+    fn concerns(&self) -> bool {
+        true
+    }
+
+    fn service(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
+
+    const KIND: Kind = Kind::Rolling;
 }

@@ -7,8 +7,9 @@ use domain::config::{PagerDuty, SecretRef, Slack};
 use domain::ports::{Address, Chat, Pager, PortError, PostedMessage, Secrets, Unsent};
 use domain::time::Timestamp;
 use outbound::{HttpClient, pagerduty, slack};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// Where people are told.
 pub trait Sinks {
@@ -20,6 +21,8 @@ pub trait Sinks {
     async fn chat(&self, slack: &Slack, until: Timestamp) -> Result<Self::Chat, PortError>;
     /// The pager that the configuration names, usable until `until`.
     async fn pager(&self, pagerduty: &PagerDuty, until: Timestamp) -> Result<Self::Pager, PortError>;
+    /// A digest of what a sink is reached by: where, and with which secret. `afresh` reads the secret anew.
+    async fn fingerprint(&self, place: &str, secret: Option<&SecretRef>, afresh: bool) -> Result<String, PortError>;
 }
 
 /// The vendors' own services.
@@ -95,5 +98,21 @@ impl<S: Secrets> Sinks for Vendors<S> {
     async fn pager(&self, pagerduty: &PagerDuty, until: Timestamp) -> Result<pagerduty::PagerDuty, PortError> {
         let key = self.reveal(&pagerduty.routing_key).await?;
         Ok(pagerduty::PagerDuty::new(self.http.clone(), &self.pagerduty_url, &key, until))
+    }
+
+    async fn fingerprint(&self, place: &str, secret: Option<&SecretRef>, afresh: bool) -> Result<String, PortError> {
+        let mut digest = Sha256::new();
+        for part in [&self.slack_url, &self.pagerduty_url, place] {
+            digest.update(part.as_bytes());
+            digest.update([0]);
+        }
+        if let Some(reference) = secret {
+            if afresh {
+                self.secrets.forget(reference).await;
+            }
+            digest.update(self.reveal(reference).await?.expose_secret().as_bytes());
+        }
+        // Enough to tell one token from the next, and too little to tell the token.
+        Ok(digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }

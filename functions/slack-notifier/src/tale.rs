@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::blocks::{Message, Mrkdwn};
+use crate::glance::glance;
 use crate::said;
 use crate::story::Story;
 use crate::thread::{headline, linked, named};
@@ -25,6 +26,26 @@ pub trait Tale: Clone + PartialEq + Serialize + DeserializeOwned {
     fn state(&self) -> String;
     /// What a reply is about, where no thread is around it.
     fn about(&self) -> Vec<Mrkdwn>;
+    /// Whether it is bad news, or somebody must act: what is told where only that is told.
+    fn concerns(&self) -> bool;
+    /// The service's name in the configuration, where it has one: it may have a channel of its own.
+    fn service(&self) -> Option<&str>;
+    /// What kind of story it is, for whoever finds it among the open ones.
+    const KIND: Kind;
+}
+
+/// The kinds of stories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A deployment by CodeDeploy.
+    Story,
+    /// A deployment of ECS's own.
+    Rolling,
+    /// Alarms that share a message.
+    Flock,
+    /// What has a message by itself.
+    Lone,
 }
 
 impl Tale for Story {
@@ -51,4 +72,19 @@ impl Tale for Story {
     fn about(&self) -> Vec<Mrkdwn> {
         vec![said!("{}", named(self)), linked(&self.region, &self.deployment.0)]
     }
+
+    fn concerns(&self) -> bool {
+        self.ended_badly()
+            || self.is_taken_back()
+            || self.alarm.is_some()
+            || self.failed_hook.is_some()
+            || self.asks().next().is_some()
+            || glance(self).urgent
+    }
+
+    fn service(&self) -> Option<&str> {
+        Some(&self.service)
+    }
+
+    const KIND: Kind = Kind::Story;
 }

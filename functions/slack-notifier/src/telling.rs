@@ -1,24 +1,25 @@
-//! Tells a deployment's story in Slack: one headline, posted once and updated in place, never backwards; and each reply once. Knows
-//! nothing of what the messages say.
+//! Tells a story in Slack: one headline, posted once and updated in place, and the replies below it. What is to be told goes into the thread's
+//! outbox first; then one invocation at a time tells, and the others wait until theirs is told or it is their turn. Knows nothing of what the
+//! messages say.
 
 use std::time::Duration;
 
 use clock::Clock;
+use domain::config::Channel;
 use domain::deployment::DeploymentId;
-use domain::lease::{self, Holder, Once, Taken};
-use domain::ports::{Address, Chat, Ledger, PortError, PostedMessage, Unsent};
+use domain::lease::{self, Holder, Taken};
+use domain::ports::{Chat, Ledger, PortError};
 use domain::time::Timestamp;
-use serde_json::{Value, json};
 
-use crate::blocks::{Message, render};
-use crate::memory::{KEPT, Known, Root, recall};
+use crate::contend::{Chance, Patient};
+use crate::memory::{KEPT, Known, Root};
+use crate::outbox::Outbox;
 use crate::tale::Tale;
+use crate::teller::{Stop, Teller};
 use crate::thread::Reply;
 
-/// How often to look whether somebody else's headline is there by now.
+/// How often to look whether it is one's turn, on average.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How often a headline is updated in one invocation, when others add to the story meanwhile.
-const UPDATES: usize = 6;
 
 /// One channel, for one invocation.
 #[derive(Debug)]
@@ -27,14 +28,18 @@ pub(crate) struct Telling<'a, L, C> {
     pub(crate) ledger: &'a L,
     /// Where it is told.
     pub(crate) chat: &'a C,
-    /// The channel's id; empty for a webhook, which has its own.
-    pub(crate) channel: &'a str,
+    /// The channel, whether only bad news is told there, and whom that mentions.
+    pub(crate) channel: Channel<'a>,
     /// Whether the chat knows threads and updates; an incoming webhook does not.
     pub(crate) has_threads: bool,
     /// The clock.
     pub(crate) clock: &'a Clock,
     /// Who tells.
     pub(crate) holder: &'a Holder,
+    /// The invocation's own numbers.
+    pub(crate) chance: &'a Chance,
+    /// How old a thing is when it is told, so that what happened before it stands above it.
+    pub(crate) settle: Duration,
     /// Until when.
     pub(crate) until: Timestamp,
 }
@@ -42,201 +47,127 @@ pub(crate) struct Telling<'a, L, C> {
 /// A reply and the deployment whose event it tells.
 pub(crate) type Addressed = (DeploymentId, Reply);
 
+/// What came of telling.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The keys of what was told now, by this invocation: its own and others'.
+    pub(crate) told: Vec<String>,
+    /// What could not be told.
+    pub(crate) errors: Vec<PortError>,
+    /// Whether anything of the thread is still to be told, by whoever comes next.
+    pub(crate) is_open: bool,
+}
+
+impl Outcome {
+    pub(crate) fn failed(error: PortError) -> Self {
+        Self { errors: vec![error], is_open: true, ..Self::default() }
+    }
+}
+
+/// The key of the message that stands for a story, which is its mark in Slack too.
+pub(crate) fn root_key(story: &DeploymentId) -> String {
+    format!("slack/{story}")
+}
+
 impl<L: Ledger, C: Chat> Telling<'_, L, C> {
-    /// Posts or updates the headline, then posts the replies that have not been posted yet. What fails does not hold up the rest.
-    pub(crate) async fn tell<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> (Vec<String>, Vec<PortError>) {
-        let (mut told, mut errors) = (Vec::new(), Vec::new());
-        let (root, is_new) = match self.root(known).await {
-            Ok(found) => found,
-            // Without the headline there is no thread to reply in.
-            Err(error) => return (told, vec![error]),
-        };
-        if is_new {
-            told.push("headline".to_owned());
-        } else if self.has_threads
-            && let Err(error) = self.show(known, root.clone()).await
-        {
-            errors.push(error);
+    /// Adds the replies to the thread's outbox, and tells what waits there until all of these are told and the headline shows what is known.
+    pub(crate) async fn tell<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Outcome {
+        let story = known.story.id();
+        let patient = Patient { clock: self.clock, chance: self.chance, until: self.until };
+        let outbox = Outbox { ledger: self.ledger, patient, story };
+        let fitting = replies.iter().filter(|(_, reply)| self.has_threads || reply.important);
+        let addressed: Vec<_> = fitting
+            .map(|(deployment, reply)| {
+                let mut message = reply.message.clone();
+                // Where there is no thread around it, it says itself what it is about.
+                if !self.has_threads {
+                    message.context.extend(known.story.about());
+                }
+                (format!("slack/{deployment}/{}", reply.key), reply, message)
+            })
+            .collect();
+        match outbox.add(&addressed).await {
+            Ok(mine) => self.tell_all(known, &outbox, &mine).await,
+            Err(error) => Outcome::failed(error),
         }
-        for (deployment, reply) in replies {
-            match self.reply(known, &root, is_new, deployment, reply).await {
-                Ok(true) => told.push(reply.key.clone()),
-                Ok(false) => {}
-                Err(error) => errors.push(error),
-            }
-        }
-        (told, errors)
     }
 
-    /// The headline, posted now if nobody has; true when it was posted now.
-    async fn root<T: Tale>(&self, known: &Known<T>) -> Result<(Root, bool), PortError> {
-        let key = format!("slack/{}", known.story.id());
+    async fn tell_all<T: Tale>(&self, known: &Known<T>, outbox: &Outbox<'_, L>, mine: &[String]) -> Outcome {
+        let mut told = Vec::new();
         loop {
-            let now = self.clock.now();
-            match lease::take(self.ledger, &key, self.holder, now).await? {
-                Taken::Done(entry) => return Ok((Root::of_entry(&entry)?, false)),
-                Taken::Mine(lease) => {
-                    let to = self.address(None);
-                    let posted = match self.chat.post(&to, &render(&known.story.headline()), &key).await {
-                        Ok(posted) => posted,
-                        Err(error) => {
-                            // If this fails too, the lease runs out by itself.
-                            let _ = lease.release().await;
-                            return Err(error.into());
-                        }
-                    };
-                    let root = Root {
-                        channel: posted.channel,
-                        ts: posted.ts,
-                        shown: known.version,
-                        state: known.story.state(),
-                    };
-                    if let Err(error) = lease.complete(&root.to_entry(), now.plus(KEPT)).await {
-                        tracing::error!(deployment.id = %known.story.id(), "the headline was posted and cannot be remembered, so the next event will post another: {error}");
+            match self.is_told(known, outbox, mine).await {
+                Ok(Progress { is_mine_told: true, is_open: false }) => return Outcome { told, ..Outcome::default() },
+                Ok(Progress { is_mine_told: true, .. }) if !told.is_empty() => {
+                    return Outcome { told, is_open: true, ..Outcome::default() };
+                }
+                Ok(_) => {}
+                Err(error) => return Outcome { told, ..Outcome::failed(error) },
+            }
+            let key = format!("telling/{}", known.story.id());
+            let error = match lease::take_staying(self.ledger, &key, self.holder, self.clock.now(), KEPT).await {
+                Ok(Taken::Mine(lease)) => {
+                    let mut teller = Teller { telling: self, outbox, mine, told: Vec::new(), keeps_lease: false };
+                    let stop = teller.run::<T>(lease.is_inherited()).await;
+                    told.append(&mut teller.told);
+                    if !teller.keeps_lease
+                        && let Err(error) = lease.release().await
+                    {
+                        tracing::warn!(key, "the right to tell is not given back, and runs out by itself: {error}");
                     }
-                    return Ok((root, true));
+                    match stop {
+                        Ok(is_open) => return Outcome { told, errors: Vec::new(), is_open },
+                        // Told where that concerns people, and not to be tried again before tomorrow.
+                        Err(Stop::Closed) => return Outcome { told, errors: Vec::new(), is_open: true },
+                        Err(Stop::Failed(error)) => return Outcome { told, ..Outcome::failed(error) },
+                    }
                 }
-                Taken::Busy if now.plus(LOOK_AGAIN) < self.until => self.clock.sleep(LOOK_AGAIN).await,
-                Taken::Busy => {
-                    return Err(PortError::Transient {
-                        what: format!("replying about deployment `{}`", known.story.id()),
-                        detail: "another invocation has not finished posting the headline".to_owned(),
-                        retry_after: None,
-                    });
-                }
+                Ok(Taken::Busy) => self.busy(known),
+                Ok(Taken::Done(_)) => PortError::Permanent {
+                    what: format!("reading the ledger's entry `{key}`"),
+                    detail: "it holds something else than a lease; delete the entry".to_owned(),
+                },
+                Err(error) => error,
+            };
+            let span = LOOK_AGAIN / 2 + self.chance.span(LOOK_AGAIN);
+            if !error.is_transient() || self.clock.now().plus(span) >= self.until {
+                return Outcome { told, ..Outcome::failed(error) };
             }
+            self.clock.sleep(span).await;
         }
     }
 
-    /// Updates the headline until it shows all that is known. Two invocations may update at the same time, and the later update may be
-    /// the older one; so whoever has updated looks again and goes on until the last thing it showed is the latest there is.
-    async fn show<T: Tale>(&self, known: &Known<T>, mut root: Root) -> Result<(), PortError> {
-        let key = format!("slack/{}", known.story.id());
-        let mut showed: Option<u64> = None;
-        for _ in 0..UPDATES {
-            let Some(latest) = recall::<T>(self.ledger, known.story.id()).await? else { return Ok(()) };
-            if showed.unwrap_or(root.shown) >= latest.version {
-                return Ok(());
-            }
-            let posted = PostedMessage { channel: root.channel.clone(), ts: root.ts.clone() };
-            match self.chat.update(&posted, &render(&latest.story.headline())).await {
-                Err(Unsent::Gone(error)) => {
-                    tracing::warn!(deployment.id = %known.story.id(), "somebody deleted the headline, so it is not updated: {error}");
-                }
-                outcome => outcome?,
-            }
-            showed = Some(latest.version);
-            root = self.mark(&key, root, &latest).await?;
+    fn busy(&self, known: &Known<impl Tale>) -> PortError {
+        PortError::Transient {
+            what: format!("telling of `{}` in Slack", known.story.id()),
+            detail: "another invocation has been at it for all of the time; what waits is told by whoever comes next"
+                .to_owned(),
+            retry_after: None,
         }
-        Ok(())
     }
 
-    /// Remembers that the headline shows this version, unless it shows a later one already.
-    async fn mark<T: Tale>(&self, key: &str, mut root: Root, latest: &Known<T>) -> Result<Root, PortError> {
-        for _ in 0..UPDATES {
-            if root.shown >= latest.version {
-                break;
-            }
-            let next = Root { shown: latest.version, state: latest.story.state(), ..root.clone() };
-            let expires = self.clock.now().plus(KEPT);
-            if self.ledger.replace(key, Some(&root.to_entry()), &next.to_entry(), expires).await? {
-                return Ok(next);
-            }
-            match lease::record(self.ledger, key).await? {
-                Some(entry) => root = Root::of_entry(&entry)?,
-                None => break,
-            }
-        }
-        Ok(root)
-    }
-
-    /// Posts a reply unless it has been posted; true when it was posted now.
-    async fn reply<T: Tale>(
+    async fn is_told<T: Tale>(
         &self,
         known: &Known<T>,
-        root: &Root,
-        root_is_new: bool,
-        deployment: &DeploymentId,
-        reply: &Reply,
-    ) -> Result<bool, PortError> {
-        if !self.has_threads && !reply.important {
-            return Ok(false);
+        outbox: &Outbox<'_, L>,
+        mine: &[String],
+    ) -> Result<Progress, PortError> {
+        let thread = outbox.read().await?;
+        if thread.has_any(mine) {
+            return Ok(Progress { is_mine_told: false, is_open: true });
         }
-        // Without threads the headline is a message like the others, and what it has just said is not said again.
-        let is_said = !self.has_threads && root_is_new && reply.in_headline;
-        let message = self.addressed(known, reply);
-        let key = format!("slack/{deployment}/{}", reply.key);
-        let thread = self.has_threads.then_some(root.ts.as_str());
-        let posted = self
-            .once(&key, async || {
-                if !is_said {
-                    self.chat.post(&self.address(thread), &message, &key).await?;
-                }
-                Ok(json!({"told": true}))
-            })
-            .await?;
-        Ok(posted && !is_said)
+        let shown = match lease::record(self.ledger, &root_key(known.story.id())).await? {
+            Some(entry) => !self.has_threads || Root::of_entry(&entry)?.shown >= known.version,
+            // What goes well leaves no message.
+            None => self.channel.quiet && !known.story.concerns(),
+        };
+        Ok(Progress { is_mine_told: shown, is_open: !shown || !thread.queue.is_empty() || thread.left_out > 0 })
     }
+}
 
-    /// A message that belongs to no deployment; where it stands, when it was posted now.
-    pub(crate) async fn tell_alone(&self, key: &str, message: &Message) -> Result<Option<PostedMessage>, PortError> {
-        let message = render(message);
-        let mut posted = None;
-        self.once(&format!("slack/{key}"), async || {
-            posted = Some(self.chat.post(&self.address(None), &message, key).await?);
-            Ok(json!({"told": true}))
-        })
-        .await?;
-        Ok(posted)
-    }
-
-    /// Changes such a message, or posts what it would say where messages cannot be changed; true when that was done now.
-    pub(crate) async fn correct_alone(
-        &self,
-        key: &str,
-        posted: &PostedMessage,
-        message: &Message,
-    ) -> Result<bool, PortError> {
-        let message = render(message);
-        self.once(&format!("slack/{key}"), async || {
-            if self.has_threads {
-                match self.chat.update(posted, &message).await {
-                    Err(Unsent::Gone(error)) => {
-                        tracing::warn!(key, "somebody deleted the message, so it is not updated: {error}");
-                    }
-                    outcome => outcome?,
-                }
-            } else {
-                self.chat.post(&self.address(None), &message, key).await?;
-            }
-            Ok(json!({"told": true}))
-        })
-        .await
-    }
-
-    fn address<'t>(&'t self, thread: Option<&'t str>) -> Address<'t> {
-        Address { channel: self.channel, thread, broadcast: false }
-    }
-
-    async fn once(&self, key: &str, work: impl AsyncFnOnce() -> Result<Value, PortError>) -> Result<bool, PortError> {
-        let now = self.clock.now();
-        match lease::once(self.ledger, key, self.holder, now, now.plus(KEPT), work).await? {
-            Once::Did { forgotten } => {
-                if let Some(error) = forgotten {
-                    tracing::error!(key, "this was told and cannot be remembered, so it may be told again: {error}");
-                }
-                Ok(true)
-            }
-            Once::DoneBefore | Once::Busy => Ok(false),
-        }
-    }
-
-    /// The reply as it is posted: where there is no thread around it, it says itself what it is about.
-    fn addressed(&self, known: &Known<impl Tale>, reply: &Reply) -> Value {
-        let mut message = reply.message.clone();
-        if !self.has_threads {
-            message.context.extend(known.story.about());
-        }
-        render(&message)
-    }
+/// How far a thread is.
+struct Progress {
+    /// Whether the invocation's own replies are told, and the headline shows what it knows.
+    is_mine_told: bool,
+    /// Whether anything waits.
+    is_open: bool,
 }

@@ -1,12 +1,14 @@
 //! What is told, and told once: duplicates, events out of order, a Slack or a PagerDuty that is down, two invocations at a time.
 
+mod closed;
+mod concurrent;
 mod late;
+mod outbox;
 
 use std::time::Duration;
 
 use domain::deployment::Status;
 use domain::lease::Holder;
-use domain::ports::PortError;
 use insta::assert_snapshot;
 use testkit::{build, run};
 
@@ -56,10 +58,11 @@ fn a_lost_ending_is_told_with_the_next_event() {
     let world = World::new(BOT);
     world.record(ended(Status::Succeeded));
     run(world.hear(&verdict("Succeeded"))).unwrap();
+    // The verdict was given eight seconds after the deployment had ended.
     assert_snapshot!(world.slack().read(), @"
     orchestrator (production) was deployed. Production runs the new version. Nothing to do.
-        BeforeAllowTraffic passed: all 2 checks passed
         orchestrator (production) was deployed. Production runs the new version. Nothing to do.
+        BeforeAllowTraffic passed: all 2 checks passed
     ");
 }
 
@@ -160,15 +163,6 @@ fn what_slack_refused_is_told_by_the_next_try_and_nothing_twice() {
         BeforeAllowTraffic passed: all 2 checks passed
         orchestrator (production) was deployed. Production runs the new version. Nothing to do.
     ");
-}
-
-#[test]
-fn a_refusal_for_good_is_an_error_too_so_that_the_event_is_kept() {
-    let world = World::new(BOT);
-    let refusal = PortError::Permanent { what: "posting to Slack".into(), detail: "invite the bot".into() };
-    world.slack_fails([Some(refusal)]);
-    let error = run(world.hear(&changed("d-1", "START"))).unwrap_err();
-    assert!(error.to_string().contains("invite the bot"), "{error}");
 }
 
 #[test]

@@ -17,15 +17,8 @@ pub enum Place {
     Thread(DeploymentId),
     /// In a message that it shares with others of its service; the id of that message's story.
     Flock(DeploymentId),
-    /// In a message of its own.
-    Message {
-        /// The channel's id.
-        channel: String,
-        /// Slack's id of the message; empty for a webhook's.
-        ts: String,
-        /// What it says.
-        decision: Box<RollbackDecision>,
-    },
+    /// In a message of its own; the id of that message's story.
+    Lone(DeploymentId),
 }
 
 /// When and where an alarm was told.

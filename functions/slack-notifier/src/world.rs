@@ -1,5 +1,6 @@
 //! For tests only: the function with fakes for everything outside, and the events that it hears.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use clock::Clock;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use testkit::build;
 use testkit::ledger::Table;
 
-use crate::fakes::{Both, Channel, Record, SlackFake};
+use crate::fakes::{Both, Channel, MetricsFake, Record, SlackFake, Trouble, unsent};
 use crate::{Ports, handle};
 
 pub(crate) const BOT: &str = "slack: { token: env:T, channel: C1 }\n";
@@ -20,8 +21,9 @@ pub(crate) const WEBHOOK: &str = "slack: { webhook: env:W }\n";
 pub(crate) const PAGER: &str = "pagerduty: { routing_key: env:K }\n";
 
 pub(crate) struct World {
-    pub(crate) ports: Ports<Record, Table, Both>,
+    pub(crate) ports: Ports<Record, Table, Both, MetricsFake>,
     pub(crate) config: Config,
+    pub(crate) heard: Cell<usize>,
 }
 
 impl World {
@@ -36,7 +38,10 @@ impl World {
                 sinks: Both { slack, ..Both::default() },
                 clock: Clock::system(),
                 patience: Duration::ZERO,
+                settle: Duration::ZERO,
+                metrics: MetricsFake::default(),
             },
+            heard: Cell::default(),
         };
         world.record(build::deployment());
         world
@@ -52,13 +57,18 @@ impl World {
     }
 
     pub(crate) async fn hear(&self, event: &Value) -> anyhow::Result<Value> {
+        self.hear_within(event, Duration::from_secs(8)).await
+    }
+
+    pub(crate) async fn hear_within(&self, event: &Value, limit: Duration) -> anyhow::Result<Value> {
         let arrived = self.ports.clock.now();
+        self.heard.set(self.heard.get() + 1);
         let invocation = Invocation {
             payload: event.clone(),
-            request_id: "r".to_owned(),
+            request_id: format!("r-{}", self.heard.get()),
             function_arn: String::new(),
             arrived,
-            deadline: arrived.plus(Duration::from_secs(8)),
+            deadline: arrived.plus(limit),
         };
         handle(&self.ports, &self.config, invocation).await
     }
@@ -68,6 +78,7 @@ impl World {
     }
 
     pub(crate) fn slack_fails(&self, calls: impl IntoIterator<Item = Option<PortError>>) {
+        let calls = calls.into_iter().map(|call| call.map(|error| Trouble::Unsent(unsent(error))));
         self.slack().trouble.borrow_mut().extend(calls);
     }
 
@@ -99,6 +110,11 @@ pub(crate) fn event(source: &str, detail_type: &str, detail: &Value) -> Value {
     json!({
         "source": source, "detail-type": detail_type, "detail": detail, "time": "2026-03-03T10:07:08Z", "region": "eu-west-1"
     })
+}
+
+/// What the schedule's rule sends.
+pub(crate) fn minute() -> Value {
+    event("aws.events", "Scheduled Event", &json!({}))
 }
 
 pub(crate) fn changed(id: &str, state: &str) -> Value {

@@ -71,6 +71,12 @@ impl Secrets for SecretStore {
             }
         }
     }
+
+    async fn forget(&self, reference: &SecretRef) {
+        if let SecretRef::SecretsManager { name, .. } = reference {
+            self.fetched.lock().await.remove(name);
+        }
+    }
 }
 
 /// The keys and values of a secret's JSON body. No error of the parser is passed on: it may quote the secret.
@@ -114,6 +120,18 @@ mod tests {
         assert!(error.contains("no key `slack_token`; it has `pagerduty_routing_key`, `slack_bot_token`"), "{error}");
         assert!(!error.contains("xoxb"), "{error}");
         assert_eq!(server.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_to_be_forgotten_is_fetched_anew() {
+        let old = Canned::ok(r#"{"Name":"greenlight","SecretString":"{\"slack_bot_token\":\"xoxb-1\"}"}"#);
+        let new = Canned::ok(r#"{"Name":"greenlight","SecretString":"{\"slack_bot_token\":\"xoxb-2\"}"}"#);
+        let (aws, server) = serve(vec![old, new]);
+        let (secrets, token) = (aws.secrets(), reference("secret:greenlight#slack_bot_token"));
+        assert_eq!(secrets.reveal(&token).await.unwrap(), "xoxb-1");
+        secrets.forget(&token).await;
+        assert_eq!(secrets.reveal(&token).await.unwrap(), "xoxb-2");
+        assert_eq!(server.count(), 2);
     }
 
     #[tokio::test]

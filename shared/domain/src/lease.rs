@@ -44,6 +44,7 @@ pub struct Lease<'a, L: Ledger> {
     ledger: &'a L,
     key: String,
     held: Value,
+    is_inherited: bool,
 }
 
 /// Whether an entry is a lease, not a record.
@@ -70,12 +71,28 @@ pub async fn take<'a, L: Ledger>(
     holder: &Holder,
     now: Timestamp,
 ) -> Result<Taken<'a, L>, PortError> {
+    take_staying(ledger, key, holder, now, GRACE).await
+}
+
+/// As [`take`], where whoever comes after a dead holder must know of it ([`Lease::is_inherited`]): the entry stays for `stays` after the lease has run
+/// out, unless it is given back.
+pub async fn take_staying<'a, L: Ledger>(
+    ledger: &'a L,
+    key: &str,
+    holder: &Holder,
+    now: Timestamp,
+    stays: Duration,
+) -> Result<Taken<'a, L>, PortError> {
     let held = json!({LEASE: {"holder": holder.id, "until": holder.until}});
-    let expires = holder.until.plus(GRACE);
+    let expires = holder.until.plus(stays);
     if ledger.claim(key, &held, expires).await? {
-        return Ok(Taken::Mine(Lease { ledger, key: key.to_owned(), held }));
+        return Ok(Taken::Mine(Lease { ledger, key: key.to_owned(), held, is_inherited: false }));
     }
     let seen = ledger.read(key).await?;
+    // Our own, whose answer was lost on the way, so that it was asked for twice.
+    if seen.as_ref() == Some(&held) {
+        return Ok(Taken::Mine(Lease { ledger, key: key.to_owned(), held, is_inherited: false }));
+    }
     match seen.as_ref().map(runs_out) {
         Some(None) => return Ok(Taken::Done(seen.unwrap_or_default())),
         Some(Some(until)) if until > now => return Ok(Taken::Busy),
@@ -83,10 +100,16 @@ pub async fn take<'a, L: Ledger>(
         Some(Some(_)) | None => {}
     }
     let won = ledger.replace(key, seen.as_ref(), &held, expires).await?;
-    Ok(if won { Taken::Mine(Lease { ledger, key: key.to_owned(), held }) } else { Taken::Busy })
+    let is_inherited = seen.is_some();
+    Ok(if won { Taken::Mine(Lease { ledger, key: key.to_owned(), held, is_inherited }) } else { Taken::Busy })
 }
 
 impl<L: Ledger> Lease<'_, L> {
+    /// Whether it was taken over from a holder that died with it: the thing may have been done, or half of it.
+    pub fn is_inherited(&self) -> bool {
+        self.is_inherited
+    }
+
     /// Puts the record of what was done in place of the lease; false when the lease had run out and somebody else has it.
     pub async fn complete(self, record: &Value, expires: Timestamp) -> Result<bool, PortError> {
         self.ledger.replace(&self.key, Some(&self.held), record, expires).await
@@ -223,6 +246,7 @@ mod tests {
         let table = Table::default();
         let Taken::Mine(dead) = now(take(&table, "k", &holder("a", 30), Timestamp(0))) else { panic!("free") };
         let Taken::Mine(heir) = now(take(&table, "k", &holder("a", 60), Timestamp(31))) else { panic!("run out") };
+        assert_eq!((dead.is_inherited(), heir.is_inherited()), (false, true));
         assert!(!now(dead.complete(&json!({"by": "dead"}), Timestamp(99))));
         assert!(now(heir.complete(&json!({"by": "heir"}), Timestamp(99))));
     }

@@ -338,4 +338,7 @@ pub trait Ledger {
 pub trait Secrets {
     /// The value that a reference stands for; fetched once per process.
     async fn reveal(&self, reference: &crate::config::SecretRef) -> Result<String, PortError>;
+    /// The next call of [`Secrets::reveal`] fetches this one anew: what it opened is refused, so that somebody may have replaced it. Nothing to do where
+    /// nothing is kept.
+    async fn forget(&self, _reference: &crate::config::SecretRef) {}
 }

@@ -78,8 +78,8 @@ fn traffic_that_is_late_pages_once_and_is_resolved_once_when_it_is_back_after_al
     assert_snapshot!(world.slack().read(), @"
     orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.
         orchestrator (production) was stopped by a person, and is rolling back. Production is going back to the old version. Wait for the rollback: its end will be told here.
-        orchestrator (production) is rolling back.
         The traffic is not back on the old version, 2 min after the alarm.
+        orchestrator (production) is rolling back.
         All traffic is back on the old version after all, 6 min after the alarm.
     ");
     assert_eq!(

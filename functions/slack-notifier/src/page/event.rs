@@ -34,7 +34,7 @@ pub(super) fn name(text: &str) -> String {
 }
 
 /// A key that PagerDuty takes. What is too long keeps its beginning and ends in a digest of the whole: two long names stay two.
-pub(super) fn dedup_key(whole: &str) -> String {
+pub(crate) fn dedup_key(whole: &str) -> String {
     if whole.chars().count() <= DEDUP_KEY {
         return whole.to_owned();
     }

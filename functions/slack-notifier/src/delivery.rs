@@ -1,0 +1,163 @@
+//! The ways to the sinks: opens what the configuration names, minds which of them take nothing, and has another one tell that. Knows nothing of
+//! what is told.
+
+use std::sync::Once;
+
+use domain::config::SecretRef;
+use domain::ports::{Deployments, Ledger, Metrics, Pager, PortError};
+use serde_json::json;
+
+use crate::closed::{Gate, Guarded, News, Sink};
+use crate::lone::Lone;
+use crate::memory::Known;
+use crate::page;
+use crate::paging::{Paging, Sent};
+use crate::sinks::Sinks;
+use crate::tale::Tale;
+use crate::telling::{Addressed, Outcome, Telling};
+use crate::{Shift, Told};
+
+/// PagerDuty's key of the page that a sink takes nothing.
+fn refusal_key(sink: Sink, place: &str) -> String {
+    let place = if place.is_empty() { "webhook" } else { place };
+    page::dedup_key(&format!("greenlight/sink/{}/{place}", sink.word()))
+}
+
+impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
+    /// The way to a sink. One that refused has its secret read anew: somebody may have replaced it.
+    pub(crate) async fn gate(
+        &self,
+        sink: Sink,
+        place: &str,
+        secret: Option<&SecretRef>,
+    ) -> Result<Gate<'_, L, M>, PortError> {
+        let (ports, sinks) = (self.ports, &self.ports.sinks);
+        let fingerprint = sinks.fingerprint(place, secret, false).await?;
+        let mut gate = Gate::to(sink, place, fingerprint, &ports.ledger, &ports.metrics, &ports.clock).await;
+        if gate.refusal().is_some() {
+            gate.mended(sinks.fingerprint(place, secret, true).await?);
+        }
+        Ok(gate)
+    }
+
+    /// Has another sink tell that this one takes nothing any more, or does again.
+    pub(crate) async fn spread(&self, gate: &Gate<'_, L, M>) {
+        let Some(news) = gate.news() else { return };
+        let outcome = match (gate.sink, &news) {
+            (Sink::Slack, _) => self.tell_pager(gate, &news).await,
+            (Sink::PagerDuty | Sink::Ticket, News::Refused(refusal)) => {
+                let fresh = Lone::refusal(gate.sink, refusal, self.ports.clock.now());
+                match self.remember(&fresh).await {
+                    Ok(known) => self.tell_chat(&known, &[]).await.errors.into_iter().next().map_or(Ok(()), Err),
+                    Err(error) => Err(error),
+                }
+            }
+            // Whoever read that it does not will see that it does.
+            (Sink::PagerDuty | Sink::Ticket, News::Works(_)) => Ok(()),
+        };
+        match outcome {
+            Ok(()) => gate.told(&news).await,
+            Err(error) => tracing::warn!(sink = gate.sink.word(), "that it refuses, or works again, is not told elsewhere yet: {error}"),
+        }
+    }
+
+    async fn tell_pager(&self, gate: &Gate<'_, L, M>, news: &News) -> Result<(), PortError> {
+        let Some(pagerduty) = &self.config.pagerduty else { return Ok(()) };
+        let key = refusal_key(gate.sink, &gate.place);
+        let event = match news {
+            News::Works(refusal) if !refusal.told => return Ok(()),
+            News::Works(_) => page::resolve(&key),
+            News::Refused(refusal) => json!({
+                "event_action": "trigger",
+                "dedup_key": key,
+                "payload": {
+                    "summary": domain::text::bounded(&format!("Greenlight cannot tell anything in {}: {}", gate.sink.name(), refusal.why), 1024),
+                    "source": "greenlight/slack-notifier",
+                    "severity": "warning",
+                    "timestamp": refusal.since,
+                    "custom_details": {"channel": gate.place, "not tried before": refusal.until},
+                },
+            }),
+        };
+        let own = self.gate(Sink::PagerDuty, "", Some(&pagerduty.routing_key)).await?;
+        let pager = self.ports.sinks.pager(pagerduty, self.until).await?;
+        Ok(Guarded { port: &pager, gate: &own }.send(&event).await?)
+    }
+
+    /// Does something with the pager, if there is one.
+    pub(crate) async fn with_pager<'s>(
+        &'s self,
+        page: impl AsyncFnOnce(&Paging<'_, L, Guarded<'_, S::Pager, L, M>>) -> Sent,
+    ) -> Told {
+        let Some(pagerduty) = &self.config.pagerduty else { return Told::default() };
+        let opened = async {
+            let gate = self.gate(Sink::PagerDuty, "", Some(&pagerduty.routing_key)).await?;
+            Ok::<_, PortError>((gate, self.ports.sinks.pager(pagerduty, self.until).await?))
+        };
+        let (gate, pager) = match opened.await {
+            Ok(opened) => opened,
+            Err(error) => return Told::failed(error),
+        };
+        let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
+        let guarded = Guarded { port: &pager, gate: &gate };
+        let (pager, mut errors) = page(&Paging { ledger, pager: &guarded, config: pagerduty, clock, holder: &self.holder, until: self.until }).await;
+        let is_closed = gate.refusal().is_some();
+        if is_closed {
+            // Told where that concerns people, and of no use to try again before tomorrow.
+            errors.retain(PortError::is_transient);
+        }
+        self.spread(&gate).await;
+        Told { pager, is_open: is_closed || !errors.is_empty(), errors, ..Told::default() }
+    }
+
+    /// Tells a story and its replies in Slack.
+    pub(crate) async fn tell_story<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Told {
+        let Some((gate, outcome)) = self.tell_gated(known, replies).await else { return Told::default() };
+        if let Some(gate) = gate {
+            Box::pin(self.spread(&gate)).await;
+        }
+        let Outcome { told: slack, errors, is_open } = outcome;
+        Told { deployment: Some(known.story.id().clone()), slack, errors, is_open, ..Told::default() }
+    }
+
+    async fn tell_chat<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Outcome {
+        self.tell_gated(known, replies).await.map(|(_, outcome)| outcome).unwrap_or_default()
+    }
+
+    /// Tells in Slack; `None` where nothing is told there at all.
+    async fn tell_gated<T: Tale>(
+        &self,
+        known: &Known<T>,
+        replies: &[Addressed],
+    ) -> Option<(Option<Gate<'_, L, M>>, Outcome)> {
+        static SAID: Once = Once::new();
+        let Some(slack) = &self.config.slack else {
+            SAID.call_once(|| tracing::warn!("nothing is told in Slack: the configuration has no `slack` block"));
+            return None;
+        };
+        let service = known.story.service().and_then(|name| self.config.services.iter().find(|it| it.name == name));
+        let channel = self.config.told_in(service)?;
+        let secret = slack.token.as_ref().or(slack.webhook.as_ref());
+        let opened = async {
+            let gate = self.gate(Sink::Slack, channel.channel, secret).await?;
+            Ok::<_, PortError>((gate, self.ports.sinks.chat(slack, self.until).await?))
+        };
+        let (gate, chat) = match opened.await {
+            Ok(opened) => opened,
+            Err(error) => return Some((None, Outcome::failed(error))),
+        };
+        let telling = Telling {
+            ledger: &self.ports.ledger,
+            chat: &Guarded { port: &chat, gate: &gate },
+            channel,
+            has_threads: slack.webhook.is_none(),
+            clock: &self.ports.clock,
+            holder: &self.holder,
+            chance: &self.chance,
+            settle: self.ports.settle,
+            until: self.until,
+        };
+        let outcome = telling.tell(known, replies).await;
+        Some((Some(gate), outcome))
+    }
+}

@@ -1,0 +1,334 @@
+//! The one that tells in a thread at a time: posts the headline or updates it, and posts what waits in the order in which it happened. What may
+//! have been posted without an answer is looked for before it is posted again. Knows nothing of who waits for it.
+
+use std::time::Duration;
+
+use domain::lease;
+use domain::ports::{Address, Chat, Ledger, PortError, PostedMessage, Unsent};
+use serde_json::{Value, json};
+
+use crate::blocks::render;
+use crate::memory::{KEPT, Known, Root, recall};
+use crate::mention::{digest, late, mentioning, plain};
+use crate::outbox::{Outbox, Pending, Queued, Thread};
+use crate::tale::Tale;
+use crate::telling::{Telling, root_key};
+
+/// Why the telling ends before all is told.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It could not be told now.
+    Failed(PortError),
+    /// Slack takes nothing from us until somebody changes something.
+    Closed,
+}
+
+impl From<PortError> for Stop {
+    fn from(error: PortError) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// What came of posting one thing.
+enum Posted {
+    /// It stands there.
+    There(PostedMessage),
+    /// There is no place for it any more.
+    Gone,
+}
+
+/// Whoever has the lease of a thread.
+pub(crate) struct Teller<'a, L, C> {
+    pub(crate) telling: &'a Telling<'a, L, C>,
+    pub(crate) outbox: &'a Outbox<'a, L>,
+    /// The keys of the invocation's own replies.
+    pub(crate) mine: &'a [String],
+    /// What was told.
+    pub(crate) told: Vec<String>,
+    /// Whether something was posted of which nothing could be written down: then the lease is kept, and whoever takes it over when it has run out
+    /// looks first what stands there.
+    pub(crate) keeps_lease: bool,
+}
+
+impl<L: Ledger, C: Chat> Teller<'_, L, C> {
+    /// Tells what waits; whether anything still does that is others' and not due yet. `is_inherited` when whoever told before died with it.
+    pub(crate) async fn run<T: Tale>(&mut self, is_inherited: bool) -> Result<bool, Stop> {
+        if is_inherited {
+            tracing::warn!(story = %self.outbox.story, "whoever told of this before has died; what it may have posted is looked for");
+            self.outbox.doubt_all().await?;
+        }
+        let Some((mut root, said)) = self.root::<T>().await? else { return Ok(false) };
+        // Replies do not wait for an update that is not taken now; where nothing is taken at all, they do.
+        let shown = self.show::<T>(&mut root).await;
+        if let Err(Stop::Closed) = shown {
+            return Err(Stop::Closed);
+        }
+        let is_open = self.replies(&root, &said).await?;
+        shown?;
+        // Others may have added to the story meanwhile.
+        self.show::<T>(&mut root).await?;
+        Ok(is_open)
+    }
+
+    /// The headline, posted now if nobody has; and the keys of the replies that waited when it was posted now. `None` while there is nothing to
+    /// be told.
+    async fn root<T: Tale>(&mut self) -> Result<Option<(Root, Vec<String>)>, Stop> {
+        let (story, telling) = (self.outbox.story, self.telling);
+        let key = root_key(story);
+        let entry = telling.ledger.read(&key).await?;
+        // An earlier version of the function held a lease here while it posted.
+        let died = entry.as_ref().is_some_and(lease::is_lease);
+        if let Some(entry) = entry.as_ref().filter(|_| !died) {
+            return Ok(Some((Root::of_entry(entry)?, Vec::new())));
+        }
+        // First what waits, then what is known: of whatever waits the story knows.
+        let thread = self.outbox.read().await?;
+        let Some(latest) = recall::<T>(telling.ledger, story).await? else { return Ok(None) };
+        if telling.channel.quiet && !latest.story.concerns() {
+            return Ok(None);
+        }
+        let mentions = thread.queue.iter().any(|queued| queued.is_headline_alarming);
+        let content = self.headline(&latest, mentions);
+        let to = Address { channel: telling.channel.channel, thread: None, broadcast: false };
+        let was_there = if died || thread.is_root_uncertain { self.find(&to, &key, &thread).await? } else { None };
+        // What stands there may show less than is known now.
+        let (shown, says) = if was_there.is_some() { (0, 0) } else { (latest.version, digest(&content)) };
+        let is_new = was_there.is_none();
+        let posted = match was_there {
+            Some(posted) => posted,
+            None => match self.post(&to, &content, &key).await {
+                Ok(Posted::There(posted)) => posted,
+                Ok(Posted::Gone) => return Ok(None),
+                Err(unsent) => return Err(self.failed(unsent, None).await),
+            },
+        };
+        let root = Root {
+            channel: posted.channel,
+            ts: posted.ts,
+            shown,
+            state: latest.story.state(),
+            says,
+            mentions: mentions && telling.channel.mention.is_some(),
+        };
+        if is_new {
+            self.told.push("headline".to_owned());
+        }
+        self.keep(&key, entry.as_ref(), &root.to_entry()).await?;
+        let said = if is_new { thread.queue.into_iter().map(|queued| queued.key).collect() } else { Vec::new() };
+        Ok(Some((root, said)))
+    }
+
+    /// Writes down what was posted. Where that fails, whoever comes next must look.
+    async fn keep(&mut self, key: &str, from: Option<&Value>, to: &Value) -> Result<(), PortError> {
+        let expires = self.telling.clock.now().plus(KEPT);
+        let outcome = self.telling.ledger.replace(key, from, to, expires).await;
+        if let Err(error) = &outcome {
+            self.keeps_lease = true;
+            tracing::error!(key, "this was told and cannot be remembered, so the next one looks for it first: {error}");
+        }
+        outcome.map(drop)
+    }
+
+    fn headline(&self, latest: &Known<impl Tale>, mentions: bool) -> Value {
+        let content = render(&latest.story.headline());
+        match self.telling.channel.mention.filter(|_| mentions) {
+            Some(whom) => mentioning(&content, whom),
+            None => content,
+        }
+    }
+
+    /// Updates the headline when it shows less than is known. Only the holder of the lease does, so it never goes backwards.
+    async fn show<T: Tale>(&mut self, root: &mut Root) -> Result<(), Stop> {
+        let telling = self.telling;
+        if !telling.has_threads {
+            return Ok(());
+        }
+        let Some(latest) = recall::<T>(telling.ledger, self.outbox.story).await? else { return Ok(()) };
+        if root.shown >= latest.version {
+            return Ok(());
+        }
+        let content = self.headline(&latest, root.mentions);
+        let says = digest(&content);
+        if says != root.says {
+            let posted = PostedMessage { channel: root.channel.clone(), ts: root.ts.clone() };
+            match telling.chat.update(&posted, &content).await {
+                Err(Unsent::Gone(error)) => {
+                    tracing::warn!(story = %self.outbox.story, "somebody deleted the headline, so it is not updated: {error}");
+                }
+                Err(Unsent::Unfit(error)) => {
+                    tracing::error!(story = %self.outbox.story, "Slack does not take this headline, so its text alone is shown: {error}");
+                    telling.chat.update(&posted, &plain(&content)).await.map_err(closed_or_failed)?;
+                }
+                outcome => outcome.map_err(closed_or_failed)?,
+            }
+        }
+        let next = Root { shown: latest.version, state: latest.story.state(), says, ..root.clone() };
+        let expires = telling.clock.now().plus(KEPT);
+        let key = root_key(self.outbox.story);
+        if !telling.ledger.replace(&key, Some(&root.to_entry()), &next.to_entry(), expires).await? {
+            // An earlier version of the function has written less into it.
+            let entry = telling.ledger.read(&key).await?;
+            telling.ledger.replace(&key, entry.as_ref(), &next.to_entry(), expires).await?;
+        }
+        *root = next;
+        Ok(())
+    }
+
+    /// Posts what waits; whether anything still does.
+    async fn replies(&mut self, root: &Root, said: &[String]) -> Result<bool, Stop> {
+        loop {
+            let thread = self.outbox.read().await?;
+            let Some(next) = thread.next() else {
+                return self.say_left_out(root, &thread).await.map(|()| false);
+            };
+            let (now, due) = (self.telling.clock.now(), next.due(self.telling.settle));
+            if due > now {
+                // Whoever has added it waits for it.
+                if !thread.has_any(self.mine) {
+                    return Ok(true);
+                }
+                if due < self.telling.until {
+                    self.telling.clock.sleep(due.since(now).max(Duration::from_millis(1))).await;
+                    continue;
+                }
+            }
+            if now >= self.telling.until || due > now {
+                return Err(Stop::Failed(PortError::Transient {
+                    what: format!("telling of `{}` in Slack", self.outbox.story),
+                    detail: "no time is left in this invocation".to_owned(),
+                    retry_after: None,
+                }));
+            }
+            self.reply(root, said, &thread, next).await?;
+        }
+    }
+
+    async fn reply(&mut self, root: &Root, said: &[String], thread: &Thread, queued: &Queued) -> Result<(), Stop> {
+        let telling = self.telling;
+        let Some(entry) = telling.ledger.read(&queued.key).await? else {
+            tracing::error!(key = queued.key, "this was to be told, and nobody knows any more what it says");
+            return Ok(self.outbox.forget(queued).await?);
+        };
+        let Some(pending) = Pending::of_entry(&entry) else { return Ok(self.outbox.forget(queued).await?) };
+        // What a headline that was just posted says, is not said again beside it.
+        let is_said = pending.in_headline && said.contains(&queued.key);
+        if is_said && !telling.has_threads {
+            return Ok(self.outbox.done(queued, &json!({"told": telling.clock.now(), "at": queued.at, "in": "headline"})).await?);
+        }
+        let mut content = pending.content;
+        if let Some(whom) = telling.channel.mention.filter(|_| pending.alarming && !is_said) {
+            content = mentioning(&content, whom);
+        }
+        if thread.told_up_to.is_some_and(|told| told > queued.at) {
+            content = late(&content, queued.at);
+        }
+        let to = Address {
+            channel: if root.channel.is_empty() { telling.channel.channel } else { &root.channel },
+            thread: telling.has_threads.then_some(root.ts.as_str()),
+            broadcast: telling.has_threads && pending.alarming && !is_said,
+        };
+        let was_there = if queued.is_uncertain { self.find(&to, &queued.key, thread).await? } else { None };
+        let record = match was_there {
+            Some(posted) => json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts, "found": true}),
+            None => match self.post(&to, &content, &queued.key).await {
+                Ok(Posted::There(posted)) => {
+                    self.told.push(short(&queued.key));
+                    json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts})
+                }
+                Ok(Posted::Gone) => json!({"gone": telling.clock.now()}),
+                Err(unsent) => return Err(self.failed(unsent, Some(&queued.key)).await),
+            },
+        };
+        if let Err(error) = self.outbox.done(queued, &record).await {
+            // It may be that only its name is left in the queue; whoever finds the record takes it out.
+            if self.outbox.doubt(&queued.key).await.is_err() {
+                self.keeps_lease = true;
+            }
+            return Err(Stop::Failed(error));
+        }
+        Ok(())
+    }
+
+    /// Says how many replies there was no room for.
+    async fn say_left_out(&mut self, root: &Root, thread: &Thread) -> Result<(), Stop> {
+        if thread.left_out == 0 {
+            return Ok(());
+        }
+        let more = domain::text::count(thread.left_out, "more reply");
+        let text = format!("There was no room for {}; the logs of the functions have them.", more.replace("replys", "replies"));
+        let to = Address {
+            channel: if root.channel.is_empty() { self.telling.channel.channel } else { &root.channel },
+            thread: self.telling.has_threads.then_some(root.ts.as_str()),
+            broadcast: false,
+        };
+        let key = format!("slack/{}/left-out", self.outbox.story);
+        match self.post(&to, &json!({"text": text}), &key).await {
+            // Rather counted once too little than said without end.
+            Ok(_) | Err(Unsent::Unanswered(_)) => Ok(self.outbox.said_left_out(thread.left_out).await?),
+            Err(unsent) => Err(closed_or_failed(unsent)),
+        }
+    }
+
+    /// Posts, in a plain form where Slack does not take the message as it is.
+    async fn post(&self, to: &Address<'_>, content: &Value, mark: &str) -> Result<Posted, Unsent> {
+        let chat = self.telling.chat;
+        let outcome = match chat.post(to, content, mark).await {
+            Err(Unsent::Unfit(error)) => {
+                tracing::error!(key = mark, "Slack does not take this message, so its text alone is posted: {error}");
+                chat.post(to, &plain(content), mark).await
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(posted) => Ok(Posted::There(posted)),
+            Err(Unsent::Gone(error)) => {
+                tracing::warn!(key = mark, "there is no place any more where this could be told: {error}");
+                Ok(Posted::Gone)
+            }
+            Err(Unsent::Unfit(error)) => {
+                tracing::error!(key = mark, "Slack does not even take this message's text, so it is not told: {error}");
+                Ok(Posted::Gone)
+            }
+            Err(unsent) => Err(unsent),
+        }
+    }
+
+    /// What may have been posted without an answer, or by somebody who died.
+    async fn find(&self, to: &Address<'_>, mark: &str, thread: &Thread) -> Result<Option<PostedMessage>, Stop> {
+        match self.telling.chat.find(to, mark, thread.since).await {
+            Ok(found) => Ok(found),
+            Err(error) if error.is_transient() => Err(Stop::Failed(error)),
+            Err(error) => {
+                tracing::warn!(key = mark, "this may stand in Slack already, and is posted again, since that cannot be told: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What a message that was not posted means for the rest; `reply` is its key, `None` for the headline.
+    async fn failed(&mut self, unsent: Unsent, reply: Option<&str>) -> Stop {
+        if let Unsent::Unanswered(_) = &unsent {
+            let noted = match reply {
+                Some(key) => self.outbox.doubt(key).await,
+                None => self.outbox.doubt_root().await,
+            };
+            if let Err(error) = noted {
+                self.keeps_lease = true;
+                tracing::warn!("that a message may have been posted is not remembered, so the right to tell is kept until it runs out: {error}");
+            }
+        }
+        closed_or_failed(unsent)
+    }
+}
+
+/// A reply's own key, without that of its deployment.
+fn short(key: &str) -> String {
+    key.splitn(3, '/').nth(2).unwrap_or(key).to_owned()
+}
+
+fn closed_or_failed(unsent: Unsent) -> Stop {
+    match unsent {
+        Unsent::Closed(_) => Stop::Closed,
+        other => Stop::Failed(other.into()),
+    }
+}
