@@ -9,6 +9,7 @@ mod read;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use domain::text::bounded;
 use domain::time::Timestamp;
@@ -102,20 +103,35 @@ fn collect_texts(value: &Value, lines: &mut Vec<String>) {
 pub(crate) struct Slack {
     pub(super) messages: Vec<SlackMessage>,
     pub(super) mentioned: BTreeSet<String>,
-    /// Channel to what is left of its burst, and since when it fills again.
-    rooms: BTreeMap<String, (f64, Timestamp)>,
+    rooms: BTreeMap<String, Room>,
+}
+
+/// How much a channel takes.
+#[derive(Debug)]
+struct Room {
+    /// What is left of its burst.
+    left: f64,
+    /// Since when that has been filling again.
+    since: Timestamp,
+    /// After a 429: until when nothing is taken.
+    closed_until: Timestamp,
 }
 
 impl Slack {
     /// Takes a place for a message in a channel; when there is none, how many seconds it is until there is.
     fn take_place(&mut self, channel: &str, now: Timestamp) -> Result<(), u64> {
-        let (left, since) = self.rooms.entry(channel.to_owned()).or_insert((BURST, now));
-        let filled = (*left + now.since(*since).as_secs_f64()).min(BURST);
-        (*left, *since) = (filled, now);
-        if filled < 1.0 {
-            return Err(((1.0 - filled).ceil() as u64).max(1));
+        let room = self.rooms.entry(channel.to_owned()).or_insert(Room { left: BURST, since: now, closed_until: now });
+        if room.closed_until > now {
+            return Err(room.closed_until.since(now).as_secs_f64().ceil() as u64);
         }
-        *left -= 1.0;
+        room.left = (room.left + now.since(room.since).as_secs_f64()).min(BURST);
+        room.since = now;
+        if room.left < 1.0 {
+            // Nothing is taken before the time that it says.
+            room.closed_until = now.plus(Duration::from_secs(1));
+            return Err(1);
+        }
+        room.left -= 1.0;
         Ok(())
     }
 }

@@ -87,7 +87,7 @@ fn whoever_asks_wrongly_is_told_how() {
 fn one_message_a_second_and_short_bursts() {
     let mut asked = Asked::new("");
     let message = json!({ "channel": "C1", "text": "hello" });
-    let mut post = |asked: &mut Asked, channel: &str| {
+    let post = |asked: &mut Asked, channel: &str| {
         let message = json!({ "channel": channel, "text": "hello" });
         let answer = asked.ask("POST", "slack.rehearsal/api/chat.postMessage", "Bearer rehearsal-t", &message).unwrap();
         (answer.status, answer.headers.iter().find(|(name, _)| name == "retry-after").map(|(_, value)| value.clone()))
