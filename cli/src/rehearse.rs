@@ -1,5 +1,7 @@
 //! `greenlight rehearse`: which scenarios, where from, and how they are shown. Knows nothing of how they are run.
 
+mod record;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,8 +11,7 @@ use clap::{Args, Subcommand};
 use clock::Clock;
 use domain::deployment::Platform;
 use rehearsal::project::{Places, Project, find_root, read_scenario};
-use rehearsal::report::text;
-use rehearsal::report::{Finished, html, json};
+use rehearsal::report::{Finished, html, json, telling, text};
 use rehearsal::run::{Runner, scenario as run_scenario};
 use rehearsal::scenario::{Scenario, find};
 use rehearsal::world::World;
@@ -59,6 +60,9 @@ enum Command {
         /// Names, paths of files, or `all`
         #[arg(required = true)]
         names: Vec<String>,
+        /// Write down everything that people are told, for the scenarios that expect it to be as recorded
+        #[arg(long)]
+        record: bool,
     },
     /// Keep the AWS endpoint and the Runtime API up, for `cargo lambda invoke` and `cargo lambda watch`
     Serve {
@@ -87,11 +91,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Some(Command::List) => list(&project),
         Some(Command::Serve { port }) => serve(&project, *port, arguments),
-        Some(Command::Run { names }) => {
-            let chosen = choose(&project, names)?;
-            rehearse(&project, chosen, arguments)
+        Some(Command::Run { names, record }) => {
+            let mut chosen = choose(&project, names)?;
+            if *record {
+                chosen = record::recordable(chosen, names)?;
+            }
+            rehearse(&project, chosen, arguments, *record)
         }
-        None => rehearse(&project, choose(&project, &[DEFAULT.to_owned()])?, arguments),
+        None => rehearse(&project, choose(&project, &[DEFAULT.to_owned()])?, arguments, false),
     }
 }
 
@@ -139,7 +146,12 @@ fn build(project: &Project) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     Ok(project.build(&cargo)?)
 }
 
-fn rehearse(project: &Project, scenarios: Vec<Scenario>, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+fn rehearse(
+    project: &Project,
+    scenarios: Vec<Scenario>,
+    arguments: &Arguments,
+    recording: bool,
+) -> anyhow::Result<ExitCode> {
     let mut scenarios = scenarios;
     for scenario in &mut scenarios {
         project.check(scenario)?;
@@ -164,12 +176,16 @@ fn rehearse(project: &Project, scenarios: Vec<Scenario>, arguments: &Arguments) 
         };
         let world = runtime.block_on(run_scenario(setting.clone(), scenario.clone(), show))?;
         printed?;
+        let mut scenario = scenario;
+        if recording {
+            crate::terminal::complain(&record::record(&mut scenario, world.record())?);
+        }
         let held = expect::hold(&scenario, world.record());
         let run = Finished { scenario, world, held, took: clock.now().since(started) };
         if arguments.json {
             print(&json::document(&run).to_string())?;
         } else {
-            print(&text::slack_threads(run.world.record().slack(), style))?;
+            print(&telling::told(run.world.record(), style))?;
             print(&text::summary(&run, style))?;
             if !run.met() {
                 print(&format!("The functions' logs are in {}", setting.folder.display()))?;

@@ -6,6 +6,7 @@ mod metrics;
 mod notices;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use serde::Serialize;
 
@@ -23,10 +24,10 @@ pub struct Held {
     pub seen: String,
 }
 
-/// Holds every expectation of a scenario against the record of its run. Two come by themselves: least privilege, and that what was to go wrong
-/// did.
+/// Holds every expectation of a scenario against the record of its run. Three come by themselves: least privilege, that what was to go wrong did, and
+/// that Slack pings nobody whom the configuration does not name.
 pub fn hold(scenario: &Scenario, record: Record<'_>) -> Vec<Held> {
-    let mut held: Vec<Held> = scenario.expect.iter().map(|expectation| one(expectation, record)).collect();
+    let mut held: Vec<Held> = scenario.expect.iter().map(|expectation| one(scenario, expectation, record)).collect();
     let (faults, missed) = record.faults();
     if faults > 0 {
         held.push(Held {
@@ -35,6 +36,7 @@ pub fn hold(scenario: &Scenario, record: Record<'_>) -> Vec<Held> {
             seen: if missed.is_empty() { format!("{faults} struck") } else { format!("never: {}", missed.join(", ")) },
         });
     }
+    held.extend(told::pings_nobody_else(record));
     let refused: Vec<String> = record
         .calls()
         .iter()
@@ -53,7 +55,7 @@ pub fn hold(scenario: &Scenario, record: Record<'_>) -> Vec<Held> {
     held
 }
 
-fn one(expectation: &Expectation, record: Record<'_>) -> Held {
+fn one(scenario: &Scenario, expectation: &Expectation, record: Record<'_>) -> Held {
     match expectation {
         Expectation::Deployment(expected) => deployments::ends(expected, record),
         Expectation::Production(expected) => deployments::production(expected, record),
@@ -61,56 +63,17 @@ fn one(expectation: &Expectation, record: Record<'_>) -> Held {
         Expectation::Decision(expected) => notices::decision(expected, record),
         Expectation::Restored(expected) => notices::restored(expected, record),
         Expectation::Verdict(expected) => verdict(expected, record),
-        Expectation::SlackMessages(count) => {
-            let seen = record.slack().iter().filter(|message| message.thread_ts.is_none()).count();
-            Held {
-                what: format!("{count} message(s) in the channel, one for each deployment"),
-                met: seen == *count,
-                seen: format!("{seen}"),
-            }
-        }
-        Expectation::SlackSays(text) => {
-            let found = record.slack().iter().find(|message| message.visible().contains(text));
-            Held {
-                what: format!("Slack says `{text}`"),
-                met: found.is_some(),
-                seen: found.map_or_else(|| "nowhere".to_owned(), |message| message.text.clone()),
-            }
-        }
-        Expectation::SlackSaysNot(text) => {
-            let found = record.slack().iter().find(|message| message.visible().contains(text));
-            Held {
-                what: format!("Slack does not say `{text}`"),
-                met: found.is_none(),
-                seen: found.map_or_else(|| "nowhere".to_owned(), |message| message.text.clone()),
-            }
-        }
-        Expectation::SlackRepeatsNothing => {
-            let mut seen = std::collections::BTreeSet::new();
-            let twice: Vec<&str> = record
-                .slack()
-                .iter()
-                .filter(|message| !seen.insert((message.thread_ts.clone(), message.visible())))
-                .map(|message| message.text.as_str())
-                .collect();
-            Held {
-                what: "no message stands twice in the channel or in a thread".to_owned(),
-                met: twice.is_empty(),
-                seen: if twice.is_empty() {
-                    "each stands once".to_owned()
-                } else {
-                    format!("twice: {}", twice.join(", "))
-                },
-            }
-        }
-        Expectation::Pages(expected) => {
-            let seen: Vec<&str> = record.pages().iter().map(|page| page.action.as_str()).collect();
-            Held {
-                what: format!("PagerDuty gets: {}", list(expected)),
-                met: seen.iter().copied().eq(expected.iter().map(String::as_str)),
-                seen: list(&seen),
-            }
-        }
+        Expectation::SlackMessages(count) => told::messages(*count, record),
+        Expectation::SlackSays(text) => told::says(text, true, record),
+        Expectation::SlackSaysNot(text) => told::says(text, false, record),
+        Expectation::SlackRepeatsNothing => told::repeats_nothing(record),
+        Expectation::SlackPings(expected) => told::pings(expected, record),
+        Expectation::SlackBroadcasts(expected) => told::broadcasts(expected, record),
+        Expectation::Pages(expected) => told::pages(expected, record),
+        Expectation::PageSeverities(expected) => told::severities(expected, record),
+        Expectation::Changes(expected) => told::changes(expected, record),
+        Expectation::Tickets(expected) => told::tickets(expected, record),
+        Expectation::Told(_) => told::recorded(scenario, record),
         Expectation::Metric(expected) => metrics::comes_to(expected, record),
         Expectation::Alarm { name, state } => metrics::alarm_is(name, *state, record),
         Expectation::Calls(expected) => calls::made(expected, record),

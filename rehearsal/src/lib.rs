@@ -13,4 +13,5 @@ pub mod scenario;
 pub mod services;
 pub mod template;
 pub mod timeline;
+pub mod told;
 pub mod world;

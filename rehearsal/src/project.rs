@@ -9,7 +9,7 @@ use domain::config::{Config, ConfigError, load, load_reviewed};
 
 use crate::build::{self, BuildError};
 use crate::run::Setting;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Recorded, Scenario, ScenarioError};
 use crate::template::{Template, TemplateError};
 use crate::world::check_alarms;
 
@@ -185,7 +185,13 @@ impl Project {
 /// # Errors
 /// When it cannot be read or is wrong.
 pub fn read_scenario(path: &Path) -> Result<Scenario, ProjectError> {
-    Scenario::parse(&path.display().to_string(), &read(path)?).map_err(ProjectError::Scenario)
+    let mut scenario = Scenario::parse(&path.display().to_string(), &read(path)?).map_err(ProjectError::Scenario)?;
+    if scenario.expects_what_was_told() {
+        let file = path.with_file_name("told").join(format!("{}.txt", scenario.name));
+        let text = if file.is_file() { Some(read(&file)?) } else { None };
+        scenario.recorded = Some(Recorded { file, text });
+    }
+    Ok(scenario)
 }
 
 /// What is broken does not keep the others from being run.

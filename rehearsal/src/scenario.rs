@@ -4,6 +4,7 @@
 pub(crate) mod check;
 mod expectation;
 mod fault;
+mod recorded;
 mod surroundings;
 mod talk;
 mod version;
@@ -19,9 +20,10 @@ use serde_json::Value;
 
 pub use expectation::{
     Expectation, ExpectedCalls, ExpectedDecision, ExpectedDeployment, ExpectedMetric, ExpectedPeak, ExpectedProduction,
-    ExpectedRestored, ExpectedReturn, ExpectedVerdict, MetricOf, ProductionOf, RestoredOf,
+    ExpectedRestored, ExpectedReturn, ExpectedTicket, ExpectedVerdict, MetricOf, ProductionOf, RestoredOf, Told,
 };
 pub use fault::{BusFault, CallFault, EndsFirst, Fault, How, LostAnswer, ProcessFault, Refusal, VendorFault};
+pub use recorded::Recorded;
 pub(crate) use surroundings::LISTENER;
 pub use surroundings::{Account, AlarmForm, AlarmWord, InjectedAlarm, Past, Storm, Suppression};
 pub use talk::{GrpcHealth, Talk};
@@ -77,6 +79,9 @@ pub struct Scenario {
     pub assume: Assumptions,
     /// What must come of it.
     pub expect: Vec<Expectation>,
+    /// What was recorded of all that people are told, where that is expected.
+    #[serde(skip)]
+    pub recorded: Option<Recorded>,
 }
 
 fn usual_traffic() -> u32 {
@@ -332,6 +337,7 @@ impl Scenario {
             goes_on: no_time(),
             assume: Assumptions::default(),
             expect: Vec::new(),
+            recorded: None,
         }
     }
 }

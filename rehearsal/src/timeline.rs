@@ -24,6 +24,8 @@ pub enum Who {
     Slack,
     /// PagerDuty.
     PagerDuty,
+    /// Whoever keeps tickets.
+    Tickets,
     /// One of the functions, by its binary.
     #[serde(untagged)]
     Function(String),
@@ -41,6 +43,7 @@ impl Who {
             Who::Lambda => "lambda",
             Who::Slack => "slack",
             Who::PagerDuty => "pagerduty",
+            Who::Tickets => "tickets",
             Who::Function(binary) => binary,
         }
     }

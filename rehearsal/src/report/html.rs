@@ -1,14 +1,16 @@
 //! The report as one page without anything to fetch: the course of traffic, the timeline, the Slack threads, the verdicts. Knows nothing
 //! of files.
 
+mod told;
+
 use domain::time::spoken;
 
-use super::{Finished, alarms, slack};
+use super::{Finished, alarms};
 use crate::timeline::Tone;
 
 const STYLE: &str = include_str!("style.css");
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -48,10 +50,11 @@ fn section(run: &Finished) -> String {
     out.push_str("<ul class=\"expectations\">");
     for held in &run.held {
         out.push_str(&format!(
-            "<li class=\"{}\">{}<span>{}</span></li>",
+            "<li class=\"{}\">{}<span>{}</span>{}</li>",
             if held.met { "good" } else { "bad" },
             escape(&held.what),
-            escape(&held.seen)
+            escape(held.seen.split('\n').next().unwrap_or_default()),
+            difference(held.seen.split_once('\n').map_or("", |(_, lines)| lines))
         ));
     }
     out.push_str("</ul>");
@@ -79,20 +82,8 @@ fn section(run: &Finished) -> String {
             escape(entry.who.name())
         ));
     }
-    out.push_str("</table><h3>Slack</h3>");
-    for thread in slack::threads(record.slack()) {
-        out.push_str("<div class=\"thread\"><div class=\"message\">");
-        out.push_str(&message(&slack::lines(thread.root)));
-        out.push_str("</div>");
-        for reply in thread.replies {
-            out.push_str(&format!(
-                "<div class=\"reply\"><time>{}</time>{}</div>",
-                slack::posted(reply),
-                message(&slack::lines(reply))
-            ));
-        }
-        out.push_str("</div>");
-    }
+    out.push_str("</table>");
+    out.push_str(&told::told(record));
     out.push_str(&format!(
         "<p class=\"foot\">{} of virtual time in {} of real time; {} AWS calls.</p></section>",
         spoken(std::time::Duration::from_secs(run.world.elapsed().as_secs())),
@@ -102,7 +93,20 @@ fn section(run: &Finished) -> String {
     out
 }
 
-fn class(tone: Tone) -> &'static str {
+/// What is different, line by line; nothing where nothing is.
+fn difference(lines: &str) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let marked = lines.lines().map(|line| match line.chars().next() {
+        Some('-') => format!("<del>{}</del>", escape(line)),
+        Some('+') => format!("<ins>{}</ins>", escape(line)),
+        _ => escape(line),
+    });
+    format!("<pre>{}</pre>", marked.collect::<Vec<_>>().join("\n"))
+}
+
+pub(super) fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Plain => "plain",
         Tone::Good => "good",
@@ -131,15 +135,6 @@ fn led_to(run: &Finished) -> String {
         out.push_str(&format!("<p class=\"foot\">… and {besides} more</p>"));
     }
     out
-}
-
-fn message(lines: &[String]) -> String {
-    let lines: Vec<String> = lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| if index == 0 { format!("<b>{}</b>", escape(line)) } else { escape(line) })
-        .collect();
-    lines.join("<br>")
 }
 
 /// The share of production traffic on the new version over time, as a step line.

@@ -38,6 +38,8 @@ pub fn document(finished: &Finished) -> Value {
         "verdicts": record.verdicts(),
         "deployments": deployments,
         "pagerduty": record.pages(),
+        "changes": record.changes(),
+        "tickets": record.tickets(),
         "events": record.notices(),
         "dead_letters": dead,
     })

@@ -5,6 +5,7 @@ pub mod alarms;
 pub mod html;
 pub mod json;
 pub mod slack;
+pub mod telling;
 pub mod text;
 
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use domain::time::Timestamp;
 use serde_json::Value;
 
+use crate::timeline::Tone;
 use crate::world::SlackMessage;
 
 /// A message with its thread.
@@ -26,10 +27,97 @@ pub fn threads(messages: &[SlackMessage]) -> Vec<Thread<'_>> {
         .collect()
 }
 
-/// A message as lines of plain text.
+/// A message as lines of plain text: its blocks, or else its text, and its attachments.
 pub fn lines(message: &SlackMessage) -> Vec<String> {
+    let mut lines = blocks(&message.blocks);
+    if lines.is_empty() && !message.text.is_empty() && (message.attachments.is_null() || message.thread_ts.is_some()) {
+        lines.push(plain(&message.text));
+    }
+    for attachment in message.attachments.as_array().into_iter().flatten() {
+        let text = |key: &str| attachment.get(key).and_then(Value::as_str).map(plain);
+        let own = blocks(attachment.get("blocks").unwrap_or(&Value::Null));
+        if own.is_empty() {
+            lines.extend(["pretext", "title", "text"].into_iter().filter_map(text));
+        } else {
+            lines.extend(own);
+        }
+    }
+    if lines.is_empty() {
+        lines.push(plain(message.fallback()));
+    }
+    lines.iter().flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The colour of a message's edge, as the attachment says it: `good`, `warning`, `danger` or `#2eb886`. None when it has none.
+pub fn colour(message: &SlackMessage) -> Option<&str> {
+    let attachments = message.attachments.as_array()?;
+    attachments.iter().find_map(|attachment| attachment.get("color")?.as_str())
+}
+
+/// How that colour is to be taken.
+pub fn tone(colour: &str) -> Tone {
+    let part = |at: usize| colour.strip_prefix('#').and_then(|hex| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok());
+    match (colour, part(0), part(2), part(4)) {
+        ("good", ..) => Tone::Good,
+        ("warning", ..) => Tone::Warning,
+        ("danger", ..) => Tone::Bad,
+        (_, Some(red), Some(green), Some(blue)) => {
+            if red > 150 && green > 120 && green > blue {
+                Tone::Warning
+            } else if red > green && red > blue {
+                Tone::Bad
+            } else if green > red && green >= blue {
+                Tone::Good
+            } else {
+                Tone::Plain
+            }
+        }
+        _ => Tone::Plain,
+    }
+}
+
+/// What a message links to: label and URL, each once, in order. Those of the text and those of the buttons.
+pub fn links(message: &SlackMessage) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    collect_links(&message.blocks, &mut found);
+    collect_links(&message.attachments, &mut found);
+    let mut once: Vec<(String, String)> = Vec::new();
+    for link in found {
+        if !once.contains(&link) {
+            once.push(link);
+        }
+    }
+    once
+}
+
+fn collect_links(value: &Value, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_links(item, found)),
+        Value::Object(map) => {
+            if let (Some(url), Some(label)) =
+                (map.get("url").and_then(Value::as_str), value.pointer("/text/text").and_then(Value::as_str))
+            {
+                found.push((label.to_owned(), url.to_owned()));
+            }
+            for (key, inner) in map {
+                match inner {
+                    Value::String(text) if key == "text" => {
+                        let parts = text.split('<').skip(1).filter_map(|part| part.split_once('>'));
+                        let linked = parts.filter_map(|(inner, _)| inner.split_once('|'));
+                        let outside = linked.filter(|(url, _)| url.starts_with("http"));
+                        found.extend(outside.map(|(url, label)| (plain(label), url.replace("&amp;", "&"))));
+                    }
+                    _ => collect_links(inner, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn blocks(blocks: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    for block in message.blocks.as_array().into_iter().flatten() {
+    for block in blocks.as_array().into_iter().flatten() {
         let text = |value: Option<&Value>| value.and_then(|v| v.get("text")).and_then(Value::as_str).map(plain);
         match block.get("type").and_then(Value::as_str) {
             Some("divider") => lines.push("───".to_owned()),
@@ -65,10 +153,7 @@ pub fn lines(message: &SlackMessage) -> Vec<String> {
             _ => {}
         }
     }
-    if lines.is_empty() {
-        lines.push(plain(&message.text));
-    }
-    lines.iter().flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    lines
 }
 
 /// Slack's markup as a reader sees it: bold and code without their marks, links by their text, entities as characters, the common emoji
@@ -81,7 +166,7 @@ pub fn plain(text: &str) -> String {
         out.push_str(before);
         if let Some(end) = link.find('>') {
             let inner = link.get(1..end).unwrap_or_default();
-            out.push_str(inner.split_once('|').map_or(inner, |(_, label)| label));
+            out.push_str(&reference(inner));
             rest = link.get(end + 1..).unwrap_or_default();
         } else {
             out.push_str(link);
@@ -94,6 +179,20 @@ pub fn plain(text: &str) -> String {
         out = out.replace(name, emoji);
     }
     out
+}
+
+/// What stands between angle brackets: a link by its text, a mention as a name. What a group is called is Slack's to know.
+fn reference(inner: &str) -> String {
+    let (target, label) = inner.split_once('|').map_or((inner, None), |(target, label)| (target, Some(label)));
+    if target.starts_with("!subteam^") {
+        "@group".to_owned()
+    } else if let Some(special) = target.strip_prefix('!') {
+        label.map_or_else(|| format!("@{special}"), str::to_owned)
+    } else if target.starts_with('@') {
+        "@user".to_owned()
+    } else {
+        label.unwrap_or(target).to_owned()
+    }
 }
 
 const EMOJI: [(&str, &str); 18] = [
@@ -131,5 +230,26 @@ mod tests {
     fn markup_reads_as_slack_shows_it() {
         assert_eq!(plain("*bold* <https://x.example/a|the link> a &lt; b &amp; c"), "bold the link a < b & c");
         assert_eq!(plain("an open < bracket"), "an open < bracket");
+        assert_eq!(plain("<!subteam^S0ONCALL> <!here> <@U1> &lt;!channel&gt;"), "@group @here @user <!channel>");
+        assert_eq!(plain("<!date^1^{time}|10:00 UTC>"), "10:00 UTC");
+    }
+
+    #[test]
+    fn a_colour_is_taken_as_it_looks() {
+        for (colour, expected) in [
+            ("good", Tone::Good),
+            ("#2eb886", Tone::Good),
+            ("#1a7f37", Tone::Good),
+            ("danger", Tone::Bad),
+            ("#a30200", Tone::Bad),
+            ("#e01e5a", Tone::Bad),
+            ("#daa038", Tone::Warning),
+            ("#ecb22e", Tone::Warning),
+            ("#36c5f0", Tone::Plain),
+            ("#808080", Tone::Plain),
+            ("", Tone::Plain),
+        ] {
+            assert_eq!(tone(colour), expected, "{colour}");
+        }
     }
 }

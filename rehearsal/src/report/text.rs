@@ -1,12 +1,11 @@
-//! The timeline, the Slack threads and the summary for a terminal. Pure: entries in, text out; whoever calls prints. Knows nothing of
+//! The timeline and the summary for a terminal. Pure: entries in, text out; whoever calls prints. Knows nothing of
 //! the terminal but its width and whether it has colours.
 
 use domain::time::{Timestamp, spoken};
 use serde_json::Value;
 
-use super::{Finished, alarms, slack};
+use super::{Finished, alarms};
 use crate::timeline::{Entry, Tone};
-use crate::world::SlackMessage;
 
 /// What is known of the terminal.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +56,7 @@ impl Style {
 }
 
 /// Words in lines of at most `width` characters; a word that is longer stands alone.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
@@ -76,7 +75,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn clock_of(seconds: f64) -> String {
+pub(super) fn clock_of(seconds: f64) -> String {
     let whole = seconds as u64;
     if whole >= 3600 {
         format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
@@ -92,7 +91,7 @@ pub fn bar(percent: f64) -> String {
 }
 
 /// A tone as a mark and what it is painted with.
-fn marked(tone: Tone) -> (&'static str, Option<Paint>) {
+pub(super) fn marked(tone: Tone) -> (&'static str, Option<Paint>) {
     match tone {
         Tone::Plain => ("·", None),
         Tone::Good => ("✓", Some(Paint::Green)),
@@ -146,36 +145,6 @@ pub fn heading(name: &str, title: &str, style: Style) -> String {
     format!("\n{}\n{}\n", lines.join("\n"), "─".repeat(style.width.min(100)))
 }
 
-/// What stands in Slack, each thread below its message.
-pub fn slack_threads(messages: &[SlackMessage], style: Style) -> String {
-    let mut out = String::new();
-    for thread in slack::threads(messages) {
-        let width = style.width.saturating_sub(8).max(30);
-        out.push_str(&format!(
-            "\n{} {}\n",
-            style.paint(&format!("Slack, channel {}", thread.root.channel), Paint::Bold),
-            style.paint(&format!("({} updates)", thread.root.updates), Paint::Dim)
-        ));
-        for (index, line) in slack::lines(thread.root).iter().flat_map(|line| wrap(line, width)).enumerate() {
-            let text = if index == 0 { style.paint(&line, Paint::Bold) } else { line };
-            out.push_str(&format!("  ┃ {text}\n"));
-        }
-        for reply in thread.replies {
-            for (index, line) in
-                slack::lines(reply).iter().flat_map(|line| wrap(line, width.saturating_sub(10))).enumerate()
-            {
-                let lead = if index == 0 {
-                    format!("  ├─ {} ", slack::posted(reply))
-                } else {
-                    format!("  │  {} ", " ".repeat(8))
-                };
-                out.push_str(&format!("{}{line}\n", style.paint(&lead, Paint::Dim)));
-            }
-        }
-    }
-    out
-}
-
 /// What the alarms led to, by the clock of the timeline; empty where none led to anything.
 pub fn alarms(notices: &[Value], start: Timestamp, style: Style) -> String {
     let (lines, besides) = alarms::lines(notices);
@@ -207,10 +176,20 @@ pub fn summary(finished: &Finished, style: Style) -> String {
     for held in &finished.held {
         let width = style.width.saturating_sub(4).max(40);
         let (mark, paint) = if held.met { ("✓", Paint::Green) } else { ("✗", Paint::Red) };
-        let text = if held.met { held.what.clone() } else { format!("{}; seen: {}", held.what, held.seen) };
+        // What comes on lines of its own is a difference, and stays as it is.
+        let (seen, lines) = held.seen.split_once('\n').unwrap_or((&held.seen, ""));
+        let text = if held.met { held.what.clone() } else { format!("{}; seen: {seen}", held.what) };
         for (index, line) in wrap(&text, width).iter().enumerate() {
             let lead = if index == 0 { style.paint(mark, paint) } else { " ".to_owned() };
             out.push_str(&format!("{lead} {line}\n"));
+        }
+        for line in lines.lines().filter(|_| !held.met) {
+            let painted = match line.chars().next() {
+                Some('-') => style.paint(line, Paint::Red),
+                Some('+') => style.paint(line, Paint::Green),
+                _ => line.to_owned(),
+            };
+            out.push_str(&format!("    {painted}\n"));
         }
     }
     let verdict = if finished.met() { style.paint("met", Paint::Green) } else { style.paint("not met", Paint::Red) };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How much virtual time a scenario may take.
+/// How much virtual time a scenario may take, besides the time for which it says that the world goes on.
 pub(crate) const LONGEST: Duration = Duration::from_hours(6);
 
 /// Why a scenario could not be run.
@@ -19,11 +19,13 @@ pub enum RunError {
     /// It goes on for ever.
     #[error(
         "the scenario `{scenario}` has not ended after {} of virtual time; still open: {open}",
-        domain::time::spoken(LONGEST)
+        domain::time::spoken(*after)
     )]
     Endless {
         /// Its name.
         scenario: String,
+        /// After how much virtual time.
+        after: Duration,
         /// What has not ended.
         open: String,
     },

@@ -167,8 +167,9 @@ impl Runner {
             }
             if self.world.is_over() {
                 return Ok(self.world);
-            } else if self.world.elapsed() > LONGEST {
-                return Err(RunError::Endless { scenario: scenario.to_owned(), open: self.world.open_ends() });
+            } else if self.world.elapsed() > LONGEST + self.world.goes_on() {
+                let (after, open) = (self.world.elapsed(), self.world.open_ends());
+                return Err(RunError::Endless { scenario: scenario.to_owned(), after, open });
             } else if !self.world.step() {
                 return Ok(self.world);
             }
@@ -193,8 +194,8 @@ impl Runner {
                 continue;
             }
             if !self.world.step() {
-                let open = self.world.open_ends();
-                return Err(RunError::Endless { scenario: function.to_owned(), open });
+                let (after, open) = (self.world.elapsed(), self.world.open_ends());
+                return Err(RunError::Endless { scenario: function.to_owned(), after, open });
             }
         }
     }

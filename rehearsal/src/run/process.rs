@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 
+use domain::config::PagerDutyRegion;
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 
@@ -41,6 +42,16 @@ pub(super) fn prepare(setting: &Setting) -> Result<(), RunError> {
     let file = opt.join("greenlight.yaml");
     // An endpoint that the configuration reaches by https is played by the rehearsal over plain HTTP.
     let mut text = setting.config_text.clone();
+    if let Some(ticket) = &setting.config.ticket {
+        for url in std::iter::once(&ticket.url).chain(ticket.find.as_ref().map(|find| &find.url)) {
+            if let Some(rest) = url.strip_prefix("https://") {
+                // Only where it is asked: the links are for people.
+                for quote in ["", "\"", "'"] {
+                    text = text.replace(&format!("url: {quote}{url}"), &format!("url: {quote}http://{rest}"));
+                }
+            }
+        }
+    }
     for service in &setting.config.services {
         for url in [&service.endpoints.test, &service.endpoints.production].into_iter().flatten() {
             if let Some(rest) = url.strip_prefix("https://") {
@@ -155,7 +166,9 @@ fn environment(
     set("AWS_SESSION_TOKEN", "rehearsal".to_owned());
     set("AWS_ENDPOINT_URL", format!("http://{}", places.address));
     set("SLACK_API_URL", "http://slack.rehearsal/api".to_owned());
-    set("PAGERDUTY_EVENTS_URL", "http://pagerduty.rehearsal".to_owned());
+    let region = setting.config.pagerduty.as_ref().map(|pager| pager.region);
+    let pagerduty = if region == Some(PagerDutyRegion::Eu) { "eu.pagerduty.rehearsal" } else { "pagerduty.rehearsal" };
+    set("PAGERDUTY_EVENTS_URL", format!("http://{pagerduty}"));
     set("HTTP_PROXY", proxy.clone());
     set("HTTPS_PROXY", proxy);
     if let Some(clock) = places.clock {

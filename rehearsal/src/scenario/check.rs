@@ -7,7 +7,7 @@ use domain::text::nearest;
 
 use super::{
     CallFault, EndsFirst, Expectation, ExpectedProduction, ExpectedRestored, Fault, LostAnswer, MetricOf, Plan,
-    ProcessFault, Refusal, Scenario,
+    ProcessFault, Refusal, Scenario, VendorFault,
 };
 use crate::template::Template;
 
@@ -51,6 +51,36 @@ fn check_rolling(plan: &Plan, config: &Config) -> Result<(), String> {
     }
 }
 
+/// Whether what a vendor's fault says goes together.
+fn check_vendor(fault: &Fault, of: &VendorFault, config: &Config) -> Result<(), String> {
+    let (name, is_slack) = match fault {
+        Fault::Slack(_) => ("slack", true),
+        Fault::Pagerduty(_) => ("pagerduty", false),
+        _ => ("ticket", false),
+    };
+    let ways = of.ways();
+    if ways.len() != 1 {
+        let seen = if ways.is_empty() { "there is none".to_owned() } else { format!("there are {}", ways.join(", ")) };
+        return Err(format!(
+            "the fault `{name}` needs one of `status`, `error`, `missing_scope`, `garbage`, `silence` and `hang_up`; {seen}"
+        ));
+    }
+    if of.retry_after.is_some() && of.status.is_none() {
+        return Err(format!("the fault `{name}` has a `retry_after` without a `status`; it goes with `status: 429`"));
+    }
+    if !is_slack && (of.error.is_some() || of.missing_scope.is_some() || of.channel.is_some() || of.reply.is_some()) {
+        return Err(format!(
+            "`error`, `missing_scope`, `channel` and `reply` are Slack's; the fault `{name}` has none of them"
+        ));
+    }
+    if name == "ticket" && config.ticket.is_none() {
+        return Err("the configuration has no `ticket`, so nothing can go wrong with it; take the fault out".to_owned());
+    }
+    of.method.iter().try_for_each(|method| {
+        known(&format!("method of {name}"), method, crate::world::vendor_methods(fault).iter().copied())
+    })
+}
+
 impl Scenario {
     /// Holds every name against what there is.
     ///
@@ -89,7 +119,8 @@ impl Scenario {
                 Fault::RedAlarm { name } | Fault::MuteAlarm { name } | Fault::MissingAlarm { name } => {
                     known("alarm of the template", name, template.alarms.iter().map(|alarm| alarm.name.as_str()))?;
                 }
-                Fault::Slack(_) | Fault::Pagerduty(_) | Fault::Events(_) | Fault::MetricsShowAfter(_) => {}
+                Fault::Slack(of) | Fault::Pagerduty(of) | Fault::Ticket(of) => check_vendor(fault, of, config)?,
+                Fault::Events(_) | Fault::MetricsShowAfter(_) => {}
             }
         }
         self.check_surroundings(template, config)?;
@@ -182,6 +213,9 @@ impl Scenario {
             Expectation::Pages(actions) => actions
                 .iter()
                 .try_for_each(|action| known("PagerDuty action", action, ["trigger", "acknowledge", "resolve"])),
+            Expectation::PageSeverities(severities) => severities
+                .iter()
+                .try_for_each(|severity| known("severity", severity, ["critical", "error", "warning", "info"])),
             _ => Ok(()),
         }
     }
@@ -285,5 +319,15 @@ Resources:
         check(&format!("{one}history: [{{ service: shp, ended: 1h }}]\nexpect: []"), "did you mean `shop`?");
         check(&format!("{one}account: {{ deployment_groups: 1, in_flight: 2 }}\nexpect: []"), "at most one deployment");
         check(&format!("{one}faults: [ends_first: {{ during: x, status: Ended }}]\nexpect: []"), "no status");
+        check(
+            &format!("{one}faults: [slack: {{ status: 500, silence: true }}]\nexpect: []"),
+            "there are status: 500, silence",
+        );
+        check(&format!("{one}faults: [slack: {{ until: 1m }}]\nexpect: []"), "there is none");
+        check(&format!("{one}faults: [slack: {{ garbage: true, retry_after: 3 }}]\nexpect: []"), "without a `status`");
+        check(&format!("{one}faults: [pagerduty: {{ error: is_archived }}]\nexpect: []"), "are Slack's");
+        check(&format!("{one}faults: [slack: {{ status: 500, method: chat.post }}]\nexpect: []"), "no method of slack");
+        check(&format!("{one}faults: [ticket: {{ status: 500 }}]\nexpect: []"), "the configuration has no `ticket`");
+        check(&format!("{one}expect: [page_severities: [urgent]]"), "no severity `urgent`");
     }
 }

@@ -32,8 +32,20 @@ pub enum Expectation {
     SlackSaysNot(String),
     /// No thread has the same reply twice.
     SlackRepeatsNothing,
+    /// Who is pinged in Slack, in order: `S0ONCALL`, `U…`, `here`, `channel`.
+    SlackPings(Vec<String>),
+    /// Which replies are shown in the channel too: a text of each, in order.
+    SlackBroadcasts(Vec<String>),
     /// The PagerDuty actions, in order: `trigger`, `resolve`.
     Pages(#[serde(deserialize_with = "actions")] Vec<String>),
+    /// The severities of the triggers, in order.
+    PageSeverities(Vec<String>),
+    /// The change events at PagerDuty: a text of each summary, in order.
+    Changes(Vec<String>),
+    /// The tickets, in order.
+    Tickets(Vec<ExpectedTicket>),
+    /// Everything that people are told, as it is recorded beside the scenario in `told/<scenario>.txt`.
+    Told(Told),
     /// A statistic of a metric over the scenario, read back through `GetMetricData`.
     Metric(ExpectedMetric),
     /// The state of an alarm at the end.
@@ -65,6 +77,23 @@ pub enum Expectation {
     DeadLetters(usize),
     /// How long at most from a deployment's start to its end.
     EndedWithin(Span),
+}
+
+/// Against what everything that people are told is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// What was recorded.
+    Recorded,
+}
+
+/// A ticket that is posted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedTicket {
+    /// A text that stands in it; any when not given.
+    #[serde(default)]
+    pub says: Option<String>,
 }
 
 /// How a deployment ends.

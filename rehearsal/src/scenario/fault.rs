@@ -35,10 +35,12 @@ pub enum Fault {
     LoseAnswer(LostAnswer),
     /// The deployment that a call is about ends in the instant before the call is carried out.
     EndsFirst(EndsFirst),
-    /// Slack does not take messages for a while.
+    /// Slack misbehaves for a while.
     Slack(VendorFault),
-    /// PagerDuty does not take events for a while.
+    /// PagerDuty misbehaves for a while.
     Pagerduty(VendorFault),
+    /// Whoever keeps tickets misbehaves for a while.
+    Ticket(VendorFault),
     /// The event bus misbehaves.
     Events(BusFault),
     /// What `PutMetricData` brings can be read only so long after it.
@@ -168,21 +170,74 @@ fn once() -> u32 {
     1
 }
 
-/// How a vendor misbehaves.
-#[derive(Clone, Debug, Deserialize)]
+/// How a vendor misbehaves: one of `status`, `error`, `missing_scope`, `garbage`, `silence` and `hang_up`.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VendorFault {
     /// The status that it answers.
-    pub status: u16,
+    #[serde(default)]
+    pub status: Option<u16>,
     /// `Retry-After`, in seconds.
     #[serde(default)]
     pub retry_after: Option<u32>,
+    /// Slack's code, with status 200 and `ok: false`; a webhook answers it as text, with the status that belongs to it.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// A scope that the Slack app does not have: whatever needs it is refused.
+    #[serde(default)]
+    pub missing_scope: Option<String>,
+    /// It answers 200 with a web page, as a gateway in front of it may.
+    #[serde(default)]
+    pub garbage: bool,
+    /// It gives no answer until whoever asked gives up.
+    #[serde(default)]
+    pub silence: bool,
+    /// It closes the connection without an answer.
+    #[serde(default)]
+    pub hang_up: bool,
+    /// Whether what was asked has taken effect all the same.
+    #[serde(default)]
+    pub taken: bool,
+    /// Only this method: `chat.postMessage`, `enqueue`, `open`, …
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Only this channel of Slack.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// Only replies that are posted (`true`), or only messages that are none (`false`).
+    #[serde(default)]
+    pub reply: Option<bool>,
+    /// How often; as long as its time lasts when not given.
+    #[serde(default)]
+    pub times: Option<u32>,
     /// Since when, counted from the scenario's start.
     #[serde(default)]
     pub from: Option<Span>,
     /// Until when, counted from the scenario's start; for good when not given.
     #[serde(default)]
     pub until: Option<Span>,
+}
+
+impl VendorFault {
+    /// What it does, each in the word that a scenario has for it.
+    pub(crate) fn ways(&self) -> Vec<String> {
+        let given = [
+            self.status.map(|status| format!("status: {status}")),
+            self.error.as_ref().map(|code| format!("error: {code}")),
+            self.missing_scope.as_ref().map(|scope| format!("missing_scope: {scope}")),
+            self.garbage.then(|| "garbage".to_owned()),
+            self.silence.then(|| "silence".to_owned()),
+            self.hang_up.then(|| "hang_up".to_owned()),
+        ];
+        given.into_iter().flatten().collect()
+    }
+
+    /// The fault in words.
+    pub(crate) fn spoken(&self) -> String {
+        let mut words = self.ways();
+        words.extend(self.method.as_ref().map(|method| format!("of {method}")));
+        words.join(" ")
+    }
 }
 
 /// How the event bus misbehaves.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::deployment::Platform;
 use serde_json::{Value, json};
 
+use super::arrived::Arrived;
 use super::landscape::Guarded;
 use super::talk::{Asker, grpc, wants_a_websocket};
 use super::{Effect, HttpAnswer, HttpAsked, SandboxId, Token, World};
@@ -37,20 +38,29 @@ impl Guarded {
 }
 
 impl World {
-    /// A request to a host other than AWS has arrived: the application, Slack, PagerDuty or something that the user runs.
+    /// A request to a host other than AWS has arrived.
     pub fn web_request(&mut self, sandbox: Option<SandboxId>, request: Option<u64>, token: Token, asked: HttpAsked) {
         if sandbox.is_some_and(|sandbox| !self.hold(sandbox, request, token)) {
             return;
         }
+        self.arrive(sandbox, request, Arrived::Web { token, asked: Box::new(asked) });
+    }
+
+    /// A request goes to its host: the application, Slack, PagerDuty, whoever keeps tickets, or something that the user runs.
+    pub(crate) fn web_call(
+        &mut self,
+        sandbox: Option<SandboxId>,
+        request: Option<u64>,
+        token: Token,
+        asked: HttpAsked,
+    ) {
         let host = asked.host.clone().unwrap_or_default();
         let authority = if host.contains(':') { host.clone() } else { format!("{host}:80") };
         let caller = sandbox
             .and_then(|sandbox| self.function_of(sandbox))
             .map_or_else(|| "caller".to_owned(), |f| self.binary(f));
-        match authority.as_str() {
-            "slack.rehearsal:80" | "hooks.slack.rehearsal:80" => return self.slack(&caller, token, &asked),
-            "pagerduty.rehearsal:80" => return self.pagerduty(&caller, token, &asked),
-            _ => {}
+        if let Some(vendor) = self.vendor_at(&authority) {
+            return self.ask_vendor(vendor, &caller, token, &asked);
         }
         let found = self
             .land

@@ -7,6 +7,7 @@ use domain::text::bounded;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::arrived::Arrived;
 use super::faults::Struck;
 use super::{ACCOUNT, AWS_LATENCY, HttpAnswer, HttpAsked, REGION, SandboxId, Token, World};
 use crate::policy::{self, Decision, Request};
@@ -51,22 +52,34 @@ impl World {
             }
         };
         let sandbox = call.access_key.as_deref().and_then(sandbox_of);
-        let function = sandbox.and_then(|sandbox| self.function_of(sandbox));
-        let caller = function.map_or_else(|| "caller".to_owned(), |function| self.binary(function));
         if sandbox.is_some_and(|sandbox| !self.hold(sandbox, request, token)) {
             return;
         }
+        let refusal = is_too_large(&call, asked).then(|| too_large(asked));
+        self.arrive(sandbox, request, Arrived::Call { token, call: Box::new(call), refusal });
+    }
+
+    /// A call to AWS is carried out.
+    pub(crate) fn aws_call(
+        &mut self,
+        sandbox: Option<SandboxId>,
+        token: Token,
+        call: &Call,
+        refusal: Option<AwsError>,
+    ) {
+        let function = sandbox.and_then(|sandbox| self.function_of(sandbox));
+        let caller = function.map_or_else(|| "caller".to_owned(), |function| self.binary(function));
         let name = format!("{}:{}", call.service.iam_prefix(), call.operation);
         let struck = self.struck(&name, &caller);
         if let Some(Struck::Kill(taken) | Struck::Hang(taken) | Struck::Panic(taken)) = struck
             && let Some(sandbox) = sandbox
         {
             if taken {
-                let outcome = match self.carry_out(function, &call, &caller) {
+                let outcome = match self.carry_out(function, call, &caller) {
                     Ok(_) => "lost".to_owned(),
                     Err(error) => error.code,
                 };
-                self.note_call(&call, caller, Some(sandbox), outcome, false);
+                self.note_call(call, caller, Some(sandbox), outcome, false);
             }
             return match struck {
                 Some(Struck::Panic(_)) => self.break_code_of(sandbox),
@@ -75,9 +88,9 @@ impl World {
         }
         let (result, lost) = match &struck {
             Some(Struck::Error(error)) => (Err(error.clone()), None),
-            _ if is_too_large(&call, asked) => (Err(too_large(asked)), None),
-            Some(Struck::Lost(how)) => (self.carry_out(function, &call, &caller), Some(*how)),
-            _ => (self.carry_out(function, &call, &caller), None),
+            _ if refusal.is_some() => (Err(refusal.unwrap_or_else(AwsError::internal)), None),
+            Some(Struck::Lost(how)) => (self.carry_out(function, call, &caller), Some(*how)),
+            _ => (self.carry_out(function, call, &caller), None),
         };
         let injected = matches!(struck, Some(Struck::Error(_)));
         let outcome = match (&result, lost) {
@@ -92,9 +105,9 @@ impl World {
             let what = format!("is refused {name}: {}", bounded(&error.message, 400));
             self.tell(Who::Function(caller.clone()), tone, what);
         }
-        self.note_call(&call, caller, sandbox, outcome, injected);
+        self.note_call(call, caller, sandbox, outcome, injected);
         let answer = match lost {
-            None => http_answer(protocol::encode(&call, result.as_ref())),
+            None => http_answer(protocol::encode(call, result.as_ref())),
             Some(How::HangUp) => {
                 self.tell(Who::Rehearsal, Tone::Warning, format!("loses the answer to {name}: hangs up"));
                 HttpAnswer::text(HttpAnswer::HANG_UP, "")
@@ -258,6 +271,7 @@ impl World {
             self.config.slack.as_ref().and_then(|slack| slack.token.clone()),
             self.config.slack.as_ref().and_then(|slack| slack.webhook.clone()),
             self.config.pagerduty.as_ref().map(|pager| pager.routing_key.clone()),
+            self.config.ticket.as_ref().and_then(|ticket| ticket.authorization.clone()),
         ];
         let mut wanted: Vec<_> = of_the_fleet.into_iter().flatten().collect();
         for service in &self.config.services {
@@ -270,12 +284,7 @@ impl World {
                 if let domain::config::SecretRef::SecretsManager { name, key } = reference
                     && *name == secret.name
                 {
-                    let value = if key.contains("webhook") {
-                        "http://hooks.slack.rehearsal/services/T0/B0/rehearsal".to_owned()
-                    } else {
-                        format!("rehearsal-{key}")
-                    };
-                    body.insert(key.clone(), value);
+                    body.insert(key.clone(), self::secret(key));
                 }
             }
             self.secrets.insert(secret.name.clone(), json!({ "arn": secret.arn, "body": json!(body).to_string() }));
@@ -321,6 +330,15 @@ impl World {
             requests.push(Request { action: "iam:PassRole".to_owned(), resource: role, context });
         }
         requests
+    }
+}
+
+/// What the secret holds under a key.
+pub(crate) fn secret(key: &str) -> String {
+    if key.contains("webhook") {
+        "http://hooks.slack.rehearsal/services/T0/B0/rehearsal".to_owned()
+    } else {
+        format!("rehearsal-{key}")
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn planned(faults: &[Fault]) -> Vec<Planned> {
             Fault::Refuse(fault) => fault.times,
             Fault::LoseAnswer(fault) => fault.times,
             Fault::EndsFirst(fault) => fault.times,
+            Fault::Slack(fault) | Fault::Pagerduty(fault) | Fault::Ticket(fault) => fault.times.unwrap_or(u32::MAX),
             _ => 0,
         };
         Planned { fault: fault.clone(), left, struck: is_a_state(fault) }
@@ -69,8 +70,9 @@ impl Planned {
             Fault::Refuse(fault) => format!("refuse {} with {}", fault.call, fault.error),
             Fault::LoseAnswer(fault) => format!("lose_answer {}", fault.call),
             Fault::EndsFirst(fault) => format!("ends_first {} during {}", fault.status.as_str(), fault.during),
-            Fault::Slack(_) => "slack".to_owned(),
-            Fault::Pagerduty(_) => "pagerduty".to_owned(),
+            Fault::Slack(fault) => format!("slack {}", fault.spoken()),
+            Fault::Pagerduty(fault) => format!("pagerduty {}", fault.spoken()),
+            Fault::Ticket(fault) => format!("ticket {}", fault.spoken()),
             Fault::Events(fault) => format!("events {}", fault.detail_type.as_deref().unwrap_or_default()),
             Fault::MetricsShowAfter(_) => "metrics_show_after".to_owned(),
             Fault::RedAlarm { name } => format!("red_alarm {name}"),

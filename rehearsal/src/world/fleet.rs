@@ -138,6 +138,11 @@ impl World {
         busy.map(|(id, sandbox)| (*id, self.binary(sandbox.function))).collect()
     }
 
+    /// Whether a process still hears and is heard.
+    pub(crate) fn takes_part(&self, id: SandboxId) -> bool {
+        self.fleet.hears(id)
+    }
+
     /// The function that a sandbox runs: its place in the template.
     pub fn function_of(&self, sandbox: SandboxId) -> Option<usize> {
         self.fleet.sandboxes.get(&sandbox).map(|sandbox| sandbox.function)

@@ -1,9 +1,10 @@
-//! The world that a rehearsal runs in: AWS around CodeDeploy, the fleet's processes as seen from outside, Slack, PagerDuty, the
-//! application under test, and virtual time. A plain value: what comes in from the processes are method calls, what goes out are
+//! The world that a rehearsal runs in: AWS around CodeDeploy, the fleet's processes as seen from outside, Slack, PagerDuty, whoever keeps
+//! tickets, the application under test, and virtual time. A plain value: what comes in from the processes are method calls, what goes out are
 //! [`Effect`]s, so every run of the same scenario takes the same course. Knows nothing of sockets, of processes or of the real clock.
 
 mod actions;
 mod app;
+mod arrived;
 mod authorize;
 mod aws;
 mod bus;
@@ -49,7 +50,8 @@ pub use fleet::SandboxId;
 pub use http_form::{HttpAnswer, HttpAsked};
 pub use metrics::Sampled;
 pub use talk::Spoken;
-pub use vendors::{Page, SlackMessage};
+pub(crate) use vendors::methods as vendor_methods;
+pub use vendors::{Change, Page, PostedTicket, SlackMessage, Told};
 
 /// The account that everything belongs to.
 pub const ACCOUNT: &str = "123456789012";
@@ -131,6 +133,8 @@ pub struct World {
     /// Requests that a real application has not answered yet; virtual time waits for them.
     forwarded: BTreeSet<Token>,
     sockets: BTreeMap<Token, talk::Socket>,
+    /// By process and by the number that it gave them.
+    arrived: BTreeMap<(SandboxId, u64), arrived::Arrived>,
     secrets: BTreeMap<String, Value>,
     plans: engine::Plans,
     serving: bool,
@@ -173,6 +177,7 @@ impl World {
             samples: metrics::Samples::default(),
             forwarded: BTreeSet::new(),
             sockets: BTreeMap::new(),
+            arrived: BTreeMap::new(),
             secrets: BTreeMap::new(),
             template,
             config,
@@ -231,6 +236,9 @@ impl World {
 
     /// When the next thing happens.
     pub fn next_at(&self) -> Option<Timestamp> {
+        if !self.arrived.is_empty() {
+            return Some(self.now);
+        }
         self.queue.keys().next().map(|(at, _)| Timestamp(*at))
     }
 
@@ -248,6 +256,9 @@ impl World {
 
     /// Lets the next thing happen; false when there is none.
     pub fn step(&mut self) -> bool {
+        if self.next_arrived() {
+            return true;
+        }
         let Some(((at, _), happening)) = self.queue.pop_first() else { return false };
         self.now = self.now.max(Timestamp(at));
         match happening {
@@ -295,6 +306,7 @@ impl World {
             && self.plans_have_ended()
             && self.engine.all_ended()
             && !self.fleet.anything_runs()
+            && self.arrived.is_empty()
             && !on_its_way()
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::deployment::GroupName;
 use serde_json::Value;
 
-use super::{DeploymentRecord, Page, Published, SlackMessage, World};
+use super::{DeploymentRecord, Published, World};
 use crate::timeline::{CallRecord, Entry, VerdictRecord};
 
 /// What a run left behind, for expectations and reports.
@@ -15,6 +15,10 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// When the scenario began.
+    pub fn started(self) -> domain::time::Timestamp {
+        self.world.started
+    }
     /// The timeline.
     pub fn timeline(self) -> &'a [Entry] {
         &self.world.timeline
@@ -44,14 +48,6 @@ impl<'a> Record<'a> {
     /// Greenlight's own events.
     pub fn notices(self) -> &'a [Value] {
         &self.world.notices
-    }
-    /// The messages in Slack, in order.
-    pub fn slack(self) -> &'a [SlackMessage] {
-        self.world.vendors.messages()
-    }
-    /// The events at PagerDuty.
-    pub fn pages(self) -> &'a [Page] {
-        self.world.vendors.pages()
     }
     /// What ended in dead-letter queues.
     pub fn dead_letters(self) -> &'a [(String, Value)] {

@@ -1,210 +1,178 @@
-//! Slack and PagerDuty as a function meets them: messages, threads, updates, pages, and the ways in which they refuse. Knows nothing of
-//! what is said.
+//! Where people are told, as a function meets it: Slack, PagerDuty and whoever keeps tickets; and the order in which they were told. Knows
+//! nothing of what is said.
+
+pub(super) mod faults;
+mod pagerduty;
+mod slack;
+#[cfg(test)]
+mod tests;
+mod ticket;
 
 use std::time::Duration;
 
-use domain::text::bounded;
-use domain::time::Timestamp;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{HttpAnswer, HttpAsked, Token, World};
-use crate::scenario::{Fault, VendorFault};
-use crate::timeline::{Tone, Who};
+pub(crate) use faults::methods;
+pub use pagerduty::{Change, Page};
+pub use slack::SlackMessage;
+pub use ticket::PostedTicket;
+use ticket::hosts as ticket_hosts;
 
-/// How long Slack and PagerDuty take in virtual time.
+use super::{HttpAnswer, HttpAsked, Record, Token, World};
+
+/// How long each of them takes in virtual time.
 const LATENCY: Duration = Duration::from_millis(120);
 
-/// A message in Slack, as it stands in the end.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SlackMessage {
-    /// The channel.
-    pub channel: String,
-    /// Slack's id of the message.
-    pub ts: String,
-    /// The message that it replies to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thread_ts: Option<String>,
-    /// When it was posted.
-    pub at: Timestamp,
-    /// The fallback text.
-    pub text: String,
-    /// The blocks.
-    pub blocks: Value,
-    /// How often it was changed.
-    pub updates: u32,
+/// One thing that people were told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Item {
+    Message(usize),
+    Page(usize),
+    Change(usize),
+    Ticket(usize),
 }
 
-impl SlackMessage {
-    /// Everything that a reader sees of it: the fallback text and the texts of the blocks.
-    pub fn visible(&self) -> String {
-        let mut lines = vec![self.text.clone()];
-        collect_texts(&self.blocks, &mut lines);
-        lines.join("\n")
-    }
-}
-
-fn collect_texts(value: &Value, lines: &mut Vec<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, lines)),
-        Value::Object(map) => {
-            for (key, inner) in map {
-                match (key.as_str(), inner) {
-                    ("text", Value::String(text)) => lines.push(text.clone()),
-                    _ => collect_texts(inner, lines),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// An event at PagerDuty.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Page {
-    /// When it arrived.
-    pub at: Timestamp,
-    /// `trigger`, `acknowledge`, `resolve`.
-    pub action: String,
-    /// What it is about.
-    pub dedup_key: String,
-    /// The summary.
-    pub summary: String,
+/// One thing that people were told, with all that is known of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Told<'a> {
+    /// A message in Slack, as it stands in the end.
+    Message(&'a SlackMessage),
+    /// An event at PagerDuty.
+    Page(&'a Page),
+    /// A change event at PagerDuty.
+    Change(&'a Change),
+    /// A ticket.
+    Ticket(&'a PostedTicket),
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Vendors {
-    messages: Vec<SlackMessage>,
+    slack: slack::Slack,
     pages: Vec<Page>,
+    changes: Vec<Change>,
+    tickets: Vec<PostedTicket>,
+    told: Vec<Item>,
 }
 
-impl Vendors {
-    pub(crate) fn messages(&self) -> &[SlackMessage] {
-        &self.messages
-    }
-
-    pub(crate) fn pages(&self) -> &[Page] {
-        &self.pages
-    }
+/// Which of them is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vendor {
+    /// By its Web API, or by an incoming webhook.
+    Slack {
+        by_webhook: bool,
+    },
+    PagerDuty,
+    Tickets,
 }
 
 impl World {
-    fn vendor_refuses(&mut self, slack: bool) -> Option<VendorFault> {
-        let elapsed = self.elapsed();
-        self.faults.iter_mut().find_map(|planned| {
-            let fault = match &planned.fault {
-                Fault::Slack(fault) if slack => fault,
-                Fault::Pagerduty(fault) if !slack => fault,
-                _ => return None,
-            };
-            let strikes =
-                fault.from.is_none_or(|from| elapsed >= from.0) && fault.until.is_none_or(|until| elapsed < until.0);
-            planned.struck |= strikes;
-            strikes.then(|| fault.clone())
-        })
-    }
-
-    fn refuse(&mut self, who: Who, fault: &VendorFault, token: Token) {
-        self.tell(who, Tone::Warning, format!("answers {}", fault.status));
-        let mut answer = HttpAnswer::text(fault.status, "");
-        if let Some(seconds) = fault.retry_after {
-            answer.headers.push(("retry-after".to_owned(), seconds.to_string()));
-        }
-        self.answer(token, answer, LATENCY);
-    }
-
-    pub(crate) fn slack(&mut self, caller: &str, token: Token, asked: &HttpAsked) {
-        if let Some(fault) = self.vendor_refuses(true) {
-            return self.refuse(Who::Slack, &fault, token);
-        }
-        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let ok = |value: Value| HttpAnswer::json(200, &value);
-        let webhook = asked.host.as_deref().is_some_and(|host| host.starts_with("hooks."));
-        let authorised = asked
-            .headers
-            .get("authorization")
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with("Bearer rehearsal-"));
-        let answer = if !webhook && !authorised {
-            ok(json!({ "ok": false, "error": "invalid_auth" }))
-        } else if webhook || asked.path.ends_with("/chat.postMessage") {
-            let number = self.fresh();
-            let ts = format!("{}.{:06}", self.now.0 / 1000, number % 1_000_000);
-            let channel = if webhook { "webhook".to_owned() } else { text("channel") };
-            let thread_ts = body.get("thread_ts").and_then(Value::as_str).map(str::to_owned);
-            let message = SlackMessage {
-                channel: channel.clone(),
-                ts: ts.clone(),
-                thread_ts: thread_ts.clone(),
-                at: self.now,
-                text: text("text"),
-                blocks: body.get("blocks").cloned().unwrap_or(Value::Null),
-                updates: 0,
-            };
-            let verb = if thread_ts.is_some() { "replies in the thread" } else { "posts" };
-            let what = format!("{verb}: {}", bounded(&message.text, 160));
-            self.tell(Who::Function(caller.to_owned()), Tone::Plain, what);
-            self.vendors.messages.push(message);
-            if webhook { HttpAnswer::text(200, "ok") } else { ok(json!({ "ok": true, "channel": channel, "ts": ts })) }
-        } else if asked.path.ends_with("/chat.update") {
-            let (ts, new_text) = (text("ts"), text("text"));
-            match self.vendors.messages.iter_mut().find(|message| message.ts == ts) {
-                Some(message) => {
-                    message.text.clone_from(&new_text);
-                    // A text without blocks removes the blocks (Slack, chat.update).
-                    message.blocks = body.get("blocks").cloned().unwrap_or(Value::Null);
-                    message.updates += 1;
-                    let answer = ok(json!({ "ok": true, "channel": message.channel, "ts": ts, "text": new_text }));
-                    let what = format!("updates the message: {}", bounded(&new_text, 160));
-                    self.tell(Who::Function(caller.to_owned()), Tone::Plain, what);
-                    answer
-                }
-                None => ok(json!({ "ok": false, "error": "message_not_found" })),
+    /// Who answers at a host, if it is one of those that people are told by.
+    pub(crate) fn vendor_at(&self, authority: &str) -> Option<Vendor> {
+        match authority {
+            "slack.rehearsal:80" => Some(Vendor::Slack { by_webhook: false }),
+            "hooks.slack.rehearsal:80" => Some(Vendor::Slack { by_webhook: true }),
+            "pagerduty.rehearsal:80" | "eu.pagerduty.rehearsal:80" => Some(Vendor::PagerDuty),
+            _ => {
+                let ticket = self.config.ticket.as_ref()?;
+                ticket_hosts(ticket).iter().any(|host| host == authority).then_some(Vendor::Tickets)
             }
-        } else {
-            ok(json!({ "ok": false, "error": "unknown_method" }))
-        };
-        self.answer(token, answer, LATENCY);
+        }
     }
 
-    pub(crate) fn pagerduty(&mut self, caller: &str, token: Token, asked: &HttpAsked) {
-        if let Some(fault) = self.vendor_refuses(false) {
-            return self.refuse(Who::PagerDuty, &fault, token);
+    /// A request to one of them: what the scenario says goes wrong, and what they make of it.
+    pub(crate) fn ask_vendor(&mut self, vendor: Vendor, caller: &str, token: Token, asked: &HttpAsked) {
+        let asking = faults::Asking::of(vendor, asked);
+        let fault = self.vendor_strikes(vendor, &asking);
+        if let Some(fault) = fault.as_ref().filter(|fault| !fault.taken) {
+            return self.misbehave(vendor, fault, token);
         }
-        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let action = text("/event_action");
-        let complete = match action.as_str() {
-            "trigger" => {
-                ["/payload/summary", "/payload/source", "/payload/severity"].iter().all(|key| !text(key).is_empty())
-            }
-            "acknowledge" | "resolve" => !text("/dedup_key").is_empty(),
-            _ => false,
+        let answer = match vendor {
+            Vendor::Slack { by_webhook: false } => self.slack(caller, asked),
+            Vendor::Slack { by_webhook: true } => self.slack_webhook(caller, asked),
+            Vendor::PagerDuty => self.pagerduty(caller, asked),
+            Vendor::Tickets => self.tickets(caller, asked),
         };
-        if text("/routing_key").is_empty() || !complete {
-            let answer = json!({ "status": "invalid event", "message": "Event object is invalid" });
-            return self.answer(token, HttpAnswer::json(400, &answer), LATENCY);
+        match fault {
+            Some(fault) => self.misbehave(vendor, &fault, token),
+            None => self.answer(token, answer, LATENCY),
         }
-        let page = Page {
-            at: self.now,
-            action: action.clone(),
-            dedup_key: text("/dedup_key"),
-            summary: text("/payload/summary"),
-        };
-        let last = self.vendors.pages.iter().rev().find(|other| other.dedup_key == page.dedup_key);
-        let open = last.is_some_and(|last| last.action != "resolve");
-        let who = Who::Function(caller.to_owned());
-        match action.as_str() {
-            "trigger" => self.tell(who, Tone::Warning, format!("pages a person: {}", bounded(&page.summary, 160))),
-            _ if open => self.tell(who, Tone::Good, format!("tells PagerDuty that it is over: {}", page.dedup_key)),
-            _ => {}
-        }
-        let answer = json!({ "status": "success", "message": "Event processed", "dedup_key": page.dedup_key });
-        // "A resolve without an open alert is dropped" (PagerDuty, Events API v2).
-        if open || action == "trigger" {
-            self.vendors.pages.push(page);
-        }
-        self.answer(token, HttpAnswer::json(202, &answer), LATENCY);
     }
+}
+
+impl<'a> Record<'a> {
+    /// The messages in Slack, in order.
+    pub fn slack(self) -> &'a [SlackMessage] {
+        &self.world.vendors.slack.messages
+    }
+    /// Everybody whom a message of Slack ever mentioned so that it pings them: `S…`, `U…`, `here`, `channel`, `everyone`.
+    pub fn mentioned(self) -> &'a std::collections::BTreeSet<String> {
+        &self.world.vendors.slack.mentioned
+    }
+    /// Whom the configuration names to be pinged.
+    pub fn may_be_mentioned(self) -> Vec<&'a str> {
+        let config = &self.world.config;
+        let fleet = config.slack.iter().filter_map(|slack| slack.mention.as_deref());
+        let services = config.services.iter().filter_map(|service| service.slack.mention.as_deref());
+        fleet.chain(services).collect()
+    }
+    /// The events at PagerDuty.
+    pub fn pages(self) -> &'a [Page] {
+        &self.world.vendors.pages
+    }
+    /// The change events at PagerDuty.
+    pub fn changes(self) -> &'a [Change] {
+        &self.world.vendors.changes
+    }
+    /// The tickets.
+    pub fn tickets(self) -> &'a [PostedTicket] {
+        &self.world.vendors.tickets
+    }
+    /// Everything that people were told, in the order in which they were.
+    pub fn told(self) -> Vec<Told<'a>> {
+        let vendors = &self.world.vendors;
+        let told = |item: &Item| match *item {
+            Item::Message(at) => vendors.slack.messages.get(at).map(Told::Message),
+            Item::Page(at) => vendors.pages.get(at).map(Told::Page),
+            Item::Change(at) => vendors.changes.get(at).map(Told::Change),
+            Item::Ticket(at) => vendors.tickets.get(at).map(Told::Ticket),
+        };
+        vendors.told.iter().filter_map(told).collect()
+    }
+}
+
+/// The JSON of a request; null where it is none.
+fn body_of(asked: &HttpAsked) -> Value {
+    serde_json::from_slice(&asked.body).unwrap_or_default()
+}
+
+/// A string in a body; empty where there is none.
+fn text<'a>(body: &'a Value, pointer: &str) -> &'a str {
+    body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The path of a request, without its query.
+fn path_of(asked: &HttpAsked) -> &str {
+    asked.path.split('?').next().unwrap_or_default()
+}
+
+/// The parameters of a request's query, decoded.
+fn query_of(asked: &HttpAsked) -> Vec<(String, String)> {
+    form(asked.path.split_once('?').map_or("", |(_, query)| query))
+}
+
+/// `a=b&c=d`, decoded.
+fn form(text: &str) -> Vec<(String, String)> {
+    let decoded = |part: &str| {
+        let spaced = part.replace('+', " ");
+        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (decoded(key), decoded(value)))
+        .collect()
+}
+
+fn header<'a>(asked: &'a HttpAsked, name: &str) -> &'a str {
+    asked.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

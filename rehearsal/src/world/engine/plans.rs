@@ -71,11 +71,16 @@ impl World {
                 .all(|record| record.status.is_terminal())
     }
 
+    /// How long the world goes on after the last planned deployment has ended.
+    pub(crate) fn goes_on(&self) -> std::time::Duration {
+        self.scenario.goes_on.0
+    }
+
     /// Whether every plan has had its turn, and the time is over for which the world goes on after the last of their deployments.
     pub(crate) fn plans_have_ended(&self) -> bool {
         let last =
             self.engine.in_order().filter(|record| record.plan.is_some()).filter_map(|record| record.completed).max();
-        let goes_on = self.scenario.goes_on.0;
+        let goes_on = self.goes_on();
         self.plans.begun.len() >= self.scenario.deployments.len()
             && last.is_none_or(|last| self.now >= last.plus(goes_on))
     }
