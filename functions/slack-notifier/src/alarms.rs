@@ -17,6 +17,7 @@ use crate::sinks::Sinks;
 use crate::tale::Tale;
 use crate::telling::{Addressed, Telling};
 use crate::thread::Reply;
+use crate::ticket::Case;
 use crate::watch::{self, Place, ToldAt, Watch, changed};
 use crate::{Shift, Told, bounded_keys, replies};
 
@@ -111,8 +112,11 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         let (pages, place) = (pages_of_rolling(story, region), format!("ecs/{}", story.ecs));
         let page = self.with_pager(async |paging| paging.all(&story.deployment, &place, story.read_at, &pages).await);
         let paged = page.await;
-        let replies: Vec<Addressed> = reply.into_iter().map(|reply| (story.id().clone(), reply)).collect();
+        let mut replies: Vec<Addressed> = reply.into_iter().map(|reply| (story.id().clone(), reply)).collect();
+        let ticket = self.ticket(Case::of_rolling(story, region)).await;
+        replies.extend(ticket.iter().flatten().map(|(reply, _)| (story.id().clone(), reply.clone())));
         let mut told = self.tell_story(known, &bounded_keys(replies)).await;
+        told.errors.extend(ticket.err());
         if let Some(decision) = decision {
             told = self.remember_thread(decision, told).await;
         }

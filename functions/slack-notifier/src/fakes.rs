@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use domain::config::{PagerDuty, Slack};
+use domain::config::{PagerDuty, Slack, Ticket};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
-use domain::ports::{Address, Chat, Deployments, Pager, PortError, PostedMessage, Unsent};
+use domain::ports::{Address, Chat, Deployments, Pager, PortError, PostedMessage, Tickets, Unsent};
 use domain::time::Timestamp;
 use serde_json::Value;
 
@@ -113,15 +113,43 @@ impl Pager for PagerFake {
     }
 }
 
+/// Who keeps tickets: answers by script, and with nothing when that is used up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeskFake {
+    /// What was posted.
+    pub(crate) opened: Rc<RefCell<Vec<Value>>>,
+    /// The searches.
+    pub(crate) asked: Rc<RefCell<Vec<String>>>,
+    /// What becomes of what is posted; whether it was taken all the same is in `opened`.
+    pub(crate) answers: Rc<RefCell<VecDeque<Result<Value, Unsent>>>>,
+    /// What searches find.
+    pub(crate) finds: Rc<RefCell<VecDeque<Result<Value, PortError>>>>,
+}
+
+impl Tickets for DeskFake {
+    async fn open(&self, body: &Value) -> Result<Value, Unsent> {
+        self.opened.borrow_mut().push(body.clone());
+        tokio::task::yield_now().await;
+        self.answers.borrow_mut().pop_front().unwrap_or(Ok(Value::Null))
+    }
+
+    async fn ask(&self, url: &str) -> Result<Value, PortError> {
+        self.asked.borrow_mut().push(url.to_owned());
+        self.finds.borrow_mut().pop_front().unwrap_or(Ok(Value::Null))
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Both {
     pub(crate) slack: SlackFake,
     pub(crate) pager: PagerFake,
+    pub(crate) desk: DeskFake,
 }
 
 impl Sinks for Both {
     type Chat = SlackFake;
     type Pager = PagerFake;
+    type Tickets = DeskFake;
 
     async fn chat(&self, _: &Slack, _: Timestamp) -> Result<SlackFake, PortError> {
         Ok(self.slack.clone())
@@ -129,6 +157,10 @@ impl Sinks for Both {
 
     async fn pager(&self, _: &PagerDuty, _: Timestamp) -> Result<PagerFake, PortError> {
         Ok(self.pager.clone())
+    }
+
+    async fn tickets(&self, _: &Ticket, _: Timestamp) -> Result<DeskFake, PortError> {
+        Ok(self.desk.clone())
     }
 }
 

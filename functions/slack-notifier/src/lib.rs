@@ -20,6 +20,8 @@ pub mod story;
 pub mod tale;
 mod telling;
 pub mod thread;
+mod ticket;
+mod ticketing;
 pub mod watch;
 
 use std::sync::Once;
@@ -150,7 +152,9 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             Ok(is_told) => is_told,
             Err(error) => return paged.and(Told::failed(error)),
         };
-        paged.and(self.tell_story(&known, &replies_to(envelope, heard, &known, of_rollback, is_back_told)).await)
+        let replies = replies_to(envelope, heard, &known, of_rollback, is_back_told);
+        let told = paged.and(self.tell_story(&known, &replies).await);
+        told.and(self.tell_ticket(&known).await)
     }
 
     /// Whether it stands in the thread already that the rollback is through, when an event tells that the traffic is back.

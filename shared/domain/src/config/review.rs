@@ -9,6 +9,7 @@ use super::load::Remark;
 use super::path::Path;
 use super::service::{Config, Service};
 use super::tell::Slack;
+use super::ticket::review_ticket;
 use super::yaml::Document;
 use crate::text::{bounded, without_credentials};
 
@@ -27,6 +28,10 @@ pub(super) fn review(config: &Config, document: &Document) -> Vec<Remark> {
     }
     if let Some(slack) = &config.slack {
         review_slack(slack, &top.key("slack"), &mut remarks);
+    }
+    if let Some(ticket) = &config.ticket {
+        let wrong = review_ticket(ticket, &config.services, &top.key("ticket"));
+        remarks.extend(wrong.into_iter().map(|(path, message)| Remark::new(path, message)));
     }
     let mut names = BTreeSet::new();
     let mut groups = BTreeSet::new();

@@ -90,7 +90,7 @@ fn a_wrong_type_is_told_with_what_is_wanted_and_what_stands_there() {
         ),
         (
             "monitoring: on".to_owned(),
-            "5:5: unknown key `monitoring`; allowed here: name, environment, codedeploy, ecs, endpoints, before_allow_traffic, after_allow_traffic, alarms, late_rollback, rollback_limit",
+            "5:5: unknown key `monitoring`; allowed here: name, environment, codedeploy, ecs, endpoints, before_allow_traffic, after_allow_traffic, alarms, late_rollback, rollback_limit, slack, links",
         ),
     ];
     for (line, expected) in cases {
