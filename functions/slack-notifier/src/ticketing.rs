@@ -16,8 +16,8 @@ use crate::memory::{KEPT, Known, remember};
 use crate::sinks::Sinks;
 use crate::story::Story;
 use crate::telling::Addressed;
-use crate::ticket::{Case, Opened};
 use crate::thread::Reply;
+use crate::ticket::{Case, Opened};
 use crate::{Shift, Told};
 
 /// How long a search may need to know of a new ticket. Whoever fails to hear an answer is tried again by Lambda after a minute; another event
@@ -177,10 +177,11 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             Ok(None) => return Told::default(),
             Err(error) => return Told::failed(error),
         };
-        let told = match lease::record(&self.ports.ledger, &format!("slack/{}/{}", known.story.deployment, reply.key)).await {
-            Ok(told) => told,
-            Err(error) => return Told::failed(error),
-        };
+        let told =
+            match lease::record(&self.ports.ledger, &format!("slack/{}/{}", known.story.deployment, reply.key)).await {
+                Ok(told) => told,
+                Err(error) => return Told::failed(error),
+            };
         if told.is_some() && known.story.ticket == url {
             return Told::default();
         }

@@ -49,7 +49,11 @@ fn what_failed_by_itself_becomes_a_ticket_and_nothing_else_does() {
     let restoring = Story { restores: true, ..failed("TIMEOUT") };
     let cases = [
         ("running", story_of(build::deployment()), false),
-        ("an alarm is about to stop it", with_decision(story_of(build::deployment()), &world::decision(Some("d-1"), "StopAndRollBack")), false),
+        (
+            "an alarm is about to stop it",
+            with_decision(story_of(build::deployment()), &world::decision(Some("d-1"), "StopAndRollBack")),
+            false,
+        ),
         ("succeeded", story_of(ended(Status::Succeeded)), false),
         ("failed in a hook", failed("HOOK_EXECUTION_FAILURE"), true),
         ("timed out", failed("TIMEOUT"), true),
@@ -111,7 +115,8 @@ fn a_long_text_from_outside_is_bounded() {
 fn a_search_encodes_what_it_names() {
     let mut story = failed("TIMEOUT");
     story.service = "a b&c=/../ü".into();
-    let find = TicketSearch { url: "https://t.example/q?jql=s%20%3D%20%22{{ service }}%22".into(), link: String::new() };
+    let find =
+        TicketSearch { url: "https://t.example/q?jql=s%20%3D%20%22{{ service }}%22".into(), link: String::new() };
     let url = Case::of(&story).unwrap().search(&find);
     assert_eq!(url.as_deref(), Some("https://t.example/q?jql=s%20%3D%20%22a%20b%26c%3D%2F..%2F%C3%BC%22"));
 }
@@ -125,17 +130,32 @@ fn a_link_is_made_from_the_answer_or_there_is_none() {
         ("{{ answer.html_url }}", &github, Some("https://github.com/acme/shop/issues/7")),
         ("{{ answer.items.0.html_url }}", &github, Some("https://github.com/i")),
         ("{{ answer.items.1.html_url }}", &github, None),
-        ("https://github.com/acme/shop/issues/{{ answer.number }}", &github, Some("https://github.com/acme/shop/issues/7")),
+        (
+            "https://github.com/acme/shop/issues/{{ answer.number }}",
+            &github,
+            Some("https://github.com/acme/shop/issues/7"),
+        ),
         ("https://a.example/{{ answer.title }}", &github, None),
         ("https://a.example/{{ answer.items }}", &github, None),
-        ("https://a.atlassian.net/browse/{{ answer.key }}", &jira, Some("https://a.atlassian.net/browse/OPS-7%2F..%2Fx")),
+        (
+            "https://a.atlassian.net/browse/{{ answer.key }}",
+            &jira,
+            Some("https://a.atlassian.net/browse/OPS-7%2F..%2Fx"),
+        ),
         ("https://a.atlassian.net/browse/{{ answer.issues.0.key }}", &jira, None),
         ("https://a.example/{{ answer.key }}", &Value::Null, None),
     ];
     for (link, answer, expected) in cases {
         assert_eq!(case.link(link, answer).as_deref(), expected, "{link}");
     }
-    for url in ["javascript:alert(1)", "https://a.example/x|<!channel>", "https://a b", "https:///x", "ftp://x", &format!("https://x/{}", "y".repeat(500))] {
+    for url in [
+        "javascript:alert(1)",
+        "https://a.example/x|<!channel>",
+        "https://a b",
+        "https:///x",
+        "ftp://x",
+        &format!("https://x/{}", "y".repeat(500)),
+    ] {
         assert_eq!(case.link("{{ answer.u }}", &json!({"u": url})), None, "{url}");
     }
 }
@@ -143,7 +163,8 @@ fn a_link_is_made_from_the_answer_or_there_is_none() {
 #[test]
 fn only_the_environments_that_are_named_have_tickets() {
     let case = Case::of(&failed("TIMEOUT")).unwrap();
-    let of = |environments: Value| ticket(&json!({"url": "https://t.example", "body": {}, "environments": environments}));
+    let of =
+        |environments: Value| ticket(&json!({"url": "https://t.example", "body": {}, "environments": environments}));
     assert!(case.is_wanted(&of(json!(["staging", "production"]))) && case.is_wanted(&of(Value::Null)));
     assert!(!case.is_wanted(&of(json!(["staging"]))));
     let nowhere = Case::of(&Story { environment: None, ..failed("TIMEOUT") }).unwrap();

@@ -56,7 +56,10 @@ fn a_failed_deployment_has_one_ticket_and_its_link_stands_in_the_thread_and_the_
             world.hear(&changed("d-1", "FAILURE")).await.unwrap();
         }
     });
-    assert_eq!(world.ports.sinks.desk.opened.borrow()[0], json!({"title": "orchestrator (production) timed out", "id": "d-1"}));
+    assert_eq!(
+        world.ports.sinks.desk.opened.borrow()[0],
+        json!({"title": "orchestrator (production) timed out", "id": "d-1"})
+    );
     assert_eq!((world.tickets(), world.searches().len()), (1, 0));
     let messages = world.slack().messages.borrow();
     let with_link = |content: &Value| content.to_string().contains("<https://t.example/7|https://t.example/7>");
@@ -156,7 +159,12 @@ fn an_invocation_that_died_while_it_opened_one_is_followed_by_a_search() {
         let now = world.ports.clock.now();
         let dead = Holder { id: "dead".into(), until: now.minus(Duration::from_secs(1)) };
         lease::take(&world.ports.ledger, "ticket/d-1", &dead, now.minus(Duration::from_mins(1))).await.unwrap();
-        world.ports.ledger.claim("ticket/d-1/tried", &json!({"tried": now.minus(Duration::from_mins(1))}), now).await.unwrap();
+        world
+            .ports
+            .ledger
+            .claim("ticket/d-1/tried", &json!({"tried": now.minus(Duration::from_mins(1))}), now)
+            .await
+            .unwrap();
         world.hear(&changed("d-1", "FAILURE")).await.unwrap();
     });
     assert_eq!((world.tickets(), world.searches().len()), (0, 1));
@@ -165,7 +173,8 @@ fn an_invocation_that_died_while_it_opened_one_is_followed_by_a_search() {
 #[test]
 fn a_ticket_that_is_refused_as_it_is_is_told_and_not_tried_again() {
     let world = world();
-    let refused = PortError::Permanent { what: "opening a ticket".into(), detail: "HTTP 422, body `<!channel> no`".into() };
+    let refused =
+        PortError::Permanent { what: "opening a ticket".into(), detail: "HTTP 422, body `<!channel> no`".into() };
     world.answers([Err(Unsent::Unfit(refused))]);
     run(async {
         for _ in 0..2 {
@@ -174,7 +183,8 @@ fn a_ticket_that_is_refused_as_it_is_is_told_and_not_tried_again() {
     });
     assert_eq!(world.tickets(), 1);
     let messages = world.slack().messages.borrow();
-    let told: Vec<String> = messages.iter().map(|message| message.content.to_string()).filter(|text| text.contains("No ticket")).collect();
+    let told: Vec<String> =
+        messages.iter().map(|message| message.content.to_string()).filter(|text| text.contains("No ticket")).collect();
     assert_eq!(told.len(), 1);
     assert!(told[0].contains("HTTP 422, body `&lt;!channel&gt; no`"), "{}", told[0]);
 }

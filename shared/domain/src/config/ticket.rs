@@ -175,7 +175,9 @@ fn not_an_address(url: &str, is_search: bool) -> Option<String> {
         if url.starts_with("http://") {
             return Some(format!("`{shown}` is not encrypted; write `https://`: credentials go along"));
         }
-        return Some(not_a_base_url(url).unwrap_or_else(|| format!("`{shown}` is not a URL; write `https://` and the host")));
+        return Some(
+            not_a_base_url(url).unwrap_or_else(|| format!("`{shown}` is not a URL; write `https://` and the host")),
+        );
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains("{{") {
@@ -219,7 +221,9 @@ fn not_a_link(link: &str, is_search: bool) -> Option<String> {
     if let Some(Piece::Text(text)) = pieces.first() {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let Some(rest) = rest else {
-            return Some(format!("`{shown}` is no link; begin with `https://`, or with the part of the answer that is one"));
+            return Some(format!(
+                "`{shown}` is no link; begin with `https://`, or with the part of the answer that is one"
+            ));
         };
         if pieces.len() > 1 && !rest.contains('/') {
             return Some(format!("the host of `{shown}` holds a reference; write the host itself"));
@@ -229,7 +233,8 @@ fn not_a_link(link: &str, is_search: bool) -> Option<String> {
         return Some(format!("`{shown}` has a blank in it; write `%20`"));
     }
     if is_search && !pieces.iter().any(is_of_answer) {
-        let message = "a search whose link takes nothing from its answer always finds something; write `{{ answer.… }}` into it";
+        let message =
+            "a search whose link takes nothing from its answer always finds something; write `{{ answer.… }}` into it";
         return Some(message.to_owned());
     }
     unknown(link, Known::Answer)
@@ -243,7 +248,9 @@ fn not_a_header(name: &str, value: &str) -> Option<String> {
         return Some(format!("`{shown}` is no header's name: letters, digits and `-`"));
     }
     if name.eq_ignore_ascii_case("authorization") {
-        return Some("this header is a secret; take it out and give its value by reference in `authorization`".to_owned());
+        return Some(
+            "this header is a secret; take it out and give its value by reference in `authorization`".to_owned(),
+        );
     }
     if ["content-length", "host", "connection", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
         return Some(format!("`{shown}` is written by whoever sends the request; take it out"));
@@ -271,7 +278,8 @@ fn review_environments(ticket: &Ticket, services: &[Service], at: &Path, wrong: 
             continue;
         }
         if let Some(near) = nearest(environment, known.iter().copied()) {
-            let message = format!("no service has the environment `{}`; did you mean `{near}`?", bounded(environment, 60));
+            let message =
+                format!("no service has the environment `{}`; did you mean `{near}`?", bounded(environment, 60));
             wrong.push((here.entry(index), message));
         }
     }

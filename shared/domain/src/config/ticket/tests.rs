@@ -72,7 +72,11 @@ fn a_name_that_nothing_is_filled_in_for_is_told_with_the_nearest() {
 #[test]
 fn an_address_is_encrypted_and_has_a_host_of_its_own() {
     let url = "https://api.github.com/repos/acme/shop/issues";
-    check(url, "http://a.example/x", &["3:3: `http://a.example/x` is not encrypted; write `https://`: credentials go along"]);
+    check(
+        url,
+        "http://a.example/x",
+        &["3:3: `http://a.example/x` is not encrypted; write `https://`: credentials go along"],
+    );
     check(url, "a.example/x", &["3:3: `a.example/x` is not a URL; did you mean `https://a.example/x`?"]);
     check(url, "https:///x", &["3:3: `https://` has no host; write it behind `://`"]);
     check(
@@ -115,7 +119,9 @@ fn a_link_is_one() {
     check(
         link,
         &with("browse/{{ answer.key }}"),
-        &["7:3: `browse/{{ answer.key }}` is no link; begin with `https://`, or with the part of the answer that is one"],
+        &[
+            "7:3: `browse/{{ answer.key }}` is no link; begin with `https://`, or with the part of the answer that is one",
+        ],
     );
     check(
         link,
@@ -137,7 +143,9 @@ fn a_link_is_one() {
     check(
         "{{ answer.items.0.html_url }}",
         "https://a.example/{{ deployment.id }}",
-        &["10:5: a search whose link takes nothing from its answer always finds something; write `{{ answer.… }}` into it"],
+        &[
+            "10:5: a search whose link takes nothing from its answer always finds something; write `{{ answer.… }}` into it",
+        ],
     );
 }
 
