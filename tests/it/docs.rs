@@ -60,7 +60,7 @@ pub(crate) fn configuration(text: &str) -> Option<String> {
 #[test]
 fn every_configuration_is_taken_or_refused_as_the_page_says() {
     let mut read = 0;
-    for name in ["docs/configuration.md", "docs/notifications.md", "README.md"] {
+    for name in ["docs/configuration.md", "docs/notifications.md", "docs/tickets.md", "README.md"] {
         let blocks = blocks(name);
         for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.language == "yaml") {
             let Some(text) = configuration(&block.text) else {

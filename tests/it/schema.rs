@@ -29,10 +29,17 @@ fn the_sample_names_its_schema_for_editors() {
 /// The configurations that are shown somewhere, with where they stand, but for those that are shown for their mistakes.
 fn shown() -> Vec<(String, String)> {
     let mut shown = Vec::new();
-    for name in ["config/greenlight.yaml", "docs/examples/own-application.yaml"] {
-        shown.push((name.to_owned(), std::fs::read_to_string(root().join(name)).expect("the file is there")));
+    let mut names = vec!["config/greenlight.yaml".to_owned()];
+    let examples = std::fs::read_dir(root().join("docs/examples")).expect("the folder is there");
+    names.extend(examples.map(|entry| format!("docs/examples/{}", entry.expect("an entry").file_name().display())));
+    for name in names {
+        let text = std::fs::read_to_string(root().join(&name)).expect("the file is there");
+        if let Err(error) = load_reviewed(&name, &text, checks::review) {
+            panic!("an example does not load: {error}");
+        }
+        shown.push((name, text));
     }
-    for page in ["docs/configuration.md", "README.md"] {
+    for page in ["docs/configuration.md", "docs/tickets.md", "README.md"] {
         let blocks = blocks(page);
         for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.language == "yaml") {
             let Some(text) = configuration(&block.text) else { continue };
@@ -101,7 +108,7 @@ const BROKEN: [&str; 46] = [
 ];
 
 /// The same, as whole files.
-const BROKEN_FILES: [&str; 8] = [
+const BROKEN_FILES: [&str; 15] = [
     "services: []",
     "version: 2\nservices: []",
     "version: 1",
@@ -110,6 +117,13 @@ const BROKEN_FILES: [&str; 8] = [
     "version: 1\nslack: { token: 'env:T', channel: C, webhook: 'env:W' }\nservices: []",
     "version: 1\nslack: { webhook: 'env:W', mention: everyone }\nservices: []",
     "- version: 1",
+    "version: 1\nticket: { body: {} }\nservices: []",
+    "version: 1\nticket: { url: 'http://a.example/x', body: {} }\nservices: []",
+    "version: 1\nticket: { url: 'https://a.example/{{ service }}', body: {} }\nservices: []",
+    "version: 1\nticket: { url: 'https://a.example', body: [1] }\nservices: []",
+    "version: 1\nticket: { url: 'https://a.example', body: {}, headers: { Authorization: x } }\nservices: []",
+    "version: 1\nticket: { url: 'https://a.example', body: {}, link: browse/7 }\nservices: []",
+    "version: 1\nticket: { url: 'https://a.example', body: {}, find: { url: 'https://a.example/q', link: '{{ answer.url }}' } }\nservices: []",
 ];
 
 fn broken() -> Vec<(String, String)> {

@@ -6,6 +6,7 @@ use domain::deployment::{DeploymentId, EcsServiceName};
 use domain::events::{Decision, Envelope, Heard, Notice, RollbackDecision, TrafficRestored};
 use domain::ports::{Deployments, Ledger, Metrics, PortError};
 use domain::time::Timestamp;
+use futures_util::future::join3;
 
 use crate::flock::Flock;
 use crate::glance::{OVERDUE, glance};
@@ -17,6 +18,7 @@ use crate::sinks::Sinks;
 use crate::tale::Tale;
 use crate::telling::Addressed;
 use crate::thread::Reply;
+use crate::ticket::Case;
 use crate::watch::{self, Place, ToldAt, Watch, changed};
 use crate::{Shift, Told, bounded_keys, replies};
 
@@ -109,11 +111,17 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         region: &str,
     ) -> Told {
         let story = &known.story;
-        let (place, asked) =
-            (format!("ecs/{}", story.ecs), |config: &PagerDuty| asked_of_rolling(story, region, config));
-        let paged = self.with_pager(async |paging| paging.asked(&place, &asked(paging.config)).await).await;
+        let place = format!("ecs/{}", story.ecs);
+        let paged =
+            self.with_pager(async |paging| paging.asked(&place, &asked_of_rolling(story, region, paging.config)).await);
         let replies: Vec<Addressed> = reply.into_iter().map(|reply| (story.id().clone(), reply)).collect();
-        let mut told = self.tell_story(known, &bounded_keys(replies)).await;
+        let replies = bounded_keys(replies);
+        let (paged, mut told, (ticket, opened)) =
+            join3(paged, self.tell_story(known, &replies), self.ticket(Case::of_rolling(story, region))).await;
+        told = told.and(opened);
+        if let Some((reply, _)) = ticket {
+            told = told.and(self.tell_story(known, &bounded_keys(vec![(story.id().clone(), reply)])).await);
+        }
         if let Some(decision) = decision {
             told = self.remember_thread(decision, told).await;
         }
@@ -251,7 +259,9 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
 
     async fn tell_lone_over(&self, id: &DeploymentId, over: &RollbackDecision, reply: Reply) -> Told {
         match recall::<Lone>(&self.ports.ledger, id).await {
-            Ok(Some(known)) => self.tell_changed(known.story.resolved(changed(over), self.ports.clock.now()), reply).await,
+            Ok(Some(known)) => {
+                self.tell_changed(known.story.resolved(changed(over), self.ports.clock.now()), reply).await
+            }
             Ok(None) => nowhere(over),
             Err(error) => Told::failed(error),
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Once;
 
-use domain::config::SecretRef;
+use domain::config::{PagerDuty, PagerDutyRegion, SecretRef};
 use domain::ports::{Deployments, Ledger, Metrics, Pager, PortError};
 use serde_json::json;
 
@@ -21,6 +21,14 @@ use crate::{Shift, Told};
 fn refusal_key(sink: Sink, place: &str) -> String {
     let place = if place.is_empty() { "webhook" } else { place };
     page::dedup_key(&format!("greenlight/sink/{}/{place}", sink.word()))
+}
+
+/// The place in PagerDuty: a key that one region refuses may be the other one's.
+fn region_of(pagerduty: &PagerDuty) -> &'static str {
+    match pagerduty.region {
+        PagerDutyRegion::Us => "us",
+        PagerDutyRegion::Eu => "eu",
+    }
 }
 
 impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
@@ -57,7 +65,10 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         };
         match outcome {
             Ok(()) => gate.told(&news).await,
-            Err(error) => tracing::warn!(sink = gate.sink.word(), "that it refuses, or works again, is not told elsewhere yet: {error}"),
+            Err(error) => tracing::warn!(
+                sink = gate.sink.word(),
+                "that it refuses, or works again, is not told elsewhere yet: {error}"
+            ),
         }
     }
 
@@ -79,7 +90,7 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
                 },
             }),
         };
-        let own = self.gate(Sink::PagerDuty, "", Some(&pagerduty.routing_key)).await?;
+        let own = self.gate(Sink::PagerDuty, region_of(pagerduty), Some(&pagerduty.routing_key)).await?;
         let pager = self.ports.sinks.pager(pagerduty, self.until).await?;
         Ok(Guarded { port: &pager, gate: &own }.send(&event).await?)
     }
@@ -91,7 +102,7 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
     ) -> Told {
         let Some(pagerduty) = &self.config.pagerduty else { return Told::default() };
         let opened = async {
-            let gate = self.gate(Sink::PagerDuty, "", Some(&pagerduty.routing_key)).await?;
+            let gate = self.gate(Sink::PagerDuty, region_of(pagerduty), Some(&pagerduty.routing_key)).await?;
             Ok::<_, PortError>((gate, self.ports.sinks.pager(pagerduty, self.until).await?))
         };
         let (gate, pager) = match opened.await {
@@ -100,7 +111,15 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         };
         let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
         let guarded = Guarded { port: &pager, gate: &gate };
-        let (pager, mut errors) = page(&Paging { ledger, pager: &guarded, config: pagerduty, clock, holder: &self.holder, until: self.until }).await;
+        let (pager, mut errors) = page(&Paging {
+            ledger,
+            pager: &guarded,
+            config: pagerduty,
+            clock,
+            holder: &self.holder,
+            until: self.until,
+        })
+        .await;
         let is_closed = gate.refusal().is_some();
         if is_closed {
             // Told where that concerns people, and of no use to try again before tomorrow.

@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use domain::config::{PagerDuty, Slack};
+use domain::config::{PagerDuty, SecretRef, Slack, Ticket};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
-use domain::config::SecretRef;
-use domain::ports::{Address, Chat, Deployments, Measure, Metrics, Pager, PortError, PostedMessage, Unpublished, Unsent};
+use domain::ports::{
+    Address, Chat, Deployments, Measure, Metrics, Pager, PortError, PostedMessage, Tickets, Unpublished, Unsent,
+};
 use domain::time::Timestamp;
 use serde_json::Value;
 
@@ -66,11 +67,14 @@ impl Channel {
             tokio::task::yield_now().await;
         }
         if self.is_archived.get() {
-            let why = PortError::Permanent { what: "posting to Slack".into(), detail: "is_archived; unarchive it".into() };
+            let why =
+                PortError::Permanent { what: "posting to Slack".into(), detail: "is_archived; unarchive it".into() };
             return Err(Unsent::Closed(why));
         }
         let mut trouble = self.trouble.borrow_mut().pop_front().flatten();
-        if let Some(rate) = self.rate.get().filter(|_| trouble.is_none()) && self.dice(rate) == 0 {
+        if let Some(rate) = self.rate.get().filter(|_| trouble.is_none())
+            && self.dice(rate) == 0
+        {
             trouble = Some(match self.dice(7) {
                 0 | 1 => Trouble::Taken,
                 2 => Trouble::Dies,
@@ -225,6 +229,32 @@ impl Pager for PagerFake {
     }
 }
 
+/// Who keeps tickets: answers by script, and with nothing when that is used up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeskFake {
+    /// What was posted.
+    pub(crate) opened: Rc<RefCell<Vec<Value>>>,
+    /// The searches.
+    pub(crate) asked: Rc<RefCell<Vec<String>>>,
+    /// What becomes of what is posted; whether it was taken all the same is in `opened`.
+    pub(crate) answers: Rc<RefCell<VecDeque<Result<Value, Unsent>>>>,
+    /// What searches find.
+    pub(crate) finds: Rc<RefCell<VecDeque<Result<Value, PortError>>>>,
+}
+
+impl Tickets for DeskFake {
+    async fn open(&self, body: &Value) -> Result<Value, Unsent> {
+        self.opened.borrow_mut().push(body.clone());
+        tokio::task::yield_now().await;
+        self.answers.borrow_mut().pop_front().unwrap_or(Ok(Value::Null))
+    }
+
+    async fn ask(&self, url: &str) -> Result<Value, PortError> {
+        self.asked.borrow_mut().push(url.to_owned());
+        self.finds.borrow_mut().pop_front().unwrap_or(Ok(Value::Null))
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Both {
     pub(crate) slack: SlackFake,
@@ -232,11 +262,13 @@ pub(crate) struct Both {
     /// What the secrets are by now; a process that has read one keeps it.
     pub(crate) secret: RefCell<String>,
     pub(crate) read: RefCell<Option<String>>,
+    pub(crate) desk: DeskFake,
 }
 
 impl Sinks for Both {
     type Chat = SlackFake;
     type Pager = PagerFake;
+    type Tickets = DeskFake;
 
     async fn chat(&self, _: &Slack, _: Timestamp) -> Result<SlackFake, PortError> {
         Ok(self.slack.clone())
@@ -252,6 +284,10 @@ impl Sinks for Both {
             *read = Some(self.secret.borrow().clone());
         }
         Ok(format!("{place}:{}", read.clone().unwrap_or_default()))
+    }
+
+    async fn tickets(&self, _: &Ticket, _: Timestamp) -> Result<DeskFake, PortError> {
+        Ok(self.desk.clone())
     }
 }
 

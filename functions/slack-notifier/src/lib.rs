@@ -29,6 +29,8 @@ pub mod tale;
 mod teller;
 mod telling;
 pub mod thread;
+mod ticket;
+mod ticketing;
 pub mod watch;
 
 use std::time::Duration;
@@ -40,9 +42,9 @@ use domain::deployment::DeploymentId;
 use domain::events::{ChangedState, Envelope, Heard, Notice};
 use domain::lease::{self, Holder};
 use domain::ports::{Deployments, Ledger, Metrics, PortError};
-use futures_util::future::join;
 use domain::text::bounded;
 use domain::time::Timestamp;
+use futures_util::future::join3;
 use runtime::Invocation;
 use serde_json::{Value, json};
 
@@ -170,17 +172,22 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
 
     /// Tells what is known of a deployment wherever people are told, side by side: a sink that is down holds up none of the others, and each remembers
     /// for itself what it has told.
-    async fn tell_everywhere(&self, envelope: &Envelope, heard: &Heard, known: &Known<Story>, of_rollback: bool) -> Told {
+    async fn tell_everywhere(
+        &self,
+        envelope: &Envelope,
+        heard: &Heard,
+        known: &Known<Story>,
+        of_rollback: bool,
+    ) -> Told {
         let paged = self.with_pager(async |paging| paging.story(&known.story).await);
-        // A further sink is joined here; what it returns as a reply is told as the thread's.
         let told = async {
             match self.is_back_told(heard, &known.story).await {
                 Ok(is_back) => self.tell_story(known, &replies_to(envelope, heard, known, of_rollback, is_back)).await,
                 Err(error) => Told::failed(error),
             }
         };
-        let (paged, told) = join(paged, told).await;
-        paged.and(told)
+        let (paged, told, ticket) = join3(paged, told, self.tell_ticket(known)).await;
+        paged.and(told).and(ticket)
     }
 
     /// Whether it stands in the thread already that the rollback is through, when an event tells that the traffic is back.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use aws::Aws;
 use domain::config::Config;
 use domain::ports::{Deployments, Ledger, Metrics};
-use outbound::{HttpClient, SSL_CERT_FILE, pagerduty, slack};
+use outbound::{HttpClient, SSL_CERT_FILE, slack};
 use runtime::settings::{METRICS_NAMESPACE, PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
 use runtime::{SettingError, Start};
 use slack_notifier::sinks::{Sinks, Vendors};
@@ -33,14 +33,14 @@ fn wire(
     start: &Start,
 ) -> Wired<impl Deployments + use<>, impl Ledger + use<>, impl Sinks + use<>, impl Metrics + use<>> {
     let environment = start.environment.clone();
-    let url = |name, default: &str| start.environment.get(name).unwrap_or(default).to_owned();
+    let url = |name| start.environment.get(name).map(str::to_owned);
     let http = HttpClient::new(start.clock.clone()).trusting(start.environment.get(SSL_CERT_FILE));
     let aws = Aws::new(move |name| environment.get(name).map(str::to_owned), http.clone());
     let sinks = Vendors {
         secrets: aws.secrets(),
         http,
-        slack_url: url(SLACK_API_URL, slack::DEFAULT_URL),
-        pagerduty_url: url(PAGERDUTY_EVENTS_URL, pagerduty::DEFAULT_URL),
+        slack_url: url(SLACK_API_URL).unwrap_or_else(|| slack::DEFAULT_URL.to_owned()),
+        pagerduty_url: url(PAGERDUTY_EVENTS_URL),
     };
     let ports = Ports {
         deployments: aws.codedeploy(),

@@ -137,7 +137,9 @@ impl<L: Ledger> Outbox<'_, L> {
     fn of_entry(&self, entry: &Value) -> Result<Thread, PortError> {
         Thread::deserialize(entry).map_err(|error| PortError::Permanent {
             what: format!("reading the ledger's entry `{}`", self.key()),
-            detail: format!("{error}; delete the entry: replies that wait in it are told with their events' next delivery"),
+            detail: format!(
+                "{error}; delete the entry: replies that wait in it are told with their events' next delivery"
+            ),
         })
     }
 

@@ -89,11 +89,7 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         looked.unwrap_or_else(|error| (Told::failed(error), false))
     }
 
-    async fn look_after_deployment(
-        &self,
-        envelope: &Envelope,
-        id: &DeploymentId,
-    ) -> Result<(Told, bool), PortError> {
+    async fn look_after_deployment(&self, envelope: &Envelope, id: &DeploymentId) -> Result<(Told, bool), PortError> {
         let ledger = &self.ports.ledger;
         let Some(known) = recall::<Story>(ledger, id).await? else { return Ok((Told::default(), true)) };
         // How its rollback stands, is in the rollback's own record.

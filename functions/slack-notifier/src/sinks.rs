@@ -1,12 +1,12 @@
-//! Opens what the configuration names, Slack and PagerDuty, for the time that one invocation has. Knows nothing of what is said
+//! Opens what the configuration names, Slack, PagerDuty and tickets, for the time that one invocation has. Knows nothing of what is said
 //! there.
 
 #![allow(async_fn_in_trait, reason = "the functions run on one thread, so no future needs to be Send")]
 
-use domain::config::{PagerDuty, SecretRef, Slack};
-use domain::ports::{Address, Chat, Pager, PortError, PostedMessage, Secrets, Unsent};
+use domain::config::{PagerDuty, SecretRef, Slack, Ticket};
+use domain::ports::{Address, Chat, Pager, PortError, PostedMessage, Secrets, Tickets, Unsent};
 use domain::time::Timestamp;
-use outbound::{HttpClient, pagerduty, slack};
+use outbound::{HttpClient, pagerduty, slack, ticket};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -17,10 +17,14 @@ pub trait Sinks {
     type Chat: Chat;
     /// The pager.
     type Pager: Pager;
+    /// Whoever keeps tickets.
+    type Tickets: Tickets;
     /// The chat that the configuration names, usable until `until`.
     async fn chat(&self, slack: &Slack, until: Timestamp) -> Result<Self::Chat, PortError>;
     /// The pager that the configuration names, usable until `until`.
     async fn pager(&self, pagerduty: &PagerDuty, until: Timestamp) -> Result<Self::Pager, PortError>;
+    /// Whoever keeps the tickets that the configuration asks for, usable until `until`.
+    async fn tickets(&self, ticket: &Ticket, until: Timestamp) -> Result<Self::Tickets, PortError>;
     /// A digest of what a sink is reached by: where, and with which secret. `afresh` reads the secret anew.
     async fn fingerprint(&self, place: &str, secret: Option<&SecretRef>, afresh: bool) -> Result<String, PortError>;
 }
@@ -34,8 +38,8 @@ pub struct Vendors<S> {
     pub http: HttpClient,
     /// Slack's base URL.
     pub slack_url: String,
-    /// PagerDuty's base URL.
-    pub pagerduty_url: String,
+    /// PagerDuty's base URL, where it is not that of the configured region.
+    pub pagerduty_url: Option<String>,
 }
 
 /// Slack, by bot or by webhook.
@@ -79,6 +83,7 @@ impl<S: Secrets> Vendors<S> {
 impl<S: Secrets> Sinks for Vendors<S> {
     type Chat = SlackSender;
     type Pager = pagerduty::PagerDuty;
+    type Tickets = ticket::Desk;
 
     async fn chat(&self, slack: &Slack, until: Timestamp) -> Result<SlackSender, PortError> {
         let http = self.http.clone();
@@ -97,12 +102,21 @@ impl<S: Secrets> Sinks for Vendors<S> {
 
     async fn pager(&self, pagerduty: &PagerDuty, until: Timestamp) -> Result<pagerduty::PagerDuty, PortError> {
         let key = self.reveal(&pagerduty.routing_key).await?;
-        Ok(pagerduty::PagerDuty::new(self.http.clone(), &self.pagerduty_url, &key, until))
+        let url = self.pagerduty_url.as_deref().unwrap_or_else(|| pagerduty::url_of(pagerduty.region));
+        Ok(pagerduty::PagerDuty::new(self.http.clone(), url, &key, until))
+    }
+
+    async fn tickets(&self, ticket: &Ticket, until: Timestamp) -> Result<ticket::Desk, PortError> {
+        let authorization = match &ticket.authorization {
+            Some(reference) => Some(self.reveal(reference).await?),
+            None => None,
+        };
+        ticket::Desk::new(self.http.clone(), &ticket.url, &ticket.headers, authorization.as_ref(), until)
     }
 
     async fn fingerprint(&self, place: &str, secret: Option<&SecretRef>, afresh: bool) -> Result<String, PortError> {
         let mut digest = Sha256::new();
-        for part in [&self.slack_url, &self.pagerduty_url, place] {
+        for part in [self.slack_url.as_str(), self.pagerduty_url.as_deref().unwrap_or_default(), place] {
             digest.update(part.as_bytes());
             digest.update([0]);
         }

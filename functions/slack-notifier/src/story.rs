@@ -100,6 +100,9 @@ pub struct Story {
     pub restored: Option<Restored>,
     /// Where the traffic was when it was last looked at.
     pub traffic: Option<Traffic>,
+    /// Where its ticket is.
+    #[serde(default)]
+    pub ticket: Option<String>,
     /// When the facts were last read.
     pub read_at: Timestamp,
 }
@@ -160,6 +163,7 @@ impl Story {
             rollback,
             restored: None,
             traffic: facts.traffic,
+            ticket: None,
             read_at: facts.read_at,
         }
     }
@@ -251,6 +255,7 @@ impl Story {
             },
             restored: Restored::with(old.restored, new.restored),
             traffic: new.traffic.or(old.traffic),
+            ticket: new.ticket.or(old.ticket),
             ..new
         };
     }

@@ -213,7 +213,10 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         // What a headline that was just posted says, is not said again beside it.
         let is_said = pending.in_headline && said.contains(&queued.key);
         if is_said && !telling.has_threads {
-            return Ok(self.outbox.done(queued, &json!({"told": telling.clock.now(), "at": queued.at, "in": "headline"})).await?);
+            return Ok(self
+                .outbox
+                .done(queued, &json!({"told": telling.clock.now(), "at": queued.at, "in": "headline"}))
+                .await?);
         }
         let mut content = pending.content;
         if let Some(whom) = telling.channel.mention.filter(|_| pending.alarming && !is_said) {
@@ -255,7 +258,10 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
             return Ok(());
         }
         let more = domain::text::count(thread.left_out, "more reply");
-        let text = format!("There was no room for {}; the logs of the functions have them.", more.replace("replys", "replies"));
+        let text = format!(
+            "There was no room for {}; the logs of the functions have them.",
+            more.replace("replys", "replies")
+        );
         let to = Address {
             channel: if root.channel.is_empty() { self.telling.channel.channel } else { &root.channel },
             thread: self.telling.has_threads.then_some(root.ts.as_str()),
@@ -299,7 +305,10 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
             Ok(found) => Ok(found),
             Err(error) if error.is_transient() => Err(Stop::Failed(error)),
             Err(error) => {
-                tracing::warn!(key = mark, "this may stand in Slack already, and is posted again, since that cannot be told: {error}");
+                tracing::warn!(
+                    key = mark,
+                    "this may stand in Slack already, and is posted again, since that cannot be told: {error}"
+                );
                 Ok(None)
             }
         }
@@ -314,7 +323,9 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
             };
             if let Err(error) = noted {
                 self.keeps_lease = true;
-                tracing::warn!("that a message may have been posted is not remembered, so the right to tell is kept until it runs out: {error}");
+                tracing::warn!(
+                    "that a message may have been posted is not remembered, so the right to tell is kept until it runs out: {error}"
+                );
             }
         }
         closed_or_failed(unsent)

@@ -127,6 +127,7 @@ pub fn headline(story: &Story) -> Message {
             None => ("Rollback", id),
         });
     }
+    fields.extend(story.ticket.as_ref().map(|url| ("Ticket", Mrkdwn::link(url, url))));
     Message {
         title: Some(format!("{} {what}", glance.emoji)),
         fallback: format!("{what}. Production {}. {}", glance.production, glance.action),

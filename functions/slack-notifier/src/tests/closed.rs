@@ -30,7 +30,9 @@ fn an_archived_channel_is_left_alone_for_a_day_told_by_the_pager_and_then_gets_a
         assert_eq!(counted(&world), [r#"NotificationsRefused [("Sink", "slack")] 1"#]);
         assert_eq!(
             world.pages(),
-            ["trigger greenlight/sink/slack/C1 warning: Greenlight cannot tell anything in Slack: posting to Slack failed: is_archived; unarchive it"]
+            [
+                "trigger greenlight/sink/slack/C1 warning: Greenlight cannot tell anything in Slack: posting to Slack failed: is_archived; unarchive it"
+            ]
         );
         // Somebody unarchives it. Nothing tells us so before the day is over.
         world.slack().is_archived.set(false);

@@ -11,6 +11,7 @@ mod schema;
 mod service;
 mod strict;
 mod tell;
+mod ticket;
 mod usable;
 pub mod yaml;
 
@@ -30,4 +31,5 @@ pub use tell::{
     Changes, Channel, Links, PageSeverity, PagerDuty, PagerDutyRegion, ResolveOn, SecretRef, ServiceSlack, Slack,
     Ticket, TicketSearch,
 };
+pub use ticket::{ANSWER, Piece, TICKET_NAMES, pieces};
 pub use usable::{Usable, load_usable};

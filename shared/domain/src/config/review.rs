@@ -11,6 +11,7 @@ use super::check::Request;
 use super::load::Remark;
 use super::path::Path;
 use super::service::{Config, Service};
+use super::ticket::review_ticket;
 use super::yaml::Document;
 use crate::text::{bounded, without_credentials};
 
@@ -32,6 +33,10 @@ pub(super) fn review(config: &Config, document: &Document) -> Vec<Remark> {
     }
     if let Some(section) = &config.pagerduty {
         pagerduty::review(section, &config.services, &top.key("pagerduty"), &mut remarks);
+    }
+    if let Some(ticket) = &config.ticket {
+        let wrong = review_ticket(ticket, &config.services, &top.key("ticket"));
+        remarks.extend(wrong.into_iter().map(|(path, message)| Remark::new(path, message)));
     }
     let mut names = BTreeSet::new();
     let mut groups = BTreeSet::new();

@@ -75,6 +75,24 @@ pub(super) fn slack(schema: &mut Schema) {
     schema.insert("oneOf".to_owned(), forms);
 }
 
+/// What is posted as a ticket is a JSON object.
+pub(super) fn ticket(schema: &mut Schema) {
+    if let Some(Value::Object(body)) = schema.get_mut("properties").and_then(|properties| properties.get_mut("body")) {
+        body.insert("type".to_owned(), json!("object"));
+    } else if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("body".to_owned(), json!({ "type": "object" }));
+    }
+}
+
+/// A header's name that is none of a secret, which is given by reference.
+pub(super) fn ticket_header() -> Value {
+    let mut name = header_name();
+    if let Value::Object(name) = &mut name {
+        name.insert("not".to_owned(), json!({ "pattern": "^[Aa][Uu][Tt][Hh][Oo][Rr][Ii][Zz][Aa][Tt][Ii][Oo][Nn]$" }));
+    }
+    name
+}
+
 /// A service is deployed by CodeDeploy or by ECS itself, which has no hooks.
 pub(super) fn service(schema: &mut Schema) {
     let required = |keys: &[&str]| json!({ "required": keys });

@@ -191,20 +191,23 @@ pub enum PageSeverity {
 /// Where a failed deployment becomes a ticket: any HTTP endpoint that takes JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = schema::ticket)]
 pub struct Ticket {
     /// Where it is posted to.
-    #[schemars(regex(pattern = r"^https://\S+$"))]
+    #[schemars(regex(pattern = r"^https://[^\s{}@]+$"))]
     pub url: String,
     /// The value of the header `Authorization`, whole: `Bearer …`, `Basic …`.
     #[serde(default)]
     pub authorization: Option<SecretRef>,
     /// Further headers; nothing secret.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::ticket_header()))]
     pub headers: BTreeMap<String, String>,
     /// What is posted; `{{ … }}` in its texts is replaced by what is known of the deployment.
     pub body: serde_json::Value,
     /// Where the ticket is then, for people: a URL with `{{ answer.… }}` for values of the JSON that was answered.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^(https?://[^\s{}/]+(/|$)|\{\{)"))]
     pub link: Option<String>,
     /// How to find a ticket that was posted without an answer. It is posted again when nothing is found, or when this is not given.
     #[serde(default)]
@@ -219,9 +222,10 @@ pub struct Ticket {
 #[serde(deny_unknown_fields)]
 pub struct TicketSearch {
     /// Asked by GET, with the same headers; `{{ … }}` is replaced and percent-encoded.
-    #[schemars(regex(pattern = r"^https://\S+$"))]
+    #[schemars(regex(pattern = r"^https://[^\s{}/?#@]+[/?#].*\{\{"))]
     pub url: String,
     /// As the ticket's `link`, from what is answered here; nothing is found where a value of it is missing.
+    #[schemars(regex(pattern = r"\{\{ *answer\."))]
     pub link: String,
 }
 
