@@ -9,6 +9,7 @@ mod fakes;
 pub mod flock;
 mod gather;
 pub mod glance;
+pub mod links;
 pub mod memory;
 mod observed;
 pub mod page;
@@ -64,6 +65,8 @@ pub struct Ports<D, L, S> {
     pub clock: Clock,
     /// [`PATIENCE`]; tests have less.
     pub patience: Duration,
+    /// The name of the dashboard that messages lead to, where a service names none.
+    pub dashboard: Option<String>,
 }
 
 /// Tells what one event brought.
@@ -230,10 +233,10 @@ fn replies_to(
         Heard::StateChange(_) | Heard::Schedule => (None, None),
         Heard::Notice(notice) => match &**notice {
             Notice::HookVerdict(verdict) => {
-                (Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback))), None)
+                (Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback, &envelope.region))), None)
             }
             Notice::RollbackDecision(decision) => {
-                let reply = Some((story.deployment.clone(), replies::decision(decision, &envelope.region)));
+                let reply = Some((story.deployment.clone(), thread::decided(story, decision, &envelope.region)));
                 // What has succeeded had ended before it was taken back.
                 if story.stage == story::Stage::Succeeded { (None, reply) } else { (reply, None) }
             }

@@ -6,7 +6,7 @@ use aws::Aws;
 use domain::config::Config;
 use domain::ports::{Deployments, Ledger};
 use outbound::{HttpClient, SSL_CERT_FILE, pagerduty, slack};
-use runtime::settings::{PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
+use runtime::settings::{DELIVERY_DASHBOARD, PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
 use runtime::{SettingError, Start};
 use slack_notifier::sinks::{Sinks, Vendors};
 use slack_notifier::{PATIENCE, Ports, handle};
@@ -43,6 +43,7 @@ fn wire(
         sinks,
         clock: start.clock.clone(),
         patience: PATIENCE,
+        dashboard: start.environment.get(DELIVERY_DASHBOARD).map(str::to_owned),
     };
     Ok((ports, start.environment.configuration(&["slack", "pagerduty"])?))
 }

@@ -36,6 +36,7 @@ impl World {
                 sinks: Both { slack, ..Both::default() },
                 clock: Clock::system(),
                 patience: Duration::ZERO,
+                dashboard: None,
             },
         };
         world.record(build::deployment());
