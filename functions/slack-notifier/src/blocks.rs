@@ -237,4 +237,4 @@ fn sections(lines: &[Mrkdwn]) -> Vec<Value> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -264,6 +264,8 @@ fn bounded_keys(replies: Vec<Addressed>) -> Vec<Addressed> {
 }
 
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world;

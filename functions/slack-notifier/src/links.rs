@@ -1,7 +1,10 @@
 //! Addresses that messages lead to. No text from outside ever makes a host: it is built from a region that looks like one, it is github.com, or a whole
 //! address was written into the configuration or, by whoever deployed, into the deployment's description. Pure.
 
+use std::fmt::Write;
+
 use domain::events::LogPlace;
+use domain::secrets::without;
 
 /// The console's host in a region, for each of AWS's partitions ("Service endpoints", AWS General Reference, and the console's own addresses). `None` where
 /// the region is none.
@@ -32,12 +35,17 @@ pub fn dashboard_url(region: &str, name: &str) -> Option<String> {
     Some(format!("{console}/cloudwatch/home?region={region}#dashboards/dashboard/{name}"))
 }
 
-/// The address of a log stream in CloudWatch's console, narrowed to one request where it is known.
+/// The address of a log stream in CloudWatch's console, narrowed to one request where it is known. `None` where group or stream hold what Lambda's do
+/// not: letters, digits and a few signs (`CreateLogGroup`, CloudWatch Logs API reference; `2024/07/24/[$LATEST]3201…`).
 pub fn log_url(region: &str, log: &LogPlace) -> Option<String> {
-    let console = console(region).filter(|_| !log.group.is_empty() && !log.stream.is_empty())?;
+    let is_name = |text: &str, signs: &str| {
+        (1..=512).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c))
+    };
+    let fits = is_name(&log.group, "_-/.#") && is_name(&log.stream, "_-/.#$[]");
+    let console = console(region).filter(|_| fits)?;
     let (group, stream) = (twice(&log.group), twice(&log.stream));
-    let lines = log.request_id.as_deref().map(|id| format!("$3FfilterPattern$3D{}", twice(&format!("\"{id}\""))));
-    let lines = lines.unwrap_or_default();
+    let request = log.request_id.as_deref().filter(|id| is_name(id, "-"));
+    let lines = request.map(|id| format!("$3FfilterPattern$3D{}", twice(&format!("\"{id}\"")))).unwrap_or_default();
     Some(format!(
         "{console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/log-events/{stream}{lines}"
     ))
@@ -51,7 +59,8 @@ fn twice(value: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("$25{byte:02X}"));
+            // Writing into a text cannot fail.
+            let _ = write!(out, "$25{byte:02X}");
         }
     }
     out
@@ -71,7 +80,7 @@ pub fn commit_on_github(revision: &str) -> Option<(String, String)> {
 }
 
 /// The host of an address that a deployment's description gives, `None` where it is not one that may be shown as a link: by `https`, without a user, and with
-/// nothing in it that needs an escape.
+/// nothing in it that needs an escape or looks like a secret.
 pub fn host_of(url: &str) -> Option<String> {
     let rest = url.strip_prefix("https://")?;
     let plain = |c: char| {
@@ -79,7 +88,7 @@ pub fn host_of(url: &str) -> Option<String> {
     };
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
     let is_host = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':'));
-    (is_host && rest.chars().all(plain)).then(|| host.to_owned())
+    (is_host && rest.chars().all(plain) && without(url) == url).then(|| host.to_owned())
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool, region: &str) -> Reply 
     };
     let reason = told.as_ref().unwrap_or(&verdict.reason);
     let mut lines = vec![if reason.is_empty() { said!("{}:", first) } else { said!("{}: {}", first, reason) }];
+    let is_plain = !failed && unusual.is_empty() && verdict.reported;
     let limit = if unusual.len() > IN_FULL { IN_SHORT } else { REMEMBERED };
     let left_out = unusual.len().saturating_sub(FINDINGS);
     lines.extend(unusual.into_iter().take(FINDINGS).map(|one| finding(one, limit)));
@@ -113,8 +114,12 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool, region: &str) -> Reply 
             ":warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it in the hook's place."
         ));
     }
-    let log =
-        verdict.log.as_ref().and_then(|log| log_url(region, log)).map(|url| Mrkdwn::link(&url, "Log of the hook"));
+    let log = verdict
+        .log
+        .as_ref()
+        .filter(|_| !is_plain)
+        .and_then(|log| log_url(region, log))
+        .map(|url| Mrkdwn::link(&url, "Log of the hook"));
     Reply {
         at: verdict.at,
         alarming: failed,

@@ -67,6 +67,8 @@ pub fn causes(story: &Story) -> Vec<Mrkdwn> {
         match &story.error {
             // CodeDeploy takes Greenlight's stop for a person's; the alarm above is what stopped it.
             Some(error) if story.alarm.is_some() && error.code == "MANUAL_STOP" => {}
+            // That a hook failed stands above, and why.
+            Some(error) if story.failed_hook.is_some() && error.code == "HOOK_EXECUTION_FAILURE" => {}
             Some(error) => lines.push(said!("CodeDeploy: {} ({})", error.message, Mrkdwn::code(&error.code))),
             None if lines.is_empty() => lines.push(said!("CodeDeploy has recorded no reason.")),
             None => {}
@@ -91,9 +93,9 @@ pub fn causes(story: &Story) -> Vec<Mrkdwn> {
 
 /// Why it ended badly, as far as no reply above has told it: a hook's verdict and an alarm's decision each have their own.
 fn short_causes(story: &Story) -> Vec<Mrkdwn> {
-    let hook = story.failed_hook.as_ref().map(|hook| said!("The cause: hook *{}*, as told above.", hook.event));
+    let hook = story.failed_hook.as_ref().map(|hook| said!("Hook *{}* failed: see its verdict.", hook.event));
     let alarm = story.alarm.as_ref().filter(|alarm| !alarm.observed.is_empty());
-    let alarm = alarm.map(|alarm| said!("The cause: alarm {}, as told above.", Mrkdwn::code(&alarm.name)));
+    let alarm = alarm.map(|alarm| said!("Alarm {} fired: see what it led to.", Mrkdwn::code(&alarm.name)));
     let told = match story.ending() {
         Some(Ending::FailedInHook) => hook,
         Some(Ending::StoppedByAlarm) => alarm,

@@ -96,7 +96,9 @@ pub fn plain(text: &str) -> String {
     out
 }
 
-const EMOJI: [(&str, &str); 18] = [
+const EMOJI: [(&str, &str); 20] = [
+    (":large_blue_circle:", "🔵"),
+    (":large_orange_circle:", "🟠"),
     (":double_vertical_bar:", "⏸️"),
     (":grey_question:", "❔"),
     (":hourglass:", "⏳"),

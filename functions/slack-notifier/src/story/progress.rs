@@ -231,7 +231,7 @@ impl Plan {
             Plan::Canary(first, span) if has_begun => {
                 let about = since.map(|since| format!(", at about {} UTC", since.plus(span).time_of_day()));
                 let about = about.unwrap_or_default();
-                format!("{} % for {}, then all of it{about}.", percent(first), spoken(span))
+                format!("The canary: {} % for {}, then all of it{about}.", percent(first), spoken(span))
             }
             Plan::Canary(first, span) => format!("Next: {} % for {}, then all of it.", percent(first), spoken(span)),
             Plan::Linear(by, span) => format!("Next: {} % more every {}.", percent(by), spoken(span)),

@@ -210,7 +210,11 @@ fn a_person_who_takes_back_by_hand_what_had_ended_well_is_told_in_its_thread() {
     };
     world.ports.deployments.set([by_hand]);
     run(world.hear(&changed("d-3", "START"))).unwrap();
-    assert_snapshot!(world.slack().read(), @"");
+    assert_snapshot!(world.slack().read(), @"
+    orchestrator (production) was deployed, and is being rolled back. Production is going back to the old version. Wait for the rollback: its end will be told here.
+        orchestrator (production) was deployed. Production runs the new version. Nothing to do.
+        orchestrator (production) is rolling back.
+    ");
 }
 
 #[test]

@@ -175,7 +175,6 @@ fn a_failed_hook_is_told_with_what_was_observed() {
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
     Hook *BeforeAllowTraffic* failed: `health_check` fail: expected status 200, observed status 500
-    CodeDeploy: A hook &lt;failed&gt; &amp; so on (`HOOK_EXECUTION_FAILURE`)
     | *Environment* production
     | *Revision* orchestrator:42
     | *Commit* 01234567
@@ -190,7 +189,7 @@ fn a_failed_hook_is_told_with_what_was_observed() {
     :large_orange_circle: *orchestrator (production) failed in a hook.* It took 7 min 8 s.
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
-    The cause: hook *BeforeAllowTraffic*, as told above.
+    Hook *BeforeAllowTraffic* failed: see its verdict.
     (orchestrator (production) failed in a hook. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
     ");
 }

@@ -75,7 +75,7 @@ fn the_traffic_is_told_with_what_the_configuration_says_comes_next() {
     let (canary, linear) =
         ("CodeDeployDefault.ECSCanary10Percent5Minutes", "CodeDeployDefault.LambdaLinear10PercentEvery1Minute");
     assert_snapshot!(traffic(&before, Some(0.0), None, canary), @"*Traffic:* 100 % old, 0 % new. Next: 10 % for 5 min, then all of it.");
-    assert_snapshot!(traffic(&SHIFTING, Some(10.0), None, canary), @"*Traffic:* 90 % old, 10 % new. 10 % for 5 min, then all of it, at about 10:07:11 UTC.");
+    assert_snapshot!(traffic(&SHIFTING, Some(10.0), None, canary), @"*Traffic:* 90 % old, 10 % new. The canary: 10 % for 5 min, then all of it, at about 10:07:11 UTC.");
     assert_snapshot!(traffic(&SHIFTING, None, Some(Traffic::Some), linear), @"*Traffic:* some of it is on the new version. Next: 10 % more every 1 min.");
     assert_snapshot!(traffic(&SHIFTING, Some(30.0), None, "CodeDeployDefault.ECSLinear10PercentEvery3Minutes"), @"*Traffic:* 70 % old, 30 % new. Next: 10 % more every 3 min.");
     assert_snapshot!(traffic(&before, None, Some(Traffic::Old), "CodeDeployDefault.ECSAllAtOnce"), @"*Traffic:* 100 % old, 0 % new. All of it moves at once.");
