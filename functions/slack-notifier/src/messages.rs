@@ -19,7 +19,7 @@ mod stopped_by_person;
 mod succeeded;
 mod waiting;
 
-use domain::deployment::{Deployment, DeploymentError, DeploymentId, LifecycleEvent, Status, Target};
+use domain::deployment::{Deployment, DeploymentError, LifecycleEvent, Status, Target};
 use domain::events::{Heard, Notice};
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -88,6 +88,8 @@ fn event(file: &str, changes: &Value) -> Notice {
 
 /// All that is known, and all that is told.
 struct Course {
+    /// What CodeDeploy's record tells.
+    record: Story,
     story: Story,
     replies: Vec<Reply>,
 }
@@ -111,21 +113,26 @@ impl Course {
         };
         let mut story = Story { progress: Progress::of(target, &app_spec), ..Story::of(&facts) };
         story.particulars = story.particulars.or_to(REGION, Some("greenlight-delivery-eu-west-1"));
-        Self { story, replies: Vec::new() }
+        Self { record: story.clone(), story, replies: Vec::new() }
     }
 
     fn hear(mut self, notice: &Notice) -> Self {
+        // As the ledger adds what each event brings.
+        let known = std::mem::replace(&mut self.story, self.record.clone());
         let reply = match notice {
             Notice::HookVerdict(verdict) => {
                 self.story.hear_verdict(verdict);
+                self.story.absorb(known);
                 Some(replies::verdict(verdict, verdict.deployment_id.0 != "d-1", REGION))
             }
             Notice::RollbackDecision(decision) => {
                 self.story.hear_decision(decision);
+                self.story.absorb(known);
                 Some(thread::decided(&self.story, decision, REGION))
             }
             Notice::TrafficRestored(restored) => {
                 self.story.hear_restored(restored);
+                self.story.absorb(known);
                 replies::way_back(restored, self.story.restored.as_ref(), &crate::glance::glance(&self.story).action)
             }
         };
@@ -161,11 +168,6 @@ impl Course {
         }
         out
     }
-}
-
-/// An id of a deployment.
-fn id(name: &str) -> Option<DeploymentId> {
-    Some(DeploymentId(name.to_owned()))
 }
 
 const ALL: [(&str, &str); 4] = [

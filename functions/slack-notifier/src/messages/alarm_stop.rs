@@ -20,7 +20,7 @@ fn greenlight_stops_it_and_the_traffic_is_back() {
     # :large_orange_circle: orchestrator (production) was stopped by an alarm, and is rolled back
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
-    Alarm `orchestrator-http-5xx` fired.
+    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
     *Progress:* Install, BeforeAllowTraffic done · *AllowTraffic failed* · AfterAllowTraffic never ran
     | *Environment* production
     | *Revision* orchestrator:42
@@ -34,12 +34,6 @@ fn greenlight_stops_it_and_the_traffic_is_back() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
-      10:11:11 end/STOP, alarming
-        :large_orange_circle: *orchestrator (production) was stopped by an alarm, and is rolled back.* It took 11 min 11 s.
-        *Production* is on the old version.
-        *You:* Nothing is urgent: fix the cause, then deploy again.
-        Alarm `orchestrator-http-5xx` fired.
-        (orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
       10:11:12 decision/orchestrator-http-5xx/StopAndRollBack/2026-03-03T10:11:11.402Z
         :octagonal_sign: *Alarm `orchestrator-http-5xx` stops the deployment and rolls it back.* `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began
         *Observed:* 37.5, 34.62 (newest first) against a threshold of 1
@@ -48,13 +42,19 @@ fn greenlight_stops_it_and_the_traffic_is_back() {
         *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1> of orchestrator:42 (3f9c2d71)
         *Next:* see that all traffic is on the old version again, which is told within 2 minutes; find the cause before the same version is deployed again
         (Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began)
+      10:11:12 end/STOP, alarming
+        :large_orange_circle: *orchestrator (production) was stopped by an alarm, and is rolled back.* It took 11 min 11 s.
+        *Production* is on the old version.
+        *You:* Nothing is urgent: fix the cause, then deploy again.
+        Alarm `orchestrator-http-5xx` fired: see what it led to.
+        (orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
       10:11:42 restored
         :leftwards_arrow_with_hook: *All traffic is back on the old version, 31.5 s after the alarm.* Alarm `orchestrator-http-5xx`.
         *Observed:* all production traffic is on the old version
         (All traffic is back on the old version, 31.5 s after the alarm.)
     === by webhook, each a message
-      orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again. (and 2 below)
       Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began (and 2 below)
+      orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again. (and 2 below)
       All traffic is back on the old version, 31.5 s after the alarm. (and 2 below)
     ");
 }

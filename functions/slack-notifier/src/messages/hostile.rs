@@ -35,7 +35,7 @@ proptest! {
         let mut messages = vec![headline(&course.story)];
         messages.extend(course.thread().into_iter().map(|reply| reply.message));
         messages.push(crate::flock::Flock::of(&decided(&decision), REGION, None, at(1)).headline());
-        messages.push(crate::rolling::Rolling::decided(&id(&text).unwrap(), &domain::deployment::EcsServiceName { cluster: text.clone(), service: other.clone() },
+        messages.push(crate::rolling::Rolling::decided(&domain::deployment::DeploymentId(text.clone()), &domain::deployment::EcsServiceName { cluster: text.clone(), service: other.clone() },
             &decided(&decision), at(1)).headline());
         for message in &messages {
             let mut message = message.clone();

@@ -77,7 +77,7 @@ fn it_takes_too_long() {
     # :red_circle: orchestrator (production) was stopped by an alarm, and is not rolled back yet
     *Production* may be on either version: the rollback has not finished.
     *You:* Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.
-    Alarm `orchestrator-http-5xx` fired.
+    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
     Last seen of the rollback: after 2 min, the rollback `d-SAMPLE003` is `InProgress`; 10 % of production traffic is on the new version
     *Progress:* Install, BeforeAllowTraffic done · *AllowTraffic failed* · AfterAllowTraffic never ran
     | *Environment* production
@@ -92,13 +92,6 @@ fn it_takes_too_long() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.)
-      10:11:11 end/STOP, alarming
-        :red_circle: *orchestrator (production) was stopped by an alarm, and is not rolled back yet.* It took 11 min 11 s.
-        *Production* may be on either version: the rollback has not finished.
-        *You:* Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.
-        Alarm `orchestrator-http-5xx` fired.
-        Last seen of the rollback: after 2 min, the rollback `d-SAMPLE003` is `InProgress`; 10 % of production traffic is on the new version
-        (orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.)
       10:11:12 decision/orchestrator-http-5xx/StopAndRollBack/2026-03-03T10:11:11.402Z
         :octagonal_sign: *Alarm `orchestrator-http-5xx` stops the deployment and rolls it back.* `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began
         *Observed:* 37.5, 34.62 (newest first) against a threshold of 1
@@ -107,6 +100,12 @@ fn it_takes_too_long() {
         *Deployment:* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1> of orchestrator:42 (3f9c2d71)
         *Next:* see that all traffic is on the old version again, which is told within 2 minutes; find the cause before the same version is deployed again
         (Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began)
+      10:11:12 end/STOP, alarming
+        :red_circle: *orchestrator (production) was stopped by an alarm, and is not rolled back yet.* It took 11 min 11 s.
+        *Production* may be on either version: the rollback has not finished.
+        *You:* Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.
+        Alarm `orchestrator-http-5xx` fired: see what it led to.
+        (orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.)
       10:11:13 start
         :leftwards_arrow_with_hook: Rolling back: <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2> restores the old version.
         (orchestrator (production) is rolling back.)
@@ -115,8 +114,8 @@ fn it_takes_too_long() {
         *Observed:* after 2 min, the rollback `d-SAMPLE003` is `InProgress`; 10 % of production traffic is on the new version
         (The traffic is not back on the old version, 2 min 1 s after the alarm.)
     === by webhook, each a message
-      orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand. (and 2 below)
       Alarm orchestrator-http-5xx stops the deployment and rolls it back: `orchestrator-http-5xx` went to ALARM 3 min after the deployment `d-SAMPLE001` of `orchestrator` to orchestrator:42 (3f9c2d71) began (and 2 below)
+      orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand. (and 2 below)
       orchestrator (production) is rolling back. (and 2 below)
       The traffic is not back on the old version, 2 min 1 s after the alarm. (and 2 below)
     ");
