@@ -21,8 +21,9 @@ use crate::follow::{self, Visit};
 use crate::tell::{Voice, in_time};
 use crate::{Act, CodeDeploy, Subject, list};
 
-/// An alarm may stay red for days. One that stays so for longer is not news any more when it ends.
-const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+/// An alarm may stay red for weeks: for as long as `slack-notifier` remembers where it was told. When one ends that stayed so for longer, that is not news
+/// any more.
+const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 /// So many services are remembered of one alarm, the latest of them.
 const MOST_OPENED: usize = 64;
 /// What is over is kept for so long: it tells older news from newer.

@@ -1,17 +1,33 @@
-//! Renders a message as Block Kit within Slack's limits. Text from outside is escaped and bounded on its way in, so that no
+//! Renders a message as Block Kit within Slack's limits. Text from outside is put on one line, masked, escaped and bounded on its way in, so that no
 //! caller can forget it. Knows nothing of deployments.
+//!
+//! Colours are circles in front of the title, not the bars of an attachment: Slack calls attachments a legacy part of messages that may change "in ways that
+//! reduce their visibility or utility" and folds the longer ones away; a message whose blocks stand in an attachment shows its `text` a second time above
+//! them; and a phone's notification shows the circle and never a bar. What a circle says, the words behind it say too.
 
+use std::fmt::Write;
+
+use domain::secrets::{shown, without_tokens};
+use domain::text::{count, visible};
 use serde_json::{Value, json};
 
-/// Slack's limits (Block Kit reference); a little less where Slack may count an emoji twice.
+// Slack's limits (Block Kit reference: 50 blocks in a message, 150 characters in a header, 3,000 in a section's text, 2,000 in a field, 10 fields, 10 elements
+// in a context block), with something to spare. Slack does not say what it counts as a character: here every text counts by its UTF-16 units, as JavaScript
+// does, which are never fewer than its characters, and with its entities (`&amp;` is five).
 const BLOCKS: usize = 50;
 const HEADER: usize = 140;
 const SECTION: usize = 2900;
 const FIELDS: usize = 10;
 const FIELD: usize = 1900;
+/// The message's own text, of which Slack takes 40,000 and recommends no more than 4,000 (`chat.postMessage`). `chat.update` refuses more than 4,000.
 const FALLBACK: usize = 2900;
+/// So many sections of lines at most: Slack refuses a message whose blocks are too long together (`msg_blocks_too_long`) without saying from where on, and
+/// nobody reads further on a phone.
+const SECTIONS: usize = 4;
 /// One value from outside: enough for a reason, too little to drown the message.
 const VALUE: usize = 600;
+/// The longest address that becomes a link.
+const ADDRESS: usize = 1000;
 
 /// Text in Slack's markup: ours as it stands, everything from outside escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +47,7 @@ impl Said for Mrkdwn {
 
 impl Said for str {
     fn said(&self) -> String {
-        escaped(self, VALUE)
+        escaped(&outside(self), VALUE)
     }
 }
 
@@ -68,41 +84,73 @@ impl Mrkdwn {
         Self(format!("`{}`", name.replace(['`', '\n'], "'").said()))
     }
 
-    /// A link.
+    /// A link; its text alone where the address could break the markup or is longer than any that leads somewhere.
     pub fn link(url: &str, text: &str) -> Self {
-        // A bar would end the URL.
-        Self(format!("<{}|{}>", url.replace('|', "%7C").said(), text.replace('|', "/").said()))
+        let breaks = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '|');
+        // A bar would end the address.
+        let text = text.replace('|', "/").said();
+        if url.contains(breaks) || units(url) > ADDRESS {
+            return Self(text);
+        }
+        Self(format!("<{}|{text}>", url.replace('&', "&amp;")))
     }
 
-    /// Cut to `limit` characters without cutting an entity or a link in two.
+    /// Cut to `limit` without cutting an entity or a link in two.
     fn bounded(&self, limit: usize) -> String {
-        if self.0.chars().count() <= limit {
+        if units(&self.0) <= limit {
             return self.0.clone();
         }
-        let cut: String = self.0.chars().take(limit.saturating_sub(1)).collect();
-        let whole =
-            [('&', ';'), ('<', '>')].into_iter().fold(cut.as_str(), |cut, (open, close)| match cut.rfind(open) {
-                Some(at) if !cut.get(at..).is_some_and(|rest| rest.contains(close)) => {
-                    cut.get(..at).unwrap_or_default()
-                }
-                _ => cut,
-            });
+        let cut = head(&self.0, limit.saturating_sub(1));
+        let whole = [('&', ';'), ('<', '>')].into_iter().fold(cut, |cut, (open, close)| match cut.rfind(open) {
+            Some(at) if !cut.get(at..).is_some_and(|rest| rest.contains(close)) => cut.get(..at).unwrap_or_default(),
+            _ => cut,
+        });
         format!("{whole}…")
     }
 }
+
+/// How long a text is for Slack, at most.
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// The beginning of a text, of so many units at most.
+fn head(text: &str, limit: usize) -> &str {
+    let mut used = 0;
+    let fits = |(_, c): &(usize, char)| {
+        used += c.len_utf16();
+        used <= limit
+    };
+    let end = text.char_indices().take_while(fits).last().map_or(0, |(at, c)| at + c.len_utf8());
+    text.get(..end).unwrap_or_default()
+}
+
+/// A value from outside for a text without markup, such as [`Message::fallback`]: on one line, masked, and of a length that leaves room for others.
+pub fn outside(text: &str) -> String {
+    shown(text, VALUE)
+}
+
+/// Whom Slack calls when it stands behind an `@`, should a text ever be read with `link_names` or `parse` ("Formatting text for app surfaces"): neither
+/// is asked for here, but `chat.update` reads as `parse=client` where it is not told otherwise.
+const CALLED: [&str; 4] = ["here", "channel", "everyone", "group"];
 
 /// Escapes what Slack gives a meaning to and bounds the result, never within an entity.
 fn escaped(text: &str, limit: usize) -> String {
     let mut out = String::new();
     let mut length = 0;
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
+        let calls = || {
+            let rest = text.get(at + 1..).unwrap_or_default();
+            CALLED.iter().any(|name| rest.get(..name.len()).is_some_and(|word| word.eq_ignore_ascii_case(name)))
+        };
         let piece = match c {
             '&' => "&amp;".to_owned(),
             '<' => "&lt;".to_owned(),
             '>' => "&gt;".to_owned(),
+            '@' if calls() => "@ ".to_owned(),
             c => c.to_string(),
         };
-        length += piece.chars().count();
+        length += units(&piece);
         if length > limit.saturating_sub(1) {
             out.push('…');
             break;
@@ -117,7 +165,7 @@ fn escaped(text: &str, limit: usize) -> String {
 pub struct Message {
     /// One line in large letters; without markup.
     pub title: Option<String>,
-    /// What a notification shows, without markup; never empty.
+    /// What a notification shows and a screen reader reads, in whole sentences without markup. What it holds from outside has gone through [`outside`].
     pub fallback: String,
     /// The body.
     pub lines: Vec<Mrkdwn>,
@@ -134,13 +182,13 @@ fn mrkdwn(text: &str) -> Value {
 
 /// The message as Slack's `text` and `blocks`.
 pub fn render(message: &Message) -> Value {
+    let whole = |text: &str, limit| escaped(&without_tokens(&visible(text)), limit);
     let mut blocks = Vec::new();
-    if let Some(title) = &message.title {
-        let text = escaped(title, HEADER);
+    if let Some(title) = message.title.as_deref().filter(|title| !title.trim().is_empty()) {
+        let text = whole(title, HEADER);
         blocks.push(json!({"type": "header", "text": {"type": "plain_text", "text": text, "emoji": true}}));
     }
-    // Room for the header, the fields and the small print.
-    blocks.extend(sections(&message.lines, BLOCKS - 3));
+    blocks.extend(sections(&message.lines));
     if !message.fields.is_empty() {
         let fields: Vec<Value> = message
             .fields
@@ -150,28 +198,36 @@ pub fn render(message: &Message) -> Value {
             .collect();
         blocks.push(json!({"type": "section", "fields": fields}));
     }
-    if !message.context.is_empty() {
-        let elements: Vec<Value> =
-            message.context.iter().take(FIELDS).map(|element| mrkdwn(&element.bounded(FIELD))).collect();
+    let elements: Vec<Value> = message
+        .context
+        .iter()
+        .filter(|element| !element.0.trim().is_empty())
+        .take(FIELDS)
+        .map(|element| mrkdwn(&element.bounded(FIELD)))
+        .collect();
+    if !elements.is_empty() {
         blocks.push(json!({"type": "context", "elements": elements}));
     }
-    json!({"text": escaped(&message.fallback, FALLBACK), "blocks": blocks})
+    blocks.truncate(BLOCKS);
+    let fallback = whole(&message.fallback, FALLBACK);
+    json!({"text": fallback, "blocks": blocks})
 }
 
 /// The lines in as few sections as they fit into; what does not fit is counted.
-fn sections(lines: &[Mrkdwn], most: usize) -> Vec<Value> {
+fn sections(lines: &[Mrkdwn]) -> Vec<Value> {
     let mut texts: Vec<String> = Vec::new();
+    // Slack takes no empty text.
+    let lines: Vec<&Mrkdwn> = lines.iter().filter(|line| !line.0.trim().is_empty()).collect();
     for (index, line) in lines.iter().enumerate() {
         let line = line.bounded(SECTION);
-        let length = line.chars().count();
         let sections = texts.len();
         match texts.last_mut() {
-            Some(last) if last.chars().count() + 1 + length <= SECTION => {
-                last.push('\n');
-                last.push_str(&line);
+            Some(last) if units(last) + 1 + units(&line) <= SECTION => {
+                // Writing into a text cannot fail.
+                let _ = write!(last, "\n{line}");
             }
-            _ if sections + 1 >= most => {
-                texts.push(format!("… and {}", domain::text::count(lines.len() - index, "more line")));
+            _ if sections >= SECTIONS => {
+                texts.push(format!("… and {}", count(lines.len() - index, "more line")));
                 break;
             }
             _ => texts.push(line),
@@ -181,45 +237,4 @@ fn sections(lines: &[Mrkdwn], most: usize) -> Vec<Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_from_outside_cannot_ping_anyone_or_break_a_link() {
-        assert_eq!(said!("*{}*: {}", "a & b", "<!channel>").said(), "*a &amp; b*: &lt;!channel&gt;");
-        assert_eq!(Mrkdwn::code("x`y").said(), "`x'y`");
-        assert_eq!(Mrkdwn::link("https://h/?a=1&b=2", "d|1>").said(), "<https://h/?a=1&amp;b=2|d/1&gt;>");
-    }
-
-    #[test]
-    fn nothing_is_longer_than_slack_allows_and_no_entity_is_cut() {
-        let flood = "&".repeat(20_000);
-        let lines = vec![said!("{}{}{}{}{}{}", flood, flood, flood, flood, flood, flood); 120];
-        let message = Message {
-            title: Some(flood.clone()),
-            fallback: flood.clone(),
-            lines,
-            fields: vec![("Label", said!("{}", flood)); 12],
-            context: vec![said!("{}", flood); 12],
-        };
-        let rendered = render(&message);
-        let blocks = rendered["blocks"].as_array().unwrap();
-        assert_eq!(blocks.len(), 50);
-        assert!(blocks[0]["text"]["text"].as_str().unwrap().chars().count() <= 150);
-        for text in blocks[1..48].iter().map(|block| block["text"]["text"].as_str().unwrap()) {
-            assert!(text.chars().count() <= 3000);
-            assert!(text.ends_with("&amp;…") || text == "… and 74 more lines", "{text}");
-        }
-        assert_eq!(blocks[48]["fields"].as_array().unwrap().len(), 10);
-        for text in [&blocks[1]["text"], &blocks[48]["fields"][0], &blocks[49]["elements"][0]] {
-            assert_eq!((&text["type"], &text["verbatim"]), (&json!("mrkdwn"), &json!(true)));
-        }
-        assert!(rendered["text"].as_str().unwrap().chars().count() <= 4000);
-    }
-
-    #[test]
-    fn a_cut_never_leaves_half_a_link() {
-        let long = said!("{} {}", "x".repeat(20), Mrkdwn::link("https://example.com", "there"));
-        assert_eq!(long.bounded(30), format!("{} …", "x".repeat(20)));
-    }
-}
+pub(crate) mod tests;

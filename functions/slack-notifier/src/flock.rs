@@ -9,7 +9,7 @@ use domain::text::{bounded, count};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::{Message, Mrkdwn};
+use crate::blocks::{Message, Mrkdwn, outside};
 use crate::replies;
 use crate::said;
 use crate::story::REMEMBERED;
@@ -174,9 +174,10 @@ impl Tale for Flock {
             lines.push(said!("The first {} are told below; all of them are in the log of `alarm-rollback`.", most));
         }
         let alarms = count(self.alarms.len(), "alarm");
+        let service = outside(&self.service);
         let fallback = match red.len() {
-            0 => format!("{}: {alarms}, and all are OK again.", self.service),
-            still => format!("{}: {still} of {alarms} in ALARM{idle}.", self.service),
+            0 => format!("{service}: {alarms}, and all are OK again."),
+            still => format!("{service}: {still} of {alarms} in ALARM{idle}."),
         };
         Message { fallback, lines, context: vec![said!("{}", self.service)], ..Message::default() }
     }

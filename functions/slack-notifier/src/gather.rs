@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
-use domain::deployment::{Deployment, DeploymentId};
-use domain::events::{Envelope, Heard, Notice, TrafficRestored};
+use domain::deployment::{Deployment, DeploymentId, Target};
+use domain::events::{ChangedState, Envelope, Heard, Notice, TrafficRestored};
 use domain::ports::{Deployments, Ledger, Metrics, PortError};
-use domain::redeploy;
+use domain::redeploy::{self, late_key, to_confirm};
+use domain::time::Timestamp;
 
 use crate::Shift;
 use crate::glance::glance;
 use crate::memory::Known;
 use crate::sinks::Sinks;
-use crate::story::{Facts, Stage, Story, Traffic};
+use crate::story::{Facts, Progress, Stage, Story, Traffic};
 
 /// How often to look while waiting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -48,8 +49,10 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         heard: &Heard,
         id: &DeploymentId,
     ) -> Result<(Known<Story>, bool), PortError> {
-        let facts = self.facts(envelope, heard, id).await?;
-        let mut fresh = Story::of(&facts);
+        let (facts, progress) = self.facts(envelope, heard, id).await?;
+        let mut fresh = Story { progress, ..Story::of(&facts) };
+        fresh.particulars = fresh.particulars.or_to(&envelope.region, self.ports.dashboard.as_deref());
+        fresh.ready = ready(envelope, heard, &fresh.deployment);
         if let Heard::Notice(notice) = heard {
             match &**notice {
                 Notice::HookVerdict(verdict) => fresh.hear_verdict(verdict),
@@ -61,9 +64,23 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         Ok((known, facts.rollback.is_some()))
     }
 
-    /// The deployment, without a rollback that its description alone claims.
+    /// The deployment, without a rollback that its description alone claims: Greenlight's own are noted in the ledger, and a person may take back by hand
+    /// what had ended well before. The same rule as where deployments are counted; it costs one reading of the ledger and at most one question
+    /// to CodeDeploy, of the few deployments that claim such a thing.
     async fn believed(&self, deployment: Deployment) -> Result<Deployment, PortError> {
-        if redeploy::is_believable(&deployment, &self.ports.ledger).await? {
+        let Some(named) = to_confirm(&deployment) else { return Ok(deployment) };
+        let noted = Ok(self.ports.ledger.read(&late_key(named)).await?);
+        let standing = redeploy::confirmed(&deployment, redeploy::Known::from(&noted), redeploy::Known::Absent);
+        if standing.is_rollback() {
+            return Ok(deployment);
+        }
+        let original = match self.ports.deployments.deployment(named).await {
+            Err(error @ PortError::Transient { .. }) => return Err(error),
+            answer => answer,
+        };
+        let standing =
+            redeploy::confirmed(&deployment, redeploy::Known::from(&noted), redeploy::Known::from(&original));
+        if standing.is_rollback() {
             return Ok(deployment);
         }
         tracing::warn!(deployment.id = %deployment.id, original = ?deployment.rolls_back, "its description says that it rolls this one back, and Greenlight knows nothing of that: it is told as a deployment like any other");
@@ -92,13 +109,20 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         restored: &TrafficRestored,
     ) -> Option<String> {
         let facts = self.ports.clock.timeout(LOOK_AGAIN, self.facts(envelope, heard, &restored.deployment_id)).await;
-        let mut story = Story::of(&facts.ok()?.ok()?);
+        let (facts, _) = facts.ok()?.ok()?;
+        let mut story = Story::of(&facts);
         story.hear_restored(restored);
         let glance = glance(&story);
         glance.urgent.then_some(glance.action)
     }
 
-    async fn facts(&self, envelope: &Envelope, heard: &Heard, id: &DeploymentId) -> Result<Facts<'_>, PortError> {
+    /// The facts, and how far the lifecycle events have come.
+    async fn facts(
+        &self,
+        envelope: &Envelope,
+        heard: &Heard,
+        id: &DeploymentId,
+    ) -> Result<(Facts<'_>, Progress), PortError> {
         let read = self.believed(self.ports.deployments.deployment(id).await?).await?;
         // A rollback has no message of its own: it is part of the story of what it rolls back. One that is itself rolled back has failed.
         let (mut deployment, mut rollback) = (read, None);
@@ -125,8 +149,12 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
             Heard::StateChange(change) if told_of == id => Stage::of_event(&change.state),
             Heard::StateChange(_) | Heard::Notice(_) | Heard::Schedule => None,
         };
-        Ok(Facts {
-            traffic: self.traffic(&deployment).await,
+        let target = self.target(&deployment).await;
+        let progress = target.as_ref().map(|target| Progress::of(target, &deployment.app_spec)).unwrap_or_default();
+        // All of it is on the new version once it has succeeded, whatever has become of it since.
+        let shifts = Stage::of_status(&deployment.status) != Stage::Succeeded;
+        let facts = Facts {
+            traffic: target.as_ref().filter(|_| shifts).and_then(Traffic::of),
             service: self.config.service_of(&deployment.group),
             deployment,
             rollback,
@@ -134,21 +162,29 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
             ended,
             event_at: envelope.time,
             read_at: self.ports.clock.now(),
-        })
+        };
+        Ok((facts, progress))
     }
 
-    /// Where the traffic is. A deployment that has not started yet has no target; what cannot be read is not known, and no reason to
-    /// tell nothing.
-    async fn traffic(&self, deployment: &Deployment) -> Option<Traffic> {
-        if Stage::of_status(&deployment.status) == Stage::Succeeded {
-            return None;
-        }
+    /// Where the traffic is and which lifecycle events have run. A deployment that has not started yet has no target; what cannot be read is not known,
+    /// and no reason to tell nothing.
+    async fn target(&self, deployment: &Deployment) -> Option<Target> {
         match self.ports.deployments.target(&deployment.id).await {
-            Ok(target) => Traffic::of(&target),
+            Ok(target) => Some(target),
             Err(error) => {
-                tracing::info!(deployment.id = %deployment.id, "where the traffic is cannot be told: {error}");
+                tracing::info!(deployment.id = %deployment.id, "how far it has come and where the traffic is cannot be told: {error}");
                 None
             }
         }
+    }
+}
+
+/// When the deployment began to wait for somebody, where the event tells it.
+fn ready(envelope: &Envelope, heard: &Heard, id: &DeploymentId) -> Option<Timestamp> {
+    match heard {
+        Heard::StateChange(change) if change.state == ChangedState::Ready && change.deployment_id == *id => {
+            Some(envelope.time)
+        }
+        Heard::StateChange(_) | Heard::Notice(_) | Heard::Schedule => None,
     }
 }

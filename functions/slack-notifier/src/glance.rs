@@ -4,11 +4,36 @@
 use crate::replies::at_once;
 use crate::story::{Ending, Stage, Story, Traffic};
 
+/// What a glance at the colour tells; the words say it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// It is under way, and nothing is known to be wrong.
+    Blue,
+    /// It ended well.
+    Green,
+    /// It did not go well, or nobody has looked at it, and nobody must act at once.
+    Orange,
+    /// Somebody must act now.
+    Red,
+}
+
+impl Colour {
+    /// The circle's name in Slack.
+    pub fn emoji(self) -> &'static str {
+        match self {
+            Colour::Blue => ":large_blue_circle:",
+            Colour::Green => ":large_green_circle:",
+            Colour::Orange => ":large_orange_circle:",
+            Colour::Red => ":red_circle:",
+        }
+    }
+}
+
 /// The three answers of a headline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Glance {
-    /// An emoji's name.
-    pub emoji: &'static str,
+    /// The colour.
+    pub colour: Colour,
     /// What happened, after the service's name.
     pub what: String,
     /// Which version production is on; completes "Production …".
@@ -53,25 +78,37 @@ fn production(story: &Story) -> String {
     fixed.to_owned()
 }
 
-/// What happened to it itself, whatever has come of that, and an emoji's name.
-fn event(story: &Story) -> (&'static str, &'static str) {
+/// The colour while nobody must act at once.
+fn colour(story: &Story) -> Colour {
+    let is_doubtful = story.skipped.is_some() || story.alarm.is_some() || story.failed_hook.is_some();
     match story.ending() {
-        None if story.stage == Stage::Waiting => (":double_vertical_bar:", "waits to be continued"),
-        None if story.alarm.is_some() => (":octagonal_sign:", "is being stopped by an alarm"),
-        None if story.failed_hook.is_some() => (":x:", "has failed a check and is ending"),
-        None if story.restores => (":leftwards_arrow_with_hook:", "is being restored"),
-        None if story.skipped.is_some() => (":warning:", "is being deployed UNCHECKED"),
-        None => (":rocket:", "is being deployed"),
-        Some(Ending::Succeeded) if story.restores => (":leftwards_arrow_with_hook:", "was restored"),
-        Some(Ending::Succeeded) if story.is_taken_back() => (":octagonal_sign:", "was deployed"),
-        // Nobody has looked at it: that is no green.
-        Some(Ending::Succeeded) if story.skipped.is_some() => (":warning:", "was deployed UNCHECKED"),
-        Some(Ending::Succeeded) => (":white_check_mark:", "was deployed"),
-        Some(Ending::FailedInHook) => (":x:", "failed in a hook"),
-        Some(Ending::StoppedByAlarm) => (":octagonal_sign:", "was stopped by an alarm"),
-        Some(Ending::StoppedByPerson) => (":raised_hand:", "was stopped by a person"),
-        Some(Ending::TimedOut) => (":hourglass:", "timed out"),
-        Some(Ending::Otherwise) => (":x:", "failed"),
+        Some(Ending::Succeeded) if story.is_taken_back() => Colour::Orange,
+        // What has succeeded has succeeded; but where nobody has looked at it, that is no green.
+        Some(Ending::Succeeded) if story.skipped.is_some() => Colour::Orange,
+        Some(Ending::Succeeded) => Colour::Green,
+        None if story.stage == Stage::Waiting || is_doubtful => Colour::Orange,
+        None => Colour::Blue,
+        Some(_) => Colour::Orange,
+    }
+}
+
+/// What happened to it itself, whatever has come of that.
+fn event(story: &Story) -> &'static str {
+    match story.ending() {
+        None if story.stage == Stage::Waiting => "waits to be continued",
+        None if story.alarm.is_some() => "is being stopped by an alarm",
+        None if story.failed_hook.is_some() => "has failed a check and is ending",
+        None if story.restores => "is being restored",
+        None if story.skipped.is_some() => "is being deployed UNCHECKED",
+        None => "is being deployed",
+        Some(Ending::Succeeded) if story.restores => "was restored",
+        Some(Ending::Succeeded) if story.skipped.is_some() && !story.is_taken_back() => "was deployed UNCHECKED",
+        Some(Ending::Succeeded) => "was deployed",
+        Some(Ending::FailedInHook) => "failed in a hook",
+        Some(Ending::StoppedByAlarm) => "was stopped by an alarm",
+        Some(Ending::StoppedByPerson) => "was stopped by a person",
+        Some(Ending::TimedOut) => "timed out",
+        Some(Ending::Otherwise) => "failed",
     }
 }
 
@@ -87,7 +124,7 @@ fn quiet_action(story: &Story) -> &'static str {
         // The old version still has the traffic and is not well either.
         (Some(Ending::FailedInHook), _) if story.failed_hook.as_ref().is_some_and(|hook| hook.red_before) => {
             "Look at the red alarm: production was unwell before this deployment. Deploy again when it is quiet; if this deployment is the \
-             cure, the cause above says how."
+             cure, the cause told here says how."
         }
         (Some(Ending::StoppedByPerson), _) => "Nothing is urgent: deploy again when ready.",
         (Some(_), _) => "Nothing is urgent: fix the cause, then deploy again.",
@@ -162,15 +199,13 @@ fn way_back(story: &Story) -> Back {
 
 /// What happened, whether production is safe, and whether somebody must act.
 pub fn glance(story: &Story) -> Glance {
-    let (mut emoji, what) = event(story);
-    let mut what = what.to_owned();
+    let mut what = event(story).to_owned();
     let mut action = quiet_action(story).to_owned();
     let mut urgent = false;
     match way_back(story) {
         Back::Nothing => {}
         Back::There(then) => {
             what.push_str(then);
-            emoji = ":leftwards_arrow_with_hook:";
         }
         Back::OnItsWay(then) => {
             what.push_str(then);
@@ -180,9 +215,6 @@ pub fn glance(story: &Story) -> Glance {
             what.push_str(then);
             to_do.clone_into(&mut action);
             urgent = true;
-            if !then.is_empty() {
-                emoji = ":rotating_light:";
-            }
         }
     }
     // While the new version has traffic, or all of it, an alarm that Greenlight does not act on is what matters most.
@@ -191,7 +223,6 @@ pub fn glance(story: &Story) -> Glance {
         && !story.is_taken_back()
     {
         what.push_str(if is_red { ", and a red alarm needs a person" } else { ", and still needs a person" });
-        emoji = ":rotating_light:";
         action = match (story.was_not_stopped(asked), is_red) {
             (true, true) => TOO_LATE.to_owned(),
             (true, false) => "Act now: see whether production is well. The deployment can no longer be stopped: if it is not, deploy the \
@@ -201,5 +232,6 @@ pub fn glance(story: &Story) -> Glance {
         };
         urgent = true;
     }
-    Glance { emoji, what, production: production(story), action, urgent }
+    let colour = if urgent { Colour::Red } else { colour(story) };
+    Glance { colour, what, production: production(story), action, urgent }
 }

@@ -12,6 +12,7 @@ mod fakes;
 pub mod flock;
 mod gather;
 pub mod glance;
+pub mod links;
 pub mod lone;
 pub mod memory;
 mod mention;
@@ -83,6 +84,8 @@ pub struct Ports<D, L, S, M> {
     pub patience: Duration,
     /// [`SETTLE`]; tests have less.
     pub settle: Duration,
+    /// The name of the dashboard that messages lead to, where a service names none.
+    pub dashboard: Option<String>,
 }
 
 /// Tells what one event brought.
@@ -239,10 +242,10 @@ fn replies_to(
         Heard::StateChange(_) | Heard::Schedule => (None, None),
         Heard::Notice(notice) => match &**notice {
             Notice::HookVerdict(verdict) => {
-                (Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback))), None)
+                (Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback, &envelope.region))), None)
             }
             Notice::RollbackDecision(decision) => {
-                let reply = Some((story.deployment.clone(), replies::decision(decision, &envelope.region)));
+                let reply = Some((story.deployment.clone(), thread::decided(story, decision, &envelope.region)));
                 // What has succeeded had ended before it was taken back.
                 if story.stage == story::Stage::Succeeded { (None, reply) } else { (reply, None) }
             }
@@ -269,6 +272,8 @@ fn bounded_keys(replies: Vec<Addressed>) -> Vec<Addressed> {
     replies.into_iter().map(|(id, reply)| (id, thread::Reply { key: bounded(&reply.key, 500), ..reply })).collect()
 }
 
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use aws::Aws;
 use domain::config::Config;
 use domain::ports::{Deployments, Ledger, Metrics};
 use outbound::{HttpClient, SSL_CERT_FILE, slack};
-use runtime::settings::{METRICS_NAMESPACE, PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
+use runtime::settings::{DELIVERY_DASHBOARD, METRICS_NAMESPACE, PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
 use runtime::{SettingError, Start};
 use slack_notifier::sinks::{Sinks, Vendors};
 use slack_notifier::{PATIENCE, Ports, SETTLE, handle};
@@ -50,6 +50,7 @@ fn wire(
         clock: start.clock.clone(),
         patience: PATIENCE,
         settle: SETTLE,
+        dashboard: start.environment.get(DELIVERY_DASHBOARD).map(str::to_owned),
     };
     Ok((ports, start.environment.configuration(&["slack", "pagerduty"])?))
 }

@@ -4,15 +4,25 @@
 use domain::deployment::Revision;
 use domain::events::{Decision, HookVerdict, RollbackDecision, TrafficRestored};
 use domain::hook::{Finding, Outcome, Verdict};
+use domain::secrets::shown;
+use domain::text::count;
 use domain::time::{Timestamp, spoken};
 use std::time::Duration;
 
-use crate::blocks::{Message, Mrkdwn};
+use crate::blocks::{Message, Mrkdwn, outside};
+use crate::links::log_url;
 use crate::observed::observed;
 use crate::said;
-use crate::story::Restored;
+use crate::story::{REMEMBERED, Restored};
 use crate::thread::{Reply, linked};
 use crate::watch::changed;
+
+/// So many findings are told; the function's log has them all.
+const FINDINGS: usize = 15;
+/// Where there are more than so many, each is told in short.
+const IN_FULL: usize = 5;
+/// How much of a finding's text is told in short.
+const IN_SHORT: usize = 200;
 
 /// The function that answers in the place of a hook that did not.
 const WATCHDOG: &str = "hook-watchdog";
@@ -22,8 +32,10 @@ fn seconds(number: f64) -> String {
     spoken(Duration::try_from_secs_f64(number).unwrap_or_default())
 }
 
-/// One finding that was not simply as expected.
-fn finding(finding: &Finding) -> Mrkdwn {
+/// One finding that was not simply as expected; `limit` bounds each of its texts.
+fn finding(finding: &Finding, limit: usize) -> Mrkdwn {
+    // Masked before it is cut: half a secret is found by nobody afterwards.
+    let text = |text: &str| shown(text, limit);
     let sign = match finding.outcome {
         Outcome::Pass => ":white_check_mark:",
         Outcome::Degraded => ":warning:",
@@ -32,14 +44,14 @@ fn finding(finding: &Finding) -> Mrkdwn {
     };
     let mut line = said!("{} {}", Mrkdwn::trusted(sign.to_owned()), Mrkdwn::code(&finding.name));
     if !finding.expected.is_empty() {
-        line = said!("{} expected {},", line, finding.expected);
+        line = said!("{} expected {},", line, text(&finding.expected));
     }
     line = match finding.observed.as_str() {
         "" => said!("{} {}", line, finding.outcome.word()),
-        observed => said!("{} observed {}", line, observed),
+        observed => said!("{} observed {}", line, text(observed)),
     };
     if !finding.target.is_empty() {
-        line = said!("{} ({})", line, finding.place());
+        line = said!("{} ({})", line, text(&finding.place()));
     }
     if finding.tries > 1 {
         line = said!("{} after {} tries", line, finding.tries.to_string());
@@ -47,8 +59,18 @@ fn finding(finding: &Finding) -> Mrkdwn {
     line
 }
 
-/// What a hook answered, with every finding that was not simply as expected.
-pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
+/// How bad a finding is: what failed is told first.
+fn weight(finding: &Finding) -> u8 {
+    match finding.outcome {
+        Outcome::Fail => 0,
+        Outcome::Inconclusive => 1,
+        Outcome::Degraded => 2,
+        Outcome::Pass => 3,
+    }
+}
+
+/// What a hook answered, with the findings that were not simply as expected, and where its log is.
+pub fn verdict(verdict: &HookVerdict, of_rollback: bool, region: &str) -> Reply {
     let event = match &verdict.lifecycle_event {
         Some(event) => event,
         // The watchdog speaks for a hook that cannot; its own name would mislead.
@@ -67,7 +89,8 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
         (false, Some(_)) => (":warning:", "skipped"),
         (false, None) => (":white_check_mark:", "passed"),
     };
-    let unusual: Vec<&Finding> = verdict.findings.iter().filter(|f| f.outcome != Outcome::Pass).collect();
+    let mut unusual: Vec<&Finding> = verdict.findings.iter().filter(|f| f.outcome != Outcome::Pass).collect();
+    unusual.sort_by_key(|finding| weight(finding));
     let first = said!("{} *{}*{} {}{}", sign, event, of, word, took);
     // Where one finding decided, the reason is that finding, which stands below.
     // What is left of a text that begins with such a finding: a remark, or nothing.
@@ -79,17 +102,34 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool) -> Reply {
     };
     let reason = told.as_ref().unwrap_or(&verdict.reason);
     let mut lines = vec![if reason.is_empty() { said!("{}:", first) } else { said!("{}: {}", first, reason) }];
-    lines.extend(unusual.into_iter().map(finding));
+    let is_plain = !failed && unusual.is_empty() && verdict.reported;
+    let limit = if unusual.len() > IN_FULL { IN_SHORT } else { REMEMBERED };
+    let left_out = unusual.len().saturating_sub(FINDINGS);
+    lines.extend(unusual.into_iter().take(FINDINGS).map(|one| finding(one, limit)));
+    if left_out > 0 {
+        lines.push(said!("… and {}: see the hook's log.", count(left_out, "more finding")));
+    }
     if !verdict.reported {
         lines.push(said!(
             ":warning: CodeDeploy could not be told of this in time; `hook-watchdog` tells it in the hook's place."
         ));
     }
+    let log = verdict
+        .log
+        .as_ref()
+        .filter(|_| !is_plain)
+        .and_then(|log| log_url(region, log))
+        .map(|url| Mrkdwn::link(&url, "Log of the hook"));
     Reply {
         at: verdict.at,
         alarming: failed,
         key: format!("verdict/{}/{}", verdict.lifecycle_event.as_deref().unwrap_or("unknown"), verdict.hook),
-        message: Message { fallback: format!("{event}{of} {word}: {}", verdict.reason), lines, ..Message::default() },
+        message: Message {
+            fallback: format!("{}{of} {word}: {}", outside(event), outside(&verdict.reason)),
+            lines,
+            context: log.into_iter().collect(),
+            ..Message::default()
+        },
         important: failed || !verdict.reported || verdict.skipped.is_some(),
         in_headline: false,
     }
@@ -162,7 +202,7 @@ pub fn decision(decision: &RollbackDecision, region: &str) -> Reply {
         alarming: decision.page,
         key: format!("decision/{}/{:?}/{}", alarm.name, decision.decision, changed(decision)),
         message: Message {
-            fallback: format!("Alarm {} {what}: {}", alarm.name, decision.reason),
+            fallback: format!("Alarm {} {what}: {}", outside(&alarm.name), outside(&decision.reason)),
             lines,
             ..Message::default()
         },
@@ -190,7 +230,7 @@ fn over_of(name: &str, red: Option<Timestamp>, over: Timestamp, was: Message) ->
     let after = red.map(|red| format!(", {} after it went to ALARM", spoken(over.since(red)))).unwrap_or_default();
     let mut lines = vec![said!(":white_check_mark: *Alarm {} is OK again{}.*", Mrkdwn::code(name), after)];
     lines.extend(was.lines);
-    Message { fallback: format!("Alarm {name} is OK again{after}."), lines, ..was }
+    Message { fallback: format!("Alarm {} is OK again{after}.", outside(name)), lines, ..was }
 }
 
 /// The reply that an alarm is OK again; `red` is when it went to ALARM, where that is remembered.

@@ -6,7 +6,8 @@ use domain::events::{Decision, RollbackDecision, TrafficRestored};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::{Message, Mrkdwn};
+use crate::blocks::{Message, Mrkdwn, outside};
+use crate::glance::Colour;
 use crate::said;
 use crate::story::{AlarmStop, Restored};
 use crate::tale::{Kind, Tale};
@@ -164,21 +165,18 @@ impl Tale for Rolling {
     }
 
     fn headline(&self) -> Message {
-        let emoji = match &self.restored {
-            Some(restored) if restored.complete => ":leftwards_arrow_with_hook:",
-            Some(_) => ":rotating_light:",
-            None => ":octagonal_sign:",
+        let colour = match &self.restored {
+            Some(restored) if !restored.complete => Colour::Red,
+            _ => Colour::Orange,
         };
-        let what = format!("{} {}", self.named(), self.what());
-        let mut lines = Vec::new();
+        let what = format!("{} {}", outside(&self.named()), self.what());
+        let mut lines = vec![said!("*Production* {}.", self.production()), said!("*You:* {}", self.to_do())];
         lines.extend(self.alarm.as_ref().map(|alarm| match alarm.observed.as_str() {
             "" => said!("Alarm {} fired.", Mrkdwn::code(&alarm.name)),
             observed => said!("Alarm {} fired: {}.", Mrkdwn::code(&alarm.name), observed),
         }));
         let not_back = self.restored.as_ref().filter(|restored| !restored.complete);
         lines.extend(not_back.map(|restored| said!("Last seen of the rollback: {}", restored.observed)));
-        lines.push(said!("*Production* {}.", self.production()));
-        lines.push(said!("*You:* {}", self.to_do()));
         let unknown = "not in the configuration";
         let mut fields = vec![
             ("Service", said!("{}", self.service.as_deref().unwrap_or(unknown))),
@@ -191,8 +189,8 @@ impl Tale for Rolling {
             fields.push(("Goes back to", said!("{}", revision.spoken())));
         }
         Message {
-            title: Some(format!("{emoji} {what}")),
-            fallback: format!("{what}. Production {}. {}", self.production(), self.to_do()),
+            title: Some(format!("{} {what}", colour.emoji())),
+            fallback: format!("{what}. Production {}. {}", outside(&self.production()), self.to_do()),
             lines,
             fields,
             context: Vec::new(),

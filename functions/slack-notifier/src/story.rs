@@ -1,7 +1,9 @@
 //! What is known of one deployment: the facts that CodeDeploy records and what events have added, gathered so that the order in which
 //! they arrive makes no difference. Knows nothing of Slack or of how it is stored.
 
+mod particulars;
 mod parts;
+mod progress;
 
 use std::collections::BTreeMap;
 
@@ -9,18 +11,22 @@ use domain::config::Service;
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Revision};
 use domain::events::{Decision, HookVerdict, RollbackDecision, TrafficRestored};
 use domain::hook::Verdict;
-use domain::text::bounded;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::is_red;
-use crate::watch::holds;
+use crate::watch::{changed, holds};
 
-pub(crate) use parts::REMEMBERED;
-pub use parts::{AlarmStop, Asked, Ending, FailedHook, Left, Restored, Rollback, Skipped, Stage, Traffic};
+pub use particulars::{Commit, Particulars};
+pub use parts::{AlarmStop, Asked, Course, Ending, FailedHook, Left, Restored, Rollback, Skipped, Stage, Traffic};
+pub(crate) use parts::{REMEMBERED, alert, is_alert, remembered};
+pub(crate) use progress::short;
+pub use progress::{Progress, State, Step};
 
 /// Of so many alarms a story remembers what people were asked.
 const ALARMS: usize = 10;
+/// Of so many alerts a story remembers that they were heard: the ledger's entry has its limits.
+const ALERTS: usize = 200;
 
 /// The facts that were read for one event.
 #[derive(Clone, Debug)]
@@ -60,9 +66,6 @@ pub struct Story {
     pub revision: Revision,
     /// Who started it.
     pub who: String,
-    /// The deployment configuration's name.
-    #[serde(default)]
-    pub configuration: Option<String>,
     /// Whether it restores an older version itself, without naming the deployment that it rolls back.
     pub restores: bool,
     /// Whether CodeDeploy knows of no revision that was deployed to the group before.
@@ -103,6 +106,21 @@ pub struct Story {
     /// Where its ticket is.
     #[serde(default)]
     pub ticket: Option<String>,
+    /// How far its lifecycle events have come.
+    #[serde(default)]
+    pub progress: Progress,
+    /// Who deploys what, and where more of it is to be seen.
+    #[serde(default)]
+    pub particulars: Particulars,
+    /// When it began to wait for somebody.
+    #[serde(default)]
+    pub ready: Option<Timestamp>,
+    /// When the deployment that rolls it back began and ended.
+    #[serde(default)]
+    pub way_back: Course,
+    /// The alerts of alarms that were heard, as [`alert`] numbers them, in the order in which they were.
+    #[serde(default)]
+    pub alerts: Vec<u64>,
     /// When the facts were last read.
     pub read_at: Timestamp,
 }
@@ -118,8 +136,8 @@ fn who(deployment: &Deployment) -> String {
 
 fn bounded_error(deployment: &Deployment) -> Option<DeploymentError> {
     let bound = |error: &DeploymentError| DeploymentError {
-        code: bounded(&error.code, REMEMBERED),
-        message: bounded(&error.message, REMEMBERED),
+        code: remembered(&error.code),
+        message: remembered(&error.message),
     };
     deployment.error.as_ref().map(bound)
 }
@@ -145,8 +163,7 @@ impl Story {
             environment: facts.service.map(|service| service.environment.clone()),
             region: facts.region.clone(),
             revision: deployment.revision.clone(),
-            who: bounded(&who(deployment), REMEMBERED),
-            configuration: Some(deployment.configuration.clone()).filter(|name| !name.is_empty()),
+            who: remembered(&who(deployment)),
             restores: deployment.is_rollback(),
             is_first: deployment.is_first,
             stage,
@@ -164,6 +181,14 @@ impl Story {
             restored: None,
             traffic: facts.traffic,
             ticket: None,
+            progress: Progress::default(),
+            particulars: Particulars::of(deployment, facts.service),
+            ready: None,
+            way_back: facts
+                .rollback
+                .as_ref()
+                .map_or_else(Course::default, |rollback| Course::of(rollback, facts.ended.map(|_| facts.event_at))),
+            alerts: Vec::new(),
             read_at: facts.read_at,
         }
     }
@@ -171,12 +196,12 @@ impl Story {
     /// Adds what a hook answered. A rollback's own hooks say nothing of the deployment that it rolls back.
     pub fn hear_verdict(&mut self, verdict: &HookVerdict) {
         if let (Some(reason), true) = (&verdict.skipped, verdict.deployment_id == self.deployment) {
-            self.skipped = Some(Skipped { reason: bounded(reason, REMEMBERED), at: verdict.at });
+            self.skipped = Some(Skipped { reason: remembered(reason), at: verdict.at });
         }
         if verdict.verdict == Verdict::Failed && verdict.deployment_id == self.deployment {
             self.failed_hook = Some(FailedHook {
                 event: verdict.lifecycle_event.clone().unwrap_or_else(|| verdict.hook.clone()),
-                reason: bounded(&verdict.reason, REMEMBERED),
+                reason: remembered(&verdict.reason),
                 red_before: verdict.findings.iter().any(is_red),
                 at: verdict.at,
             });
@@ -192,13 +217,16 @@ impl Story {
             self.brings_back = decision.restores.clone().filter(|revision| *revision != Revision::default());
             self.hear_rollback(decision.rollback_deployment_id.as_ref());
         }
-        let changed = decision.alarm.changed_at.unwrap_or(decision.at);
+        let changed = changed(decision);
         let asked = decision.page.then(|| Asked {
-            reason: bounded(&decision.reason, REMEMBERED),
-            next_step: bounded(&decision.next_step, REMEMBERED),
+            reason: remembered(&decision.reason),
+            next_step: remembered(&decision.next_step),
             red: changed,
             stays: holds(decision),
         });
+        if is_alert(decision) {
+            self.alerts.push(alert(decision));
+        }
         let over = decision.resolves.then_some(changed);
         if asked.is_some() || over.is_some() {
             self.left.insert(decision.alarm.name.clone(), Left { asked, over });
@@ -216,7 +244,7 @@ impl Story {
     /// A deployment that is guarded by a tag on its alarm has its environment from there, not from the configuration.
     fn hear_where(&mut self, environment: Option<&str>) {
         if self.environment.is_none() {
-            self.environment = environment.map(|name| bounded(name, REMEMBERED));
+            self.environment = environment.map(remembered);
         }
     }
 
@@ -228,6 +256,10 @@ impl Story {
 
     /// Adds another's knowledge of the same deployment. The order of additions makes no difference, and nothing goes back.
     pub fn absorb(&mut self, other: Story) {
+        // In the order in which they were heard, whenever the facts beside them were read.
+        let mut alerts = self.alerts.clone();
+        alerts.extend(other.alerts.iter().filter(|alert| !self.alerts.contains(alert)));
+        alerts.truncate(ALERTS);
         let (old, new) = if other.read_at >= self.read_at { (self.clone(), other) } else { (other, self.clone()) };
         let stays = old.stage.is_ended() && (!new.stage.is_ended() || old.recorded && !new.recorded);
         *self = Story {
@@ -256,6 +288,10 @@ impl Story {
             restored: Restored::with(old.restored, new.restored),
             traffic: new.traffic.or(old.traffic),
             ticket: new.ticket.or(old.ticket),
+            progress: Progress::with(old.progress, new.progress),
+            ready: [old.ready, new.ready].into_iter().flatten().min(),
+            way_back: Course::with(old.way_back, new.way_back),
+            alerts,
             ..new
         };
     }
@@ -346,6 +382,8 @@ impl Story {
         comes_back
             || self.stage.is_ended() && !self.recorded
             || self.ended_badly() && (rollback_open || self.ending() == Some(Ending::StoppedByPerson))
+            // The hook's own verdict is published after it has answered CodeDeploy.
+            || self.ending() == Some(Ending::FailedInHook) && self.failed_hook.is_none()
     }
 }
 

@@ -40,6 +40,7 @@ impl World {
                 patience: Duration::ZERO,
                 settle: Duration::ZERO,
                 metrics: MetricsFake::default(),
+                dashboard: None,
             },
             heard: Cell::default(),
         };

@@ -195,7 +195,9 @@ fn reference(inner: &str) -> String {
     }
 }
 
-const EMOJI: [(&str, &str); 18] = [
+const EMOJI: [(&str, &str); 20] = [
+    (":large_blue_circle:", "🔵"),
+    (":large_orange_circle:", "🟠"),
     (":double_vertical_bar:", "⏸️"),
     (":grey_question:", "❔"),
     (":hourglass:", "⏳"),

@@ -9,6 +9,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use regex_lite::Regex;
 
+use crate::text::{bounded, visible};
+
 /// A name that is one of a secret. Its parts may be joined in any of the usual ways: `api_key`, `apiKey`, `x-api-key`.
 const NAME: &str = r"(?:[a-z0-9_.\-]*(?:passw(?:or)?d|passphrase|secret|token|api[_\-]?key|access[_\-]?key|private[_\-]?key|authorization|cookie|session|credential|signature|jwt)[a-z0-9_.\-]*|\b(?:pwd|pass|otp|pin|sid|auth)\b)";
 
@@ -73,6 +75,28 @@ pub fn without(text: &str) -> String {
     redacted(text, spans(text))
 }
 
+/// A text from outside as it may be shown: on one line, with nothing in it that is not seen, without what is called like a secret or looks like
+/// one, and in at most `limit` characters. A long one is not looked through beyond what may be shown of it.
+pub fn shown(text: &str, limit: usize) -> String {
+    // Enough of it for `limit` characters to be left, whatever is hidden.
+    let end = text.char_indices().nth(limit.saturating_mul(4)).map_or(text.len(), |(at, _)| at);
+    let head = visible(text.get(..end).unwrap_or(text));
+    let mut masked = without(&head);
+    if end < text.len() && masked.chars().count() <= limit {
+        // So much was hidden that the cut itself may come to be seen: half a token has no form.
+        masked.truncate(masked.trim_end_matches(|c: char| !c.is_whitespace() && c != '"').len());
+        masked.push('…');
+    }
+    bounded(&masked, limit)
+}
+
+/// The text without what looks like a secret, whatever it is called: tokens, keys, and credentials in URLs. For a text that was put together from
+/// several, in which a name may stand before a colon that is none of its own.
+pub fn without_tokens(text: &str) -> String {
+    let Some(patterns) = patterns() else { return HIDDEN.to_owned() };
+    redacted(text, tokens(patterns, text))
+}
+
 /// The text with each span hidden; those that overlap are one.
 pub fn redacted(text: &str, mut spans: Vec<Range<usize>>) -> String {
     spans.sort_by_key(|span| (span.start, span.end));
@@ -107,13 +131,17 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
             spans.push(span);
         }
     }
-    for (pattern, group) in [
-        (&patterns.element, 1),
-        (&patterns.json_web_token, 0),
-        (&patterns.access_key, 0),
-        (&patterns.vendors, 0),
-        (&patterns.credentials, 1),
-    ] {
+    spans.extend(patterns.element.captures_iter(text).filter_map(|found| found.get(1)).map(|found| found.range()));
+    spans.extend(tokens(patterns, text));
+    spans
+}
+
+/// Where something stands that looks like a secret by itself.
+fn tokens(patterns: &Patterns, text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    for (pattern, group) in
+        [(&patterns.json_web_token, 0), (&patterns.access_key, 0), (&patterns.vendors, 0), (&patterns.credentials, 1)]
+    {
         spans.extend(pattern.captures_iter(text).filter_map(|found| found.get(group)).map(|found| found.range()));
     }
     let basic = patterns.basic.captures_iter(text).filter_map(|found| found.get(1));
@@ -216,6 +244,25 @@ mod tests {
         check(&format!("xox{}-123456789012-abcdefABCDEF is revoked", "b"), "*** is revoked");
         check(&format!("by https://hooks.slack{}/services/T000/B000/XXXX", ".com"), "by https://***");
         check(&format!("with gh{}_{}", "p", "a1".repeat(18)), "with ***");
+    }
+
+    #[test]
+    fn what_is_put_together_keeps_what_stands_behind_a_name() {
+        assert_eq!(without_tokens("session: 3 of 5, by Bearer abc.DEF-1"), "session: 3 of 5, by Bearer ***");
+        assert_eq!(without("session: 3 of 5"), "session: *** of 5");
+    }
+
+    #[test]
+    fn what_is_shown_is_one_bounded_line_in_which_no_half_of_a_secret_is_left() {
+        assert_eq!(shown("pass\u{200b}word=hunter2\nx \u{202e}y", 100), "password=*** x y");
+        let token = "AKIA0123456789ABCDEF";
+        for before in 0..60 {
+            let text = format!("{} {token} {}", "x".repeat(before), "y".repeat(500));
+            assert!(!shown(&text, 10).contains("AKIA") && shown(&text, 10).chars().count() <= 10);
+        }
+        // The cut may fall into what follows something long that is hidden.
+        let text = format!("password={} {token}", "p".repeat(30));
+        assert_eq!(shown(&text, 13), "password=***…");
     }
 
     #[test]

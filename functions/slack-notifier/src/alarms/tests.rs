@@ -55,17 +55,18 @@ fn traffic_that_is_late_pages_once_and_is_resolved_once_when_it_is_back_after_al
             world.hear(&not_restored()).await.unwrap();
         }
         assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
-        # :rotating_light: orchestrator (production) was stopped by an alarm, and is not rolled back yet
-        Alarm `5xx` fired.
-        Last seen of the rollback: the rollback `d-2` is `InProgress`
+        # :red_circle: orchestrator (production) was stopped by an alarm, and is not rolled back yet
         *Production* may be on either version: the rollback has not finished.
         *You:* Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.
-        | *Service* orchestrator
+        Alarm `5xx` fired.
+        Last seen of the rollback: the rollback `d-2` is `InProgress`
         | *Environment* production
-        | *Revision* orchestrator:42 (01234567)
-        | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-        | *Duration* 7 min
+        | *Revision* orchestrator:42
+        | *Commit* 01234567
         | *Started by* a person or a pipeline
+        | *Duration* 7 min
+        | *Configuration* Canary10Percent5Minutes
+        | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
         | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2>
         (orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.)
         ");
@@ -159,16 +160,17 @@ fn an_alarm_that_is_left_to_a_person_pages_and_is_the_headline_until_the_deploym
             world.hear(&left_to_a_person(Some("d-1"))).await.unwrap();
         }
         assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
-        # :rotating_light: orchestrator (production) is being deployed, and a red alarm needs a person
-        Alarm `5xx` is red and left to a person: 3 rollbacks in the last hour, so this one is left to a person
+        # :red_circle: orchestrator (production) is being deployed, and a red alarm needs a person
         *Production* is where it was: CodeDeploy has not told of any shift.
         *You:* Act now: stop it by hand
-        | *Service* orchestrator
+        Alarm `5xx` is red and left to a person: 3 rollbacks in the last hour, so this one is left to a person
         | *Environment* production
-        | *Revision* orchestrator:42 (01234567)
-        | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-        | *Duration* not started
+        | *Revision* orchestrator:42
+        | *Commit* 01234567
         | *Started by* a person or a pipeline
+        | *Duration* not started
+        | *Configuration* Canary10Percent5Minutes
+        | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
         (orchestrator (production) is being deployed, and a red alarm needs a person. Production is where it was: CodeDeploy has not told of any shift. Act now: stop it by hand)
         ");
         // The alarm dips, and the bad version keeps its traffic.

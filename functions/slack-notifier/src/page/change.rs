@@ -29,7 +29,7 @@ pub fn change(story: &Story, config: &PagerDuty) -> Option<Value> {
                 "environment": story.environment.as_deref().map(outside),
                 "started_by": outside(&story.who),
                 "duration": took,
-                "configuration": story.configuration.as_deref().map(outside),
+                "configuration": outside(&story.particulars.configuration),
             },
         },
         "links": links(link(&story.region, &story.deployment)),

@@ -266,7 +266,7 @@ fn pagerdutys_limits_hold_whatever_comes_in() {
     story.group.application = flood.clone();
     story.revision.git_sha = Some(flood.clone());
     story.revision.task_definition = Some(flood.clone());
-    story.configuration = Some(flood.clone());
+    story.particulars.configuration = flood.clone();
     story.error = Some(DeploymentError { code: flood.clone(), message: flood.clone() });
     story.rollback = way_back(Stage::Failed);
     let mut events: Vec<Value> = asked(&story, &config("")).pages.iter().map(|page| page.event.clone()).collect();

@@ -24,7 +24,7 @@ fn notice(file: &str, changes: &Value) -> Notice {
 
 fn reply(file: &str, changes: &Value) -> Reply {
     match notice(file, changes) {
-        Notice::HookVerdict(event) => verdict(&event, false),
+        Notice::HookVerdict(event) => verdict(&event, false, "eu-west-1"),
         Notice::RollbackDecision(event) if event.resolves => over(&event, None),
         Notice::RollbackDecision(event) => decision(&event, "eu-west-1"),
         Notice::TrafficRestored(event) => restored(&event, false, "Act now: look."),
@@ -85,8 +85,8 @@ fn retried_and_doubtful_findings_are_told_too() {
     assert_snapshot!(said(&reply("hook-verdict-failed", &changes)), @"
     verdict/BeforeAllowTraffic/before-allow-traffic important=false
     :white_check_mark: *BeforeAllowTraffic* passed in 1.8 s: 2 checks passed, 1 of them degraded
-    :warning: `slow` observed status 200 after 3 tries
     :grey_question: `tls` expected valid for 14 days, inconclusive
+    :warning: `slow` observed status 200 after 3 tries
     (BeforeAllowTraffic passed: 2 checks passed, 1 of them degraded)
     ");
 }

@@ -2,15 +2,32 @@
 //! fit together.
 
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, Status, Target};
-use domain::events::{ChangedState, RollbackDecision, TrafficRestored};
-use domain::text::bounded;
+use domain::events::{ChangedState, Decision, RollbackDecision, TrafficRestored};
+use domain::secrets::shown;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::observed;
+use crate::watch::changed;
 
 /// How much of a text from outside is remembered.
 pub(crate) const REMEMBERED: usize = 600;
+
+/// A text from outside as it is remembered, for whoever is told of it: one line, without secrets, bounded.
+pub(crate) fn remembered(text: &str) -> String {
+    shown(text, REMEMBERED)
+}
+
+/// A number of an alarm's transition, by which it is known again: FNV-1a.
+pub(crate) fn alert(decision: &RollbackDecision) -> u64 {
+    let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{}/{}", decision.alarm.name, changed(decision)).bytes().fold(0xcbf2_9ce4_8422_2325, add)
+}
+
+/// Whether a decision only asks people to look.
+pub(crate) fn is_alert(decision: &RollbackDecision) -> bool {
+    decision.decision == Decision::Alert && !decision.page && !decision.resolves
+}
 
 /// How far a deployment has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +115,7 @@ pub struct AlarmStop {
 impl AlarmStop {
     /// What a decision tells.
     pub fn decided(decision: &RollbackDecision) -> Self {
-        let observed = bounded(&observed(&decision.alarm), REMEMBERED);
+        let observed = remembered(&observed(&decision.alarm));
         Self { name: decision.alarm.name.clone(), observed, at: decision.at }
     }
 
@@ -119,6 +136,27 @@ pub struct Rollback {
     pub error: Option<DeploymentError>,
 }
 
+/// When something began and when it ended, as far as that is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Course {
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+impl Course {
+    /// Of the deployment that rolls back: by its record, or by the event that tells its end.
+    pub fn of(rollback: &Deployment, ended: Option<Timestamp>) -> Self {
+        Self { began: rollback.started.or(rollback.created), ended: rollback.completed.or(ended) }
+    }
+
+    /// What two tell together, of which `new` was read later.
+    pub fn with(old: Self, new: Self) -> Self {
+        Self { began: new.began.or(old.began), ended: new.ended.or(old.ended) }
+    }
+}
+
 /// Whether the traffic is back on the old version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Restored {
@@ -134,7 +172,7 @@ pub struct Restored {
 impl Restored {
     /// What an event tells.
     pub fn told(event: &TrafficRestored) -> Self {
-        Self { complete: event.restored, observed: bounded(&event.observed, REMEMBERED), was_late: !event.restored }
+        Self { complete: event.restored, observed: remembered(&event.observed), was_late: !event.restored }
     }
 
     /// What two events tell together: traffic that is back stays so, whichever of the two was heard first.

@@ -23,16 +23,17 @@ fn a_late_rollback_is_told_in_the_thread_of_the_deployment_that_had_succeeded() 
         world.record(redeploy(Status::InProgress));
         world.hear(&changed("d-3", "START")).await.unwrap();
         assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
-        # :octagonal_sign: orchestrator (production) was deployed, and is being rolled back by an alarm
-        Alarm `5xx` fired: 9 against a threshold of 1.
+        # :large_orange_circle: orchestrator (production) was deployed, and is being rolled back by an alarm
         *Production* is going back to the old version, orchestrator:41.
         *You:* Wait for the rollback: its end will be told here.
-        | *Service* orchestrator
+        Alarm `5xx` fired: 9 against a threshold of 1.
         | *Environment* production
-        | *Revision* orchestrator:42 (01234567)
-        | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-        | *Duration* 7 min
+        | *Revision* orchestrator:42
+        | *Commit* 01234567
         | *Started by* a person or a pipeline
+        | *Duration* 7 min
+        | *Configuration* Canary10Percent5Minutes
+        | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
         | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-3?region=eu-west-1|d-3> to orchestrator:41
         (orchestrator (production) was deployed, and is being rolled back by an alarm. Production is going back to the old version, orchestrator:41. Wait for the rollback: its end will be told here.)
         ");
@@ -41,16 +42,17 @@ fn a_late_rollback_is_told_in_the_thread_of_the_deployment_that_had_succeeded() 
         world.hear(&changed("d-3", "SUCCESS")).await.unwrap();
     });
     assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
-    # :leftwards_arrow_with_hook: orchestrator (production) was deployed, then rolled back by an alarm
-    Alarm `5xx` fired: 9 against a threshold of 1.
+    # :large_orange_circle: orchestrator (production) was deployed, then rolled back by an alarm
     *Production* is on the old version, orchestrator:41.
     *You:* Nothing is urgent: fix the cause, then deploy again.
-    | *Service* orchestrator
+    Alarm `5xx` fired: 9 against a threshold of 1.
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* 7 min
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* 7 min
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-3?region=eu-west-1|d-3> to orchestrator:41
     (orchestrator (production) was deployed, then rolled back by an alarm. Production is on the old version, orchestrator:41. Nothing is urgent: fix the cause, then deploy again.)
     ");
@@ -169,7 +171,9 @@ fn a_description_that_claims_a_rollback_greenlight_knows_nothing_of_gets_a_threa
         let world = World::new(&format!("{BOT}{PAGER}"));
         world.record(ended(Status::Succeeded));
         let rolls_back = Some(domain::deployment::DeploymentId(of.into()));
-        world.ports.deployments.set([domain::deployment::Deployment { rolls_back, ..redeploy(Status::InProgress) }]);
+        let description = format!("greenlight_rolls_back={of}");
+        let claim = domain::deployment::Deployment { rolls_back, description, ..redeploy(Status::InProgress) };
+        world.ports.deployments.set([claim]);
         if let Some(noted) = noted {
             world.ports.ledger.0.borrow_mut().insert(format!("late/{of}"), json!({"redeployed_by": noted}));
         }
@@ -189,6 +193,27 @@ fn a_description_that_claims_a_rollback_greenlight_knows_nothing_of_gets_a_threa
     world.record(domain::deployment::Deployment { rolls_back, status: Status::Succeeded, ..build::rollback() });
     run(world.hear(&changed("d-2", "SUCCESS"))).unwrap();
     assert!(world.slack().read().contains("was restored"), "{}", world.slack().read());
+}
+
+#[test]
+fn a_person_who_takes_back_by_hand_what_had_ended_well_is_told_in_its_thread() {
+    let world = World::new(BOT);
+    let good = ended(Status::Succeeded);
+    let began = good.completed.map(|at| at.plus(std::time::Duration::from_mins(5)));
+    world.record(good);
+    let by_hand = domain::deployment::Deployment {
+        description: "greenlight_rolls_back=d-1".into(),
+        created: began,
+        started: began,
+        ..redeploy(Status::InProgress)
+    };
+    world.ports.deployments.set([by_hand]);
+    run(world.hear(&changed("d-3", "START"))).unwrap();
+    assert_snapshot!(world.slack().read(), @"
+    orchestrator (production) was deployed, and is being rolled back. Production is going back to the old version. Wait for the rollback: its end will be told here.
+        orchestrator (production) was deployed. Production runs the new version. Nothing to do.
+        orchestrator (production) is rolling back.
+    ");
 }
 
 #[test]

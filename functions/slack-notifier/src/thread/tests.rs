@@ -73,27 +73,30 @@ fn said(reply: &Reply) -> String {
 #[test]
 fn a_running_deployment_says_that_there_is_nothing_to_do() {
     assert_snapshot!(shown(&running()), @"
-    # :rocket: orchestrator (production) is being deployed
+    # :large_blue_circle: orchestrator (production) is being deployed
     *Production* is on the old version.
     *You:* Nothing to do.
-    | *Service* orchestrator
+    *Traffic:* 100 % old, 0 % new. Next: 10 % for 5 min, then all of it.
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* running since 10:00:00 UTC
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* running since 10:00:00 UTC
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     (orchestrator (production) is being deployed. Production is on the old version. Nothing to do.)
     ");
     assert_snapshot!(shown(&Story { traffic: Some(Traffic::Share(10.0)), ..running() }), @"
-    # :rocket: orchestrator (production) is being deployed
+    # :large_blue_circle: orchestrator (production) is being deployed
     *Production* sends 10 % of its traffic to the new version.
     *You:* Nothing to do.
-    | *Service* orchestrator
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* running since 10:00:00 UTC
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* running since 10:00:00 UTC
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     (orchestrator (production) is being deployed. Production sends 10 % of its traffic to the new version. Nothing to do.)
     ");
 }
@@ -102,15 +105,17 @@ fn a_running_deployment_says_that_there_is_nothing_to_do() {
 fn a_waiting_deployment_asks_for_somebody() {
     let story = Story { stage: Stage::Waiting, ..running() };
     assert_snapshot!(shown(&story), @"
-    # :double_vertical_bar: orchestrator (production) waits to be continued
+    # :large_orange_circle: orchestrator (production) waits to be continued
     *Production* is on the old version.
     *You:* Continue the deployment in CodeDeploy, or stop it.
-    | *Service* orchestrator
+    *Traffic:* 100 % old, 0 % new. Next: 10 % for 5 min, then all of it.
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* running since 10:00:00 UTC
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* running since 10:00:00 UTC
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     (orchestrator (production) waits to be continued. Production is on the old version. Continue the deployment in CodeDeploy, or stop it.)
     ");
     assert_snapshot!(said(&waiting(&story)), @"
@@ -124,20 +129,21 @@ fn a_waiting_deployment_asks_for_somebody() {
 fn a_success_is_told_with_its_duration() {
     let story = ended(Status::Succeeded, None);
     assert_snapshot!(shown(&story), @"
-    # :white_check_mark: orchestrator (production) was deployed
+    # :large_green_circle: orchestrator (production) was deployed
     *Production* runs the new version.
     *You:* Nothing to do.
-    | *Service* orchestrator
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* 7 min 8 s
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* 7 min 8 s
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     (orchestrator (production) was deployed. Production runs the new version. Nothing to do.)
     ");
     assert_snapshot!(said(&ending(&story).unwrap()), @"
     end/SUCCESS
-    :white_check_mark: *orchestrator (production) was deployed.* It took 7 min 8 s.
+    :large_green_circle: *orchestrator (production) was deployed.* It took 7 min 8 s.
     *Production* runs the new version.
     *You:* Nothing to do.
     (orchestrator (production) was deployed. Production runs the new version. Nothing to do.)
@@ -150,14 +156,14 @@ fn a_deployment_that_nobody_looked_at_does_not_look_like_a_green_one() {
         |story: Story| Story { skipped: Some(Skipped { reason: "INC-42".into(), at: Timestamp(0) }), ..story };
     let under_way = shown(&skipped(running()));
     assert!(
-        under_way.starts_with("# :warning: orchestrator (production) is being deployed UNCHECKED\n"),
+        under_way.starts_with("# :large_orange_circle: orchestrator (production) is being deployed UNCHECKED\n"),
         "{under_way}"
     );
     let done = shown(&skipped(ended(Status::Succeeded, None)));
-    assert!(done.starts_with("# :warning: orchestrator (production) was deployed UNCHECKED\n"), "{done}");
+    assert!(done.starts_with("# :large_orange_circle: orchestrator (production) was deployed UNCHECKED\n"), "{done}");
     assert!(done.contains(":warning: *Checks skipped* on request: INC-42\n"), "{done}");
     assert!(done.contains("*You:* Watch it: no hook has looked at the new version."), "{done}");
-    assert!(!done.contains(":white_check_mark:"), "{done}");
+    assert!(!done.contains("green"), "{done}");
 }
 
 #[test]
@@ -165,26 +171,25 @@ fn a_failed_hook_is_told_with_what_was_observed() {
     let error = ("HOOK_EXECUTION_FAILURE", "A hook <failed> & so on");
     let story = Story { failed_hook: Some(failed_hook()), ..ended(Status::Failed, Some(error)) };
     assert_snapshot!(shown(&story), @"
-    # :x: orchestrator (production) failed in a hook
-    Hook *BeforeAllowTraffic* failed: `health_check` fail: expected status 200, observed status 500
-    CodeDeploy: A hook &lt;failed&gt; &amp; so on (`HOOK_EXECUTION_FAILURE`)
+    # :large_orange_circle: orchestrator (production) failed in a hook
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
-    | *Service* orchestrator
+    Hook *BeforeAllowTraffic* failed: `health_check` fail: expected status 200, observed status 500
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* 7 min 8 s
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* 7 min 8 s
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     (orchestrator (production) failed in a hook. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
     ");
     assert_snapshot!(said(&ending(&story).unwrap()), @"
     end/FAILURE
-    :x: *orchestrator (production) failed in a hook.* It took 7 min 8 s.
-    Hook *BeforeAllowTraffic* failed: `health_check` fail: expected status 200, observed status 500
-    CodeDeploy: A hook &lt;failed&gt; &amp; so on (`HOOK_EXECUTION_FAILURE`)
+    :large_orange_circle: *orchestrator (production) failed in a hook.* It took 7 min 8 s.
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
+    Hook *BeforeAllowTraffic* failed: see its verdict.
     (orchestrator (production) failed in a hook. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
     ");
 }
@@ -195,10 +200,10 @@ fn a_stop_by_codedeploys_own_alarm_names_the_alarm_as_codedeploy_does() {
     let story = Story { rollback: Some(rolling(Stage::Running)), ..ended(Status::Stopped, Some(error)) };
     assert_snapshot!(said(&ending(&story).unwrap()), @"
     end/STOP
-    :octagonal_sign: *orchestrator (production) was stopped by an alarm, and is rolling back.* It took 7 min 8 s.
-    CodeDeploy: Activated alarms: &lt;dop-c02-ecs-5xx&gt; (`ALARM_ACTIVE`)
+    :large_orange_circle: *orchestrator (production) was stopped by an alarm, and is rolling back.* It took 7 min 8 s.
     *Production* is going back to the old version.
     *You:* Wait for the rollback: its end will be told here.
+    CodeDeploy: Activated alarms: &lt;dop-c02-ecs-5xx&gt; (`ALARM_ACTIVE`)
     (orchestrator (production) was stopped by an alarm, and is rolling back. Production is going back to the old version. Wait for the rollback: its end will be told here.)
     ");
 }
@@ -209,16 +214,17 @@ fn a_stop_by_greenlights_alarm_is_not_taken_for_a_persons() {
     let story =
         Story { alarm: Some(alarm()), rollback: Some(rolling(Stage::Running)), ..ended(Status::Stopped, Some(error)) };
     assert_snapshot!(shown(&story), @"
-    # :octagonal_sign: orchestrator (production) was stopped by an alarm, and is rolling back
-    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
+    # :large_orange_circle: orchestrator (production) was stopped by an alarm, and is rolling back
     *Production* is going back to the old version.
     *You:* Wait for the rollback: its end will be told here.
-    | *Service* orchestrator
+    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* 7 min 8 s
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* 7 min 8 s
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2>
     (orchestrator (production) was stopped by an alarm, and is rolling back. Production is going back to the old version. Wait for the rollback: its end will be told here.)
     ");
@@ -229,10 +235,10 @@ fn a_stop_by_a_person_says_so() {
     let story = ended(Status::Stopped, Some(("MANUAL_STOP", "Deployment was stopped")));
     assert_snapshot!(said(&ending(&story).unwrap()), @"
     end/STOP
-    :raised_hand: *orchestrator (production) was stopped by a person.* It took 7 min 8 s.
-    CodeDeploy: Deployment was stopped (`MANUAL_STOP`)
+    :large_orange_circle: *orchestrator (production) was stopped by a person.* It took 7 min 8 s.
     *Production* is on the old version.
     *You:* Nothing is urgent: deploy again when ready.
+    CodeDeploy: Deployment was stopped (`MANUAL_STOP`)
     (orchestrator (production) was stopped by a person. Production is on the old version. Nothing is urgent: deploy again when ready.)
     ");
 }
@@ -243,10 +249,10 @@ fn a_stop_in_the_middle_without_a_rollback_is_urgent() {
         Story { traffic: Some(Traffic::Share(50.0)), ..ended(Status::Stopped, Some(("MANUAL_STOP", "stopped"))) };
     assert_snapshot!(said(&ending(&story).unwrap()), @"
     end/STOP
-    :raised_hand: *orchestrator (production) was stopped by a person.* It took 7 min 8 s.
-    CodeDeploy: stopped (`MANUAL_STOP`)
+    :red_circle: *orchestrator (production) was stopped by a person.* It took 7 min 8 s.
     *Production* sends 50 % of its traffic to the new version.
     *You:* Act now: no rollback is under way. Deploy the previous revision, or move the traffic by hand.
+    CodeDeploy: stopped (`MANUAL_STOP`)
     (orchestrator (production) was stopped by a person. Production sends 50 % of its traffic to the new version. Act now: no rollback is under way. Deploy the previous revision, or move the traffic by hand.)
     ");
 }
@@ -256,10 +262,10 @@ fn a_time_out_says_what_took_too_long() {
     let error = ("TIMEOUT", "The deployment timed out while waiting for a hook");
     assert_snapshot!(said(&ending(&ended(Status::Failed, Some(error))).unwrap()), @"
     end/FAILURE
-    :hourglass: *orchestrator (production) timed out.* It took 7 min 8 s.
-    CodeDeploy: The deployment timed out while waiting for a hook (`TIMEOUT`)
+    :large_orange_circle: *orchestrator (production) timed out.* It took 7 min 8 s.
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
+    CodeDeploy: The deployment timed out while waiting for a hook (`TIMEOUT`)
     (orchestrator (production) timed out. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
     ");
 }
@@ -269,18 +275,18 @@ fn any_other_failure_carries_codedeploys_reason() {
     let error = ("IAM_ROLE_MISSING", "The role is missing");
     assert_snapshot!(said(&ending(&ended(Status::Failed, Some(error))).unwrap()), @"
     end/FAILURE
-    :x: *orchestrator (production) failed.* It took 7 min 8 s.
-    CodeDeploy: The role is missing (`IAM_ROLE_MISSING`)
+    :large_orange_circle: *orchestrator (production) failed.* It took 7 min 8 s.
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
+    CodeDeploy: The role is missing (`IAM_ROLE_MISSING`)
     (orchestrator (production) failed. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
     ");
     assert_snapshot!(said(&ending(&ended(Status::Failed, None)).unwrap()), @"
     end/FAILURE
-    :x: *orchestrator (production) failed.* It took 7 min 8 s.
-    CodeDeploy has recorded no reason.
+    :large_orange_circle: *orchestrator (production) failed.* It took 7 min 8 s.
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
+    CodeDeploy has recorded no reason.
     (orchestrator (production) failed. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
     ");
 }
@@ -302,16 +308,17 @@ fn a_rollback_is_told_from_its_start_to_its_end() {
     (orchestrator (production) is rolled back: production is on the old version.)
     ");
     assert_snapshot!(shown(&done), @"
-    # :leftwards_arrow_with_hook: orchestrator (production) was stopped by an alarm, and is rolled back
-    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
+    # :large_orange_circle: orchestrator (production) was stopped by an alarm, and is rolled back
     *Production* is on the old version.
     *You:* Nothing is urgent: fix the cause, then deploy again.
-    | *Service* orchestrator
+    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* 7 min 8 s
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* 7 min 8 s
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2>
     (orchestrator (production) was stopped by an alarm, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
     ");
@@ -321,24 +328,25 @@ fn a_rollback_is_told_from_its_start_to_its_end() {
     assert_snapshot!(said(&rollback(&failed).unwrap()), @"
     end/FAILURE
     :rotating_light: *The rollback <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2> failed.*
-    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
-    The rollback failed: no task set (`ECS_UPDATE_ERROR`)
     *Production* may be on either version: the rollback did not finish.
     *You:* Act now: open the deployment and move the traffic to the old version by hand.
+    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
+    The rollback failed: no task set (`ECS_UPDATE_ERROR`)
     (orchestrator (production): the rollback failed. Act now: open the deployment and move the traffic to the old version by hand.)
     ");
     assert_snapshot!(shown(&failed), @"
-    # :rotating_light: orchestrator (production) was stopped by an alarm, and the rollback failed
-    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
-    The rollback failed: no task set (`ECS_UPDATE_ERROR`)
+    # :red_circle: orchestrator (production) was stopped by an alarm, and the rollback failed
     *Production* may be on either version: the rollback did not finish.
     *You:* Act now: open the deployment and move the traffic to the old version by hand.
-    | *Service* orchestrator
+    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
+    The rollback failed: no task set (`ECS_UPDATE_ERROR`)
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* 7 min 8 s
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* 7 min 8 s
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2>
     (orchestrator (production) was stopped by an alarm, and the rollback failed. Production may be on either version: the rollback did not finish. Act now: open the deployment and move the traffic to the old version by hand.)
     ");
@@ -354,17 +362,18 @@ fn a_rollback_whose_traffic_does_not_come_back_is_urgent_until_it_does() {
         was_late: true,
     });
     assert_snapshot!(shown(&story), @"
-    # :rotating_light: orchestrator (production) was stopped by an alarm, and is not rolled back yet
-    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
-    Last seen of the rollback: the original task set has 40 % of the traffic
+    # :red_circle: orchestrator (production) was stopped by an alarm, and is not rolled back yet
     *Production* may be on either version: the rollback has not finished.
     *You:* Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.
-    | *Service* orchestrator
+    Alarm `orchestrator-http-5xx` fired: 37.5, 34.62 (newest first) against a threshold of 1.
+    Last seen of the rollback: the original task set has 40 % of the traffic
     | *Environment* production
-    | *Revision* orchestrator:42 (01234567)
-    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
-    | *Duration* 7 min 8 s
+    | *Revision* orchestrator:42
+    | *Commit* 01234567
     | *Started by* a person or a pipeline
+    | *Duration* 7 min 8 s
+    | *Configuration* Canary10Percent5Minutes
+    | *Deployment* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-1?region=eu-west-1|d-1>
     | *Rollback* <https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-2?region=eu-west-1|d-2>
     (orchestrator (production) was stopped by an alarm, and is not rolled back yet. Production may be on either version: the rollback has not finished. Act now: open the deployment. Unless the rollback is about to end, move the traffic to the old version by hand.)
     ");
@@ -378,7 +387,7 @@ fn a_rollback_by_cloudformation_has_a_message_of_its_own() {
     let story = story_of(Deployment { creator, status: Status::Succeeded, ..build::deployment() });
     assert_snapshot!(said(&ending(&story).unwrap()), @"
     end/SUCCESS
-    :leftwards_arrow_with_hook: *orchestrator (production) was restored.*
+    :large_green_circle: *orchestrator (production) was restored.*
     *Production* runs the restored version.
     *You:* Nothing to do.
     (orchestrator (production) was restored. Production runs the restored version. Nothing to do.)

@@ -20,10 +20,10 @@ fn a_service_that_ecs_deploys_has_a_message_of_its_own_and_codedeploy_is_not_ask
             world.hear(&stop).await.unwrap();
         }
         assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
-        # :octagonal_sign: worker (production) is being rolled back by an alarm
-        Alarm `5xx` fired: 9 against a threshold of 1.
+        # :large_orange_circle: worker (production) is being rolled back by an alarm
         *Production* is going back to the old version, worker:41.
         *You:* Wait for the rollback: its end will be told here.
+        Alarm `5xx` fired: 9 against a threshold of 1.
         | *Service* worker
         | *Environment* production
         | *Revision* worker:42
@@ -37,10 +37,10 @@ fn a_service_that_ecs_deploys_has_a_message_of_its_own_and_codedeploy_is_not_ask
         }
     });
     assert_snapshot!(readable(&world.slack().messages.borrow()[0].content), @"
-    # :leftwards_arrow_with_hook: worker (production) was rolled back by an alarm
-    Alarm `5xx` fired: 9 against a threshold of 1.
+    # :large_orange_circle: worker (production) was rolled back by an alarm
     *Production* is on the old version, worker:41.
     *You:* Nothing is urgent: fix the cause, then deploy again.
+    Alarm `5xx` fired: 9 against a threshold of 1.
     | *Service* worker
     | *Environment* production
     | *Revision* worker:42
