@@ -249,7 +249,9 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
 
     async fn tell_lone_over(&self, id: &DeploymentId, over: &RollbackDecision, reply: Reply) -> Told {
         match recall::<Lone>(&self.ports.ledger, id).await {
-            Ok(Some(known)) => self.tell_changed(known.story.resolved(changed(over), self.ports.clock.now()), reply).await,
+            Ok(Some(known)) => {
+                self.tell_changed(known.story.resolved(changed(over), self.ports.clock.now()), reply).await
+            }
             Ok(None) => nowhere(over),
             Err(error) => Told::failed(error),
         }

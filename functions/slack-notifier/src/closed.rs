@@ -126,14 +126,21 @@ impl<'a, L: Ledger, M: Metrics> Gate<'a, L, M> {
         let refusal = known.as_ref().filter(|it| it.fingerprint == self.fingerprint && it.until > self.clock.now())?;
         Some(Unsent::Closed(PortError::Permanent {
             what: format!("sending to {}", self.sink.name()),
-            detail: format!("it has taken nothing since {} and is not asked before {}: {}", refusal.since, refusal.until, refusal.why),
+            detail: format!(
+                "it has taken nothing since {} and is not asked before {}: {}",
+                refusal.since, refusal.until, refusal.why
+            ),
         }))
     }
 
     /// The sink refused: it is logged, counted and remembered for a day.
     pub async fn refused(&self, error: &PortError) {
         let now = self.clock.now();
-        tracing::error!(sink = self.sink.word(), place = self.place, "nothing more is sent there for a day, unless the configuration or the secret changes: {error}");
+        tracing::error!(
+            sink = self.sink.word(),
+            place = self.place,
+            "nothing more is sent there for a day, unless the configuration or the secret changes: {error}"
+        );
         let measure = Measure {
             name: "NotificationsRefused",
             unit: "Count",
@@ -231,8 +238,7 @@ impl<P: Chat, L: Ledger, M: Metrics> Chat for Guarded<'_, P, L, M> {
 
     async fn find(&self, to: &Address<'_>, mark: &str, since: Timestamp) -> Result<Option<PostedMessage>, PortError> {
         match self.gate.refusal() {
-            // Nothing is decided by that: whoever posts is refused.
-            Some(_) => Ok(None),
+            Some(refusal) => Err(refusal.into()),
             None => self.port.find(to, mark, since).await,
         }
     }

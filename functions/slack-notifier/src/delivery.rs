@@ -57,7 +57,10 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         };
         match outcome {
             Ok(()) => gate.told(&news).await,
-            Err(error) => tracing::warn!(sink = gate.sink.word(), "that it refuses, or works again, is not told elsewhere yet: {error}"),
+            Err(error) => tracing::warn!(
+                sink = gate.sink.word(),
+                "that it refuses, or works again, is not told elsewhere yet: {error}"
+            ),
         }
     }
 

@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use domain::config::SecretRef;
 use domain::config::{PagerDuty, Slack};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
-use domain::config::SecretRef;
-use domain::ports::{Address, Chat, Deployments, Measure, Metrics, Pager, PortError, PostedMessage, Unpublished, Unsent};
+use domain::ports::{
+    Address, Chat, Deployments, Measure, Metrics, Pager, PortError, PostedMessage, Unpublished, Unsent,
+};
 use domain::time::Timestamp;
 use serde_json::Value;
 
@@ -66,11 +68,14 @@ impl Channel {
             tokio::task::yield_now().await;
         }
         if self.is_archived.get() {
-            let why = PortError::Permanent { what: "posting to Slack".into(), detail: "is_archived; unarchive it".into() };
+            let why =
+                PortError::Permanent { what: "posting to Slack".into(), detail: "is_archived; unarchive it".into() };
             return Err(Unsent::Closed(why));
         }
         let mut trouble = self.trouble.borrow_mut().pop_front().flatten();
-        if let Some(rate) = self.rate.get().filter(|_| trouble.is_none()) && self.dice(rate) == 0 {
+        if let Some(rate) = self.rate.get().filter(|_| trouble.is_none())
+            && self.dice(rate) == 0
+        {
             trouble = Some(match self.dice(7) {
                 0 | 1 => Trouble::Taken,
                 2 => Trouble::Dies,

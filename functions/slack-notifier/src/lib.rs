@@ -40,9 +40,9 @@ use domain::deployment::DeploymentId;
 use domain::events::{ChangedState, Envelope, Heard, Notice};
 use domain::lease::{self, Holder};
 use domain::ports::{Deployments, Ledger, Metrics, PortError};
-use futures_util::future::join;
 use domain::text::bounded;
 use domain::time::Timestamp;
+use futures_util::future::join;
 use runtime::Invocation;
 use serde_json::{Value, json};
 
@@ -170,7 +170,13 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
 
     /// Tells what is known of a deployment wherever people are told, side by side: a sink that is down holds up none of the others, and each remembers
     /// for itself what it has told.
-    async fn tell_everywhere(&self, envelope: &Envelope, heard: &Heard, known: &Known<Story>, of_rollback: bool) -> Told {
+    async fn tell_everywhere(
+        &self,
+        envelope: &Envelope,
+        heard: &Heard,
+        known: &Known<Story>,
+        of_rollback: bool,
+    ) -> Told {
         let paged = self.with_pager(async |paging| paging.story(&known.story).await);
         // A further sink is joined here; what it returns as a reply is told as the thread's.
         let told = async {

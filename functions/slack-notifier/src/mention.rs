@@ -42,9 +42,13 @@ pub(crate) fn mentioning(content: &Value, whom: &str) -> Value {
             *text = format!("{markup} {}", text.as_str().unwrap_or_default()).into();
         }
         _ => {
-            let place = usize::from(blocks.first().and_then(|it| it.get("type")).and_then(Value::as_str) == Some("header"));
+            let place =
+                usize::from(blocks.first().and_then(|it| it.get("type")).and_then(Value::as_str) == Some("header"));
             blocks.truncate(BLOCKS - 1);
-            blocks.insert(place, json!({"type": "section", "text": {"type": "mrkdwn", "text": markup, "verbatim": true}}));
+            blocks.insert(
+                place,
+                json!({"type": "section", "text": {"type": "mrkdwn", "text": markup, "verbatim": true}}),
+            );
         }
     }
     content

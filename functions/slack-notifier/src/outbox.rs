@@ -137,7 +137,9 @@ impl<L: Ledger> Outbox<'_, L> {
     fn of_entry(&self, entry: &Value) -> Result<Thread, PortError> {
         Thread::deserialize(entry).map_err(|error| PortError::Permanent {
             what: format!("reading the ledger's entry `{}`", self.key()),
-            detail: format!("{error}; delete the entry: replies that wait in it are told with their events' next delivery"),
+            detail: format!(
+                "{error}; delete the entry: replies that wait in it are told with their events' next delivery"
+            ),
         })
     }
 
@@ -255,6 +257,17 @@ impl<L: Ledger> Outbox<'_, L> {
         self.amend(|thread| {
             for queued in thread.queue.iter_mut().filter(|queued| queued.key == key) {
                 queued.is_uncertain = true;
+            }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Notes that a reply does not stand in the thread.
+    pub(crate) async fn is_not_there(&self, key: &str) -> Result<(), PortError> {
+        self.amend(|thread| {
+            for queued in thread.queue.iter_mut().filter(|queued| queued.key == key) {
+                queued.is_uncertain = false;
             }
         })
         .await

@@ -106,7 +106,9 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
             let key = format!("telling/{}", known.story.id());
             let error = match lease::take_staying(self.ledger, &key, self.holder, self.clock.now(), KEPT).await {
                 Ok(Taken::Mine(lease)) => {
-                    let mut teller = Teller { telling: self, outbox, mine, told: Vec::new(), keeps_lease: false };
+                    let told_now = Vec::new();
+                    let mut teller =
+                        Teller { telling: self, outbox, mine, told: told_now, keeps_lease: false, cannot_look: false };
                     let stop = teller.run::<T>(lease.is_inherited()).await;
                     told.append(&mut teller.told);
                     if !teller.keeps_lease

@@ -30,7 +30,9 @@ fn an_archived_channel_is_left_alone_for_a_day_told_by_the_pager_and_then_gets_a
         assert_eq!(counted(&world), [r#"NotificationsRefused [("Sink", "slack")] 1"#]);
         assert_eq!(
             world.pages(),
-            ["trigger greenlight/sink/slack/C1 warning: Greenlight cannot tell anything in Slack: posting to Slack failed: is_archived; unarchive it"]
+            [
+                "trigger greenlight/sink/slack/C1 warning: Greenlight cannot tell anything in Slack: posting to Slack failed: is_archived; unarchive it"
+            ]
         );
         // Somebody unarchives it. Nothing tells us so before the day is over.
         world.slack().is_archived.set(false);
@@ -93,7 +95,8 @@ fn a_pager_that_refuses_is_told_in_slack_once_and_pages_when_it_is_mended() {
         assert_eq!(counted(&world), [r#"NotificationsRefused [("Sink", "pagerduty")] 1"#]);
         assert!(world.keys().is_empty());
         "another key".clone_into(&mut world.ports.sinks.secret.borrow_mut());
-        world.hear(&minute()).await.unwrap();
+        let told = world.hear(&minute()).await.unwrap();
+        assert_eq!(told["pager"], serde_json::json!(["trigger"]), "{told} {:?}", world.ports.ledger.0.borrow());
     });
     assert_eq!(world.keys(), ["trigger greenlight/mangaassist/orchestrator"]);
 }

@@ -35,7 +35,8 @@ fn at(event: Value, second: usize) -> Value {
 
 /// What happened, each once.
 fn course() -> Vec<Value> {
-    let hook = |name: &str, second| at(with(verdict("Succeeded"), &json!({"hook": name, "lifecycle_event": name})), second);
+    let hook =
+        |name: &str, second| at(with(verdict("Succeeded"), &json!({"hook": name, "lifecycle_event": name})), second);
     let red = |name: &str, word: &str, second| {
         let mut event = at(decision(Some("d-1"), word), second);
         event["detail"]["alarm"]["name"] = name.into();
@@ -83,7 +84,9 @@ fn one_run(seed: u64) -> (usize, usize) {
     *world.slack().chance.borrow_mut() = seed;
     let course = course();
     // Each once, and others again.
-    let mut events: Vec<Value> = (0..50).map(|index| course[if index < course.len() { index } else { dice.roll(course.len()) }].clone()).collect();
+    let mut events: Vec<Value> = (0..50)
+        .map(|index| course[if index < course.len() { index } else { dice.roll(course.len()) }].clone())
+        .collect();
     for index in (1..events.len()).rev() {
         events.swap(index, dice.roll(index + 1));
     }
@@ -115,8 +118,7 @@ fn one_run(seed: u64) -> (usize, usize) {
             clock.sleep(Duration::from_mins(1)).await;
             clock.timeout(LIMIT, world.hear_within(&minute(), LIMIT)).await.map(drop).unwrap_or_default();
         }
-        let known: Known<Story> =
-            recall(&world.ports.ledger, &DeploymentId("d-1".to_owned())).await.unwrap().unwrap();
+        let known: Known<Story> = recall(&world.ports.ledger, &DeploymentId("d-1".to_owned())).await.unwrap().unwrap();
         check(seed, &world, &known)
     })
 }
@@ -124,7 +126,12 @@ fn one_run(seed: u64) -> (usize, usize) {
 fn check(seed: u64, world: &World, known: &Known<Story>) -> (usize, usize) {
     let messages = world.slack().messages.borrow();
     let table = world.ports.ledger.0.borrow();
-    let text = || format!("seed {seed}:\n{}", messages.iter().map(|it| format!("{} {:?}\n", it.mark, it.thread)).collect::<String>());
+    let text = || {
+        format!(
+            "seed {seed}:\n{}",
+            messages.iter().map(|it| format!("{} {:?}\n", it.mark, it.thread)).collect::<String>()
+        )
+    };
     // One headline, in its final state.
     let roots: Vec<_> = messages.iter().filter(|message| message.thread.is_none()).collect();
     assert_eq!(roots.len(), 1, "{}", text());

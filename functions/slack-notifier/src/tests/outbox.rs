@@ -253,7 +253,7 @@ fn beyond_sixty_replies_they_are_counted_and_a_long_one_says_what_is_missing() {
         world.slack_fails((0..400).map(|_| Some(down())));
         let flood = "&".repeat(5000);
         for index in 0..63 {
-            let findings: Vec<Value> = (0..9)
+            let findings: Vec<Value> = (0..20)
                 .map(|nth| json!({"name": format!("{nth}"), "outcome": "fail", "expected": flood, "observed": flood, "target": "", "tries": 1}))
                 .collect();
             let event = with(verdict("Failed"), &json!({"hook": format!("hook-{index:02}"), "findings": findings}));
