@@ -102,10 +102,8 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         let mentions = thread.queue.iter().any(|queued| queued.is_headline_alarming);
         let content = self.headline(&latest, mentions);
         let to = Address { channel: telling.channel.channel, thread: None, broadcast: false };
-        let was_there = match died || thread.is_root_uncertain {
-            true => self.find(&to, &key, &thread).await?,
-            false => Found::Nowhere,
-        };
+        let may_be_there = died || thread.is_root_uncertain;
+        let was_there = if may_be_there { self.find(&to, &key, &thread).await? } else { Found::Nowhere };
         // What stands there may show less than is known now.
         let is_new = !matches!(was_there, Found::There(_));
         let (shown, says) = if is_new { (latest.version, digest(&content)) } else { (0, 0) };
