@@ -238,8 +238,7 @@ impl<P: Chat, L: Ledger, M: Metrics> Chat for Guarded<'_, P, L, M> {
 
     async fn find(&self, to: &Address<'_>, mark: &str, since: Timestamp) -> Result<Option<PostedMessage>, PortError> {
         match self.gate.refusal() {
-            // Nothing is decided by that: whoever posts is refused.
-            Some(_) => Ok(None),
+            Some(refusal) => Err(refusal.into()),
             None => self.port.find(to, mark, since).await,
         }
     }

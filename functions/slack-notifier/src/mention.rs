@@ -59,23 +59,18 @@ pub(crate) fn late(content: &Value, at: Timestamp) -> Value {
     let mut content = content.clone();
     let remark = format!(":hourglass: Heard of late: this was at {} UTC.", at.time_of_day());
     let element = json!({"type": "mrkdwn", "text": remark, "verbatim": true});
-    match content.get_mut("blocks").and_then(Value::as_array_mut) {
-        Some(blocks) => {
-            let elements = blocks.last_mut().and_then(|last| last.get_mut("elements")).and_then(Value::as_array_mut);
-            match elements.filter(|elements| elements.len() < ELEMENTS) {
-                Some(elements) => elements.push(element),
-                None => {
-                    blocks.truncate(BLOCKS - 1);
-                    blocks.push(json!({"type": "context", "elements": [element]}));
-                }
-            }
+    if let Some(blocks) = content.get_mut("blocks").and_then(Value::as_array_mut) {
+        let elements = blocks.last_mut().and_then(|last| last.get_mut("elements")).and_then(Value::as_array_mut);
+        if let Some(elements) = elements.filter(|elements| elements.len() < ELEMENTS) {
+            elements.push(element);
+        } else {
+            blocks.truncate(BLOCKS - 1);
+            blocks.push(json!({"type": "context", "elements": [element]}));
         }
-        None => {
-            let text = content.get("text").and_then(Value::as_str).unwrap_or_default();
-            content = json!({"text": format!("{text}\n{remark}")});
-        }
+        return content;
     }
-    content
+    let text = content.get("text").and_then(Value::as_str).unwrap_or_default();
+    json!({"text": format!("{text}\n{remark}")})
 }
 
 /// What is told in the place of a message that Slack does not take: its text alone.

@@ -263,6 +263,17 @@ impl<L: Ledger> Outbox<'_, L> {
         .map(drop)
     }
 
+    /// Notes that a reply does not stand in the thread.
+    pub(crate) async fn is_not_there(&self, key: &str) -> Result<(), PortError> {
+        self.amend(|thread| {
+            for queued in thread.queue.iter_mut().filter(|queued| queued.key == key) {
+                queued.is_uncertain = false;
+            }
+        })
+        .await
+        .map(drop)
+    }
+
     /// Notes that the headline may stand in the channel.
     pub(crate) async fn doubt_root(&self) -> Result<(), PortError> {
         self.amend(|thread| thread.is_root_uncertain = true).await.map(drop)

@@ -94,7 +94,11 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         let Some(known) = recall::<Story>(ledger, id).await? else { return Ok((Told::default(), true)) };
         // How its rollback stands, is in the rollback's own record.
         let rollback = known.story.rollback.filter(|rollback| !rollback.stage.is_ended()).map(|rollback| rollback.id);
-        let (known, of_rollback) = self.look(envelope, &Heard::Schedule, rollback.as_ref().unwrap_or(id)).await?;
+        let looked = match self.look(envelope, &Heard::Schedule, rollback.as_ref().unwrap_or(id)).await {
+            Err(PortError::NotFound { .. }) if rollback.is_some() => self.look(envelope, &Heard::Schedule, id).await,
+            looked => looked,
+        };
+        let (known, of_rollback) = looked?;
         let told = self.tell_everywhere(envelope, &Heard::Schedule, &known, of_rollback).await;
         let is_closed = !told.is_open && is_over(&known.story, self.ports.clock.now());
         Ok((told, is_closed))

@@ -127,6 +127,8 @@ impl<S: Secrets> Sinks for Vendors<S> {
             digest.update(self.reveal(reference).await?.expose_secret().as_bytes());
         }
         // Enough to tell one token from the next, and too little to tell the token.
-        Ok(digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        let bytes = digest.finalize();
+        let number = bytes.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        Ok(format!("{number:016x}"))
     }
 }

@@ -37,6 +37,16 @@ enum Posted {
     Gone,
 }
 
+/// What came of looking for one thing.
+enum Found {
+    /// It stands there.
+    There(PostedMessage),
+    /// It does not.
+    Nowhere,
+    /// Nobody can tell: a webhook cannot look, and a bot may not.
+    Unknown,
+}
+
 /// Whoever has the lease of a thread.
 pub(crate) struct Teller<'a, L, C> {
     pub(crate) telling: &'a Telling<'a, L, C>,
@@ -48,6 +58,8 @@ pub(crate) struct Teller<'a, L, C> {
     /// Whether something was posted of which nothing could be written down: then the lease is kept, and whoever takes it over when it has run out
     /// looks first what stands there.
     pub(crate) keeps_lease: bool,
+    /// Whether it has turned out that nobody can look.
+    pub(crate) cannot_look: bool,
 }
 
 impl<L: Ledger, C: Chat> Teller<'_, L, C> {
@@ -90,13 +102,14 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         let mentions = thread.queue.iter().any(|queued| queued.is_headline_alarming);
         let content = self.headline(&latest, mentions);
         let to = Address { channel: telling.channel.channel, thread: None, broadcast: false };
-        let was_there = if died || thread.is_root_uncertain { self.find(&to, &key, &thread).await? } else { None };
+        let may_be_there = died || thread.is_root_uncertain;
+        let was_there = if may_be_there { self.find(&to, &key, &thread).await? } else { Found::Nowhere };
         // What stands there may show less than is known now.
-        let (shown, says) = if was_there.is_some() { (0, 0) } else { (latest.version, digest(&content)) };
-        let is_new = was_there.is_none();
+        let is_new = !matches!(was_there, Found::There(_));
+        let (shown, says) = if is_new { (latest.version, digest(&content)) } else { (0, 0) };
         let posted = match was_there {
-            Some(posted) => posted,
-            None => match self.post(&to, &content, &key).await {
+            Found::There(posted) => posted,
+            Found::Nowhere | Found::Unknown => match self.post(&to, &content, &key).await {
                 Ok(Posted::There(posted)) => posted,
                 Ok(Posted::Gone) => return Ok(None),
                 Err(unsent) => return Err(self.failed(unsent, None).await),
@@ -178,6 +191,11 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
     async fn replies(&mut self, root: &Root, said: &[String]) -> Result<bool, Stop> {
         loop {
             let thread = self.outbox.read().await?;
+            // What may stand there already decides what comes too late.
+            if let Some(uncertain) = thread.queue.iter().find(|queued| queued.is_uncertain && !self.cannot_look) {
+                self.look_for(root, &thread, uncertain).await?;
+                continue;
+            }
             let Some(next) = thread.next() else {
                 return self.say_left_out(root, &thread).await.map(|()| false);
             };
@@ -225,22 +243,15 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         if thread.told_up_to.is_some_and(|told| told > queued.at) {
             content = late(&content, queued.at);
         }
-        let to = Address {
-            channel: if root.channel.is_empty() { telling.channel.channel } else { &root.channel },
-            thread: telling.has_threads.then_some(root.ts.as_str()),
-            broadcast: telling.has_threads && pending.alarming && !is_said,
-        };
-        let was_there = if queued.is_uncertain { self.find(&to, &queued.key, thread).await? } else { None };
-        let record = match was_there {
-            Some(posted) => json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts, "found": true}),
-            None => match self.post(&to, &content, &queued.key).await {
-                Ok(Posted::There(posted)) => {
-                    self.told.push(short(&queued.key));
-                    json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts})
-                }
-                Ok(Posted::Gone) => json!({"gone": telling.clock.now()}),
-                Err(unsent) => return Err(self.failed(unsent, Some(&queued.key)).await),
-            },
+        let broadcast = telling.has_threads && pending.alarming && !is_said;
+        let to = Address { broadcast, ..self.place(root) };
+        let record = match self.post(&to, &content, &queued.key).await {
+            Ok(Posted::There(posted)) => {
+                self.told.push(short(&queued.key));
+                json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts})
+            }
+            Ok(Posted::Gone) => json!({"gone": telling.clock.now()}),
+            Err(unsent) => return Err(self.failed(unsent, Some(&queued.key)).await),
         };
         if let Err(error) = self.outbox.done(queued, &record).await {
             // It may be that only its name is left in the queue; whoever finds the record takes it out.
@@ -248,6 +259,28 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
                 self.keeps_lease = true;
             }
             return Err(Stop::Failed(error));
+        }
+        Ok(())
+    }
+
+    /// Where replies go.
+    fn place<'r>(&'r self, root: &'r Root) -> Address<'r> {
+        Address {
+            channel: if root.channel.is_empty() { self.telling.channel.channel } else { &root.channel },
+            thread: self.telling.has_threads.then_some(root.ts.as_str()),
+            broadcast: false,
+        }
+    }
+
+    /// Looks whether a reply stands in the thread that may have been posted.
+    async fn look_for(&mut self, root: &Root, thread: &Thread, queued: &Queued) -> Result<(), Stop> {
+        match self.find(&self.place(root), &queued.key, thread).await? {
+            Found::There(posted) => {
+                let record = json!({"told": self.telling.clock.now(), "at": queued.at, "ts": posted.ts, "found": true});
+                self.outbox.done(queued, &record).await?;
+            }
+            Found::Nowhere => self.outbox.is_not_there(&queued.key).await?,
+            Found::Unknown => self.cannot_look = true,
         }
         Ok(())
     }
@@ -262,11 +295,7 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
             "There was no room for {}; the logs of the functions have them.",
             more.replace("replys", "replies")
         );
-        let to = Address {
-            channel: if root.channel.is_empty() { self.telling.channel.channel } else { &root.channel },
-            thread: self.telling.has_threads.then_some(root.ts.as_str()),
-            broadcast: false,
-        };
+        let to = self.place(root);
         let key = format!("slack/{}/left-out", self.outbox.story);
         match self.post(&to, &json!({"text": text}), &key).await {
             // Rather counted once too little than said without end.
@@ -300,16 +329,16 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
     }
 
     /// What may have been posted without an answer, or by somebody who died.
-    async fn find(&self, to: &Address<'_>, mark: &str, thread: &Thread) -> Result<Option<PostedMessage>, Stop> {
+    async fn find(&self, to: &Address<'_>, mark: &str, thread: &Thread) -> Result<Found, Stop> {
         match self.telling.chat.find(to, mark, thread.since).await {
-            Ok(found) => Ok(found),
+            Ok(found) => Ok(found.map_or(Found::Nowhere, Found::There)),
             Err(error) if error.is_transient() => Err(Stop::Failed(error)),
             Err(error) => {
                 tracing::warn!(
                     key = mark,
-                    "this may stand in Slack already, and is posted again, since that cannot be told: {error}"
+                    "whether this stands in Slack already cannot be told, so it is posted again: {error}"
                 );
-                Ok(None)
+                Ok(Found::Unknown)
             }
         }
     }

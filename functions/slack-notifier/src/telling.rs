@@ -106,7 +106,9 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
             let key = format!("telling/{}", known.story.id());
             let error = match lease::take_staying(self.ledger, &key, self.holder, self.clock.now(), KEPT).await {
                 Ok(Taken::Mine(lease)) => {
-                    let mut teller = Teller { telling: self, outbox, mine, told: Vec::new(), keeps_lease: false };
+                    let told_now = Vec::new();
+                    let mut teller =
+                        Teller { telling: self, outbox, mine, told: told_now, keeps_lease: false, cannot_look: false };
                     let stop = teller.run::<T>(lease.is_inherited()).await;
                     told.append(&mut teller.told);
                     if !teller.keeps_lease
@@ -121,7 +123,7 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
                         Err(Stop::Failed(error)) => return Outcome { told, ..Outcome::failed(error) },
                     }
                 }
-                Ok(Taken::Busy) => self.busy(known),
+                Ok(Taken::Busy) => busy(known),
                 Ok(Taken::Done(_)) => PortError::Permanent {
                     what: format!("reading the ledger's entry `{key}`"),
                     detail: "it holds something else than a lease; delete the entry".to_owned(),
@@ -133,15 +135,6 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
                 return Outcome { told, ..Outcome::failed(error) };
             }
             self.clock.sleep(span).await;
-        }
-    }
-
-    fn busy(&self, known: &Known<impl Tale>) -> PortError {
-        PortError::Transient {
-            what: format!("telling of `{}` in Slack", known.story.id()),
-            detail: "another invocation has been at it for all of the time; what waits is told by whoever comes next"
-                .to_owned(),
-            retry_after: None,
         }
     }
 
@@ -170,4 +163,13 @@ struct Progress {
     is_mine_told: bool,
     /// Whether anything waits.
     is_open: bool,
+}
+
+fn busy(known: &Known<impl Tale>) -> PortError {
+    PortError::Transient {
+        what: format!("telling of `{}` in Slack", known.story.id()),
+        detail: "another invocation has been at it for all of the time; what waits is told by whoever comes next"
+            .to_owned(),
+        retry_after: None,
+    }
 }

@@ -95,7 +95,8 @@ fn a_pager_that_refuses_is_told_in_slack_once_and_pages_when_it_is_mended() {
         assert_eq!(counted(&world), [r#"NotificationsRefused [("Sink", "pagerduty")] 1"#]);
         assert!(world.keys().is_empty());
         "another key".clone_into(&mut world.ports.sinks.secret.borrow_mut());
-        world.hear(&minute()).await.unwrap();
+        let told = world.hear(&minute()).await.unwrap();
+        assert_eq!(told["pager"], serde_json::json!(["trigger"]), "{told} {:?}", world.ports.ledger.0.borrow());
     });
     assert_eq!(world.keys(), ["trigger greenlight/mangaassist/orchestrator"]);
 }
