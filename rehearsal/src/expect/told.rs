@@ -35,7 +35,7 @@ pub(super) fn repeats_nothing(record: Record<'_>) -> Held {
     }
 }
 
-fn exactly(what: String, expected: &[String], seen: &[&str]) -> Held {
+fn exactly(what: &str, expected: &[String], seen: &[&str]) -> Held {
     Held {
         what: format!("{what}: {}", list(expected)),
         met: seen.iter().copied().eq(expected.iter().map(String::as_str)),
@@ -44,7 +44,7 @@ fn exactly(what: String, expected: &[String], seen: &[&str]) -> Held {
 }
 
 /// As many as are expected, each with its text, in order.
-fn in_order(what: String, expected: &[String], seen: &[&str]) -> Held {
+fn in_order(what: &str, expected: &[String], seen: &[&str]) -> Held {
     let met =
         seen.len() == expected.len() && seen.iter().zip(expected).all(|(seen, text)| seen.contains(text.as_str()));
     Held { what: format!("{what}: {}", list(expected)), met, seen: list(seen) }
@@ -52,29 +52,29 @@ fn in_order(what: String, expected: &[String], seen: &[&str]) -> Held {
 
 pub(super) fn pings(expected: &[String], record: Record<'_>) -> Held {
     let seen: Vec<&str> = record.slack().iter().flat_map(|message| &message.pings).map(String::as_str).collect();
-    exactly("Slack pings".to_owned(), expected, &seen)
+    exactly("Slack pings", expected, &seen)
 }
 
 pub(super) fn broadcasts(expected: &[String], record: Record<'_>) -> Held {
     let seen: Vec<&str> =
         record.slack().iter().filter(|message| message.broadcast).map(SlackMessage::fallback).collect();
-    in_order("the channel sees these replies too".to_owned(), expected, &seen)
+    in_order("the channel sees these replies too", expected, &seen)
 }
 
 pub(super) fn pages(expected: &[String], record: Record<'_>) -> Held {
     let seen: Vec<&str> = record.pages().iter().map(|page| page.action.as_str()).collect();
-    exactly("PagerDuty gets".to_owned(), expected, &seen)
+    exactly("PagerDuty gets", expected, &seen)
 }
 
 pub(super) fn severities(expected: &[String], record: Record<'_>) -> Held {
     let triggers = record.pages().iter().filter(|page| page.action == "trigger");
     let seen: Vec<&str> = triggers.map(|page| page.severity.as_str()).collect();
-    exactly("the pages are".to_owned(), expected, &seen)
+    exactly("the pages are", expected, &seen)
 }
 
 pub(super) fn changes(expected: &[String], record: Record<'_>) -> Held {
     let seen: Vec<&str> = record.changes().iter().map(|change| change.summary.as_str()).collect();
-    in_order("PagerDuty gets the change events".to_owned(), expected, &seen)
+    in_order("PagerDuty gets the change events", expected, &seen)
 }
 
 pub(super) fn tickets(expected: &[ExpectedTicket], record: Record<'_>) -> Held {

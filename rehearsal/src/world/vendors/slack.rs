@@ -88,7 +88,7 @@ fn collect_texts(value: &Value, lines: &mut Vec<String>) {
             for (key, inner) in map {
                 match (key.as_str(), inner) {
                     ("text" | "fallback" | "title" | "pretext" | "footer", Value::String(text)) => {
-                        lines.push(text.clone())
+                        lines.push(text.clone());
                     }
                     _ => collect_texts(inner, lines),
                 }
