@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clock::Clock;
+use domain::ports::Unsent;
 use domain::time::Timestamp;
 use testkit::http::{Reply, Server};
 
@@ -10,6 +11,9 @@ use crate::HttpClient;
 
 /// One scripted answer: status, `Retry-After`, body.
 pub(crate) type Answer = (u16, Option<&'static str>, &'static str);
+
+/// Whether what became of something is what was expected.
+pub(crate) type IsMeant = fn(&Unsent) -> bool;
 
 /// Runs a test against a vendor that gives these answers, one a request, the last one for ever.
 pub(crate) fn against(answers: &[Answer], test: impl AsyncFnOnce(&Server, HttpClient)) {

@@ -18,8 +18,8 @@ fn world() -> World {
     world
 }
 
-fn answered() -> Result<Value, Unsent> {
-    Ok(json!({"url": URL}))
+fn answered() -> Value {
+    json!({"url": URL})
 }
 
 fn error(detail: &str) -> PortError {
@@ -50,7 +50,7 @@ impl World {
 #[test]
 fn a_failed_deployment_has_one_ticket_and_its_link_stands_in_the_thread_and_the_headline() {
     let world = world();
-    world.answers([answered()]);
+    world.answers([Ok(answered())]);
     run(async {
         for _ in 0..3 {
             world.hear(&changed("d-1", "FAILURE")).await.unwrap();
@@ -79,7 +79,7 @@ fn a_success_has_none() {
 #[test]
 fn a_rollback_belongs_to_the_ticket_of_what_it_rolls_back() {
     let world = World::new(&format!("{BOT}{TICKETS}"));
-    world.answers([answered()]);
+    world.answers([Ok(answered())]);
     run(async {
         world.hear(&changed("d-1", "START")).await.unwrap();
         world.hear(&decision(Some("d-1"), "StopAndRollBack")).await.unwrap();
@@ -96,7 +96,7 @@ fn a_rollback_belongs_to_the_ticket_of_what_it_rolls_back() {
 #[test]
 fn what_was_not_taken_is_opened_by_the_next_try_without_a_search() {
     let world = world();
-    world.answers([Err(Unsent::NotTaken(error("HTTP 429"))), answered()]);
+    world.answers([Err(Unsent::NotTaken(error("HTTP 429"))), Ok(answered())]);
     run(async {
         let told = world.hear(&changed("d-1", "FAILURE")).await.unwrap_err();
         assert_eq!(told.to_string(), "opening a ticket failed for now: HTTP 429");
@@ -125,7 +125,7 @@ fn a_ticket_that_may_be_open_is_looked_for_before_it_is_opened_again() {
 #[test]
 fn a_ticket_that_is_not_found_is_opened_again() {
     let world = world();
-    world.answers([Err(Unsent::Unanswered(error("HTTP 502"))), answered()]);
+    world.answers([Err(Unsent::Unanswered(error("HTTP 502"))), Ok(answered())]);
     run(async {
         assert!(world.hear(&changed("d-1", "FAILURE")).await.is_err());
         world.a_minute_later();
@@ -140,7 +140,7 @@ fn a_ticket_that_is_not_found_is_opened_again() {
 #[test]
 fn who_may_not_search_opens_it_again() {
     let world = world();
-    world.answers([Err(Unsent::Unanswered(error("HTTP 502"))), answered()]);
+    world.answers([Err(Unsent::Unanswered(error("HTTP 502"))), Ok(answered())]);
     let refused = PortError::Permanent { what: "looking for a ticket".into(), detail: "HTTP 403".into() };
     world.ports.sinks.desk.finds.borrow_mut().push_back(Err(refused));
     run(async {
@@ -193,7 +193,7 @@ fn a_ticket_that_is_refused_as_it_is_is_told_and_not_tried_again() {
 fn a_desk_that_is_closed_is_an_error_and_opens_nothing() {
     let world = world();
     let refused = PortError::Permanent { what: "opening a ticket".into(), detail: "HTTP 401".into() };
-    world.answers([Err(Unsent::Closed(refused)), answered()]);
+    world.answers([Err(Unsent::Closed(refused)), Ok(answered())]);
     run(async {
         assert!(world.hear(&changed("d-1", "FAILURE")).await.is_err());
         assert!(!world.slack().messages.borrow().is_empty(), "Slack was told all the same");
@@ -217,7 +217,7 @@ fn an_answer_without_a_link_is_a_ticket_all_the_same() {
 #[test]
 fn two_invocations_at_a_time_open_one() {
     let world = world();
-    world.answers([answered(), answered(), answered()]);
+    world.answers([Ok(answered()), Ok(answered()), Ok(answered())]);
     run(async {
         let event = changed("d-1", "FAILURE");
         let told = tokio::join!(world.hear(&event), world.hear(&event), world.hear(&event));
@@ -231,7 +231,7 @@ fn two_invocations_at_a_time_open_one() {
 #[test]
 fn a_service_that_ecs_itself_deploys_has_a_ticket_when_it_is_taken_back() {
     let world = World::new(&format!("{BOT}{TICKETS}"));
-    world.answers([answered()]);
+    world.answers([Ok(answered())]);
     run(async {
         let event = of_ecs(decision(Some("ecs-svc/1"), "StopAndRollBack"));
         world.hear(&event).await.unwrap();

@@ -152,14 +152,12 @@ impl Chat for Bot {
         }
         let answer = self.call(what, "chat.postMessage", &body, Again::NotTaken).await?;
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
-        match text("ts") {
-            Some(ts) => Ok(PostedMessage { channel: text("channel").unwrap_or_else(|| to.channel.to_owned()), ts }),
+        let Some(ts) = text("ts") else {
             // It is there, and looking for it tells where.
-            None => {
-                let detail = "Slack posted the message but did not say under which `ts`";
-                Err(Unsent::Unanswered(transient(what, detail, None)))
-            }
-        }
+            let detail = "Slack posted the message but did not say under which `ts`";
+            return Err(Unsent::Unanswered(transient(what, detail, None)));
+        };
+        Ok(PostedMessage { channel: text("channel").unwrap_or_else(|| to.channel.to_owned()), ts })
     }
 
     async fn find(&self, to: &Address<'_>, mark: &str, since: Timestamp) -> Result<Option<PostedMessage>, PortError> {

@@ -11,7 +11,7 @@ use testkit::http::{Reply, Seen, Server};
 
 use super::{Bot, Webhook};
 use crate::HttpClient;
-use crate::vendor::{Answer, against, within};
+use crate::vendor::{Answer, IsMeant, against, within};
 
 const TOKEN: &str = "xoxb-very-secret";
 const OK: Answer = (200, None, r#"{"ok":true,"channel":"C0DEPLOYS","ts":"1503435956.000247"}"#);
@@ -269,7 +269,7 @@ fn a_webhook_posts_without_a_thread_and_never_shows_its_url() {
 #[test]
 fn what_a_webhook_answers_means_what_slack_says_of_it() {
     // Slack, "Sending messages using incoming webhooks", "Handling errors", and the changelog of 2016-05-17 on them.
-    let cases: [(Answer, fn(&Unsent) -> bool); 12] = [
+    let cases: [(Answer, IsMeant); 12] = [
         ((400, None, "invalid_payload"), |unsent| matches!(unsent, Unsent::Unfit(_))),
         ((400, None, "invalid_blocks"), |unsent| matches!(unsent, Unsent::Unfit(_))),
         ((400, None, "user_not_found"), |unsent| matches!(unsent, Unsent::Closed(_))),

@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::http::Server;
 
 use super::*;
-use crate::vendor::{Answer, against, within};
+use crate::vendor::{Answer, IsMeant, against, within};
 
 const SECRET: &str = "Bearer ghp_very_secret";
 const OPENED: Answer = (201, None, r#"{"html_url":"https://github.com/acme/shop/issues/7","number":7}"#);
@@ -61,7 +61,7 @@ fn a_success_needs_no_json() {
 
 #[test]
 fn each_refusal_means_what_it_does_to_the_ticket() {
-    let cases: [(Answer, fn(&Unsent) -> bool, &str); 14] = [
+    let cases: [(Answer, IsMeant, &str); 14] = [
         (
             (400, None, r#"{"errorMessages":["bad"]}"#),
             |unsent| matches!(unsent, Unsent::Unfit(_)),
