@@ -111,6 +111,21 @@ fn one(expectation: &Expectation, record: Record<'_>) -> Held {
                 seen: list(&seen),
             }
         }
+        Expectation::PageSeverities(expected) => {
+            let triggers = record.pages().iter().filter(|page| page.action == "trigger");
+            let seen: Vec<&str> = triggers.map(|page| page.severity.as_str()).collect();
+            Held {
+                what: format!("the pages are: {}", list(expected)),
+                met: seen.iter().copied().eq(expected.iter().map(String::as_str)),
+                seen: list(&seen),
+            }
+        }
+        Expectation::Changes(expected) => {
+            let seen: Vec<&str> = record.changes().iter().map(|change| change.summary.as_str()).collect();
+            let met = seen.len() == expected.len()
+                && seen.iter().zip(expected).all(|(seen, text)| seen.contains(text.as_str()));
+            Held { what: format!("PagerDuty gets the change events: {}", list(expected)), met, seen: list(&seen) }
+        }
         Expectation::Metric(expected) => metrics::comes_to(expected, record),
         Expectation::Alarm { name, state } => metrics::alarm_is(name, *state, record),
         Expectation::Calls(expected) => calls::made(expected, record),

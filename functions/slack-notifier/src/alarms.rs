@@ -110,7 +110,8 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
         region: &str,
     ) -> Told {
         let story = &known.story;
-        let (place, asked) = (format!("ecs/{}", story.ecs), |config: &PagerDuty| asked_of_rolling(story, region, config));
+        let (place, asked) =
+            (format!("ecs/{}", story.ecs), |config: &PagerDuty| asked_of_rolling(story, region, config));
         let paged = self.with_pager(async |paging| paging.asked(&place, &asked(paging.config)).await).await;
         let replies: Vec<Addressed> = reply.into_iter().map(|reply| (story.id().clone(), reply)).collect();
         let mut told = self.tell_story(known, &bounded_keys(replies)).await;

@@ -180,7 +180,8 @@ impl<D: Deployments, L: Ledger, S: Sinks> Shift<'_, D, L, S> {
             Err(error) => return Told::failed(error),
         };
         let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
-        let (pager, errors) = page(&Paging { ledger, pager: &pager, config: pagerduty, clock, holder: &self.holder, until }).await;
+        let (pager, errors) =
+            page(&Paging { ledger, pager: &pager, config: pagerduty, clock, holder: &self.holder, until }).await;
         Told { pager, errors, ..Told::default() }
     }
 

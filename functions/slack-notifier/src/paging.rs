@@ -135,11 +135,18 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
             match self.pager.send(&step.event).await {
                 Ok(()) => sent.push(step.word.clone()),
                 Err(Unsent::Unfit(error)) => {
-                    tracing::error!(key = step.key, "PagerDuty does not take this event, and it is not tried again: {error}");
+                    tracing::error!(
+                        key = step.key,
+                        "PagerDuty does not take this event, and it is not tried again: {error}"
+                    );
                 }
                 Err(unsent) => {
+                    let is_answered = !matches!(unsent, Unsent::Unanswered(_));
                     errors.push(unsent.into());
                     failed.insert(step.key.clone());
+                    if !is_answered {
+                        duty = self.amend(place, |duty| duty.tried(&step)).await?;
+                    }
                     continue;
                 }
             }

@@ -34,6 +34,10 @@ pub enum Expectation {
     SlackRepeatsNothing,
     /// The PagerDuty actions, in order: `trigger`, `resolve`.
     Pages(#[serde(deserialize_with = "actions")] Vec<String>),
+    /// The severities of the triggers, in order.
+    PageSeverities(Vec<String>),
+    /// The change events at PagerDuty: a text of each summary, in order.
+    Changes(Vec<String>),
     /// A statistic of a metric over the scenario, read back through `GetMetricData`.
     Metric(ExpectedMetric),
     /// The state of an alarm at the end.

@@ -49,7 +49,7 @@ pub use fleet::SandboxId;
 pub use http_form::{HttpAnswer, HttpAsked};
 pub use metrics::Sampled;
 pub use talk::Spoken;
-pub use vendors::{Page, SlackMessage};
+pub use vendors::{Change, Page, SlackMessage};
 
 /// The account that everything belongs to.
 pub const ACCOUNT: &str = "123456789012";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::deployment::GroupName;
 use serde_json::Value;
 
-use super::{DeploymentRecord, Page, Published, SlackMessage, World};
+use super::{Change, DeploymentRecord, Page, Published, SlackMessage, World};
 use crate::timeline::{CallRecord, Entry, VerdictRecord};
 
 /// What a run left behind, for expectations and reports.
@@ -52,6 +52,10 @@ impl<'a> Record<'a> {
     /// The events at PagerDuty.
     pub fn pages(self) -> &'a [Page] {
         self.world.vendors.pages()
+    }
+    /// The change events at PagerDuty.
+    pub fn changes(self) -> &'a [Change] {
+        self.world.vendors.changes()
     }
     /// What ended in dead-letter queues.
     pub fn dead_letters(self) -> &'a [(String, Value)] {

@@ -68,6 +68,18 @@ pub struct Page {
     pub action: String,
     /// What it is about.
     pub dedup_key: String,
+    /// `critical`, `error`, `warning`, `info`; empty for what is not a trigger.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub severity: String,
+    /// The summary.
+    pub summary: String,
+}
+
+/// A change event at PagerDuty.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// When it arrived.
+    pub at: Timestamp,
     /// The summary.
     pub summary: String,
 }
@@ -76,6 +88,7 @@ pub struct Page {
 pub(crate) struct Vendors {
     messages: Vec<SlackMessage>,
     pages: Vec<Page>,
+    changes: Vec<Change>,
 }
 
 impl Vendors {
@@ -85,6 +98,10 @@ impl Vendors {
 
     pub(crate) fn pages(&self) -> &[Page] {
         &self.pages
+    }
+
+    pub(crate) fn changes(&self) -> &[Change] {
+        &self.changes
     }
 }
 
@@ -174,6 +191,9 @@ impl World {
         }
         let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if asked.path.ends_with("/v2/change/enqueue") {
+            return self.change(caller, token, text("/payload/summary"), &text("/routing_key"));
+        }
         let action = text("/event_action");
         let complete = match action.as_str() {
             "trigger" => {
@@ -190,6 +210,7 @@ impl World {
             at: self.now,
             action: action.clone(),
             dedup_key: text("/dedup_key"),
+            severity: text("/payload/severity"),
             summary: text("/payload/summary"),
         };
         let last = self.vendors.pages.iter().rev().find(|other| other.dedup_key == page.dedup_key);
@@ -205,6 +226,18 @@ impl World {
         if open || action == "trigger" {
             self.vendors.pages.push(page);
         }
+        self.answer(token, HttpAnswer::json(202, &answer), LATENCY);
+    }
+
+    fn change(&mut self, caller: &str, token: Token, summary: String, key: &str) {
+        if key.is_empty() || summary.is_empty() {
+            let answer = json!({ "status": "invalid event", "message": "Event object is invalid" });
+            return self.answer(token, HttpAnswer::json(400, &answer), LATENCY);
+        }
+        let what = format!("tells PagerDuty of a change: {}", bounded(&summary, 160));
+        self.tell(Who::Function(caller.to_owned()), Tone::Plain, what);
+        self.vendors.changes.push(Change { at: self.now, summary });
+        let answer = json!({ "status": "success", "message": "Change event processed" });
         self.answer(token, HttpAnswer::json(202, &answer), LATENCY);
     }
 }

@@ -172,7 +172,11 @@ fn the_severity_is_that_of_the_environment_and_none_is_no_page() {
     ];
     for (environment, written, when_urgent, when_safe) in cases {
         assert_eq!(said(&asked(&urgent(environment), &config(written))), when_urgent, "{environment:?} {written}");
-        assert_eq!(said(&asked(&story(failed(), environment), &config(written))), when_safe, "{environment:?} {written}");
+        assert_eq!(
+            said(&asked(&story(failed(), environment), &config(written))),
+            when_safe,
+            "{environment:?} {written}"
+        );
     }
 }
 
@@ -265,12 +269,13 @@ fn pagerdutys_limits_hold_whatever_comes_in() {
     story.configuration = Some(flood.clone());
     story.error = Some(DeploymentError { code: flood.clone(), message: flood.clone() });
     story.rollback = way_back(Stage::Failed);
-    let mut events: Vec<Value> =
-        asked(&story, &config("")).pages.iter().map(|page| page.event.clone()).collect();
+    let mut events: Vec<Value> = asked(&story, &config("")).pages.iter().map(|page| page.event.clone()).collect();
     assert_eq!(events.len(), 2);
     story.stage = Stage::Succeeded;
     events.extend(change(&story, &config("")));
-    let length = |event: &Value, pointer: &str| event.pointer(pointer).and_then(Value::as_str).map_or(0, |text| text.chars().count());
+    let length = |event: &Value, pointer: &str| {
+        event.pointer(pointer).and_then(Value::as_str).map_or(0, |text| text.chars().count())
+    };
     for event in &events {
         assert!(length(event, "/payload/summary") <= 1024 && length(event, "/dedup_key") <= 255, "{event}");
         assert!(event.to_string().len() < 25_000, "{} bytes", event.to_string().len());

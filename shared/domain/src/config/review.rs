@@ -90,7 +90,10 @@ fn review_pagerduty(pagerduty: &PagerDuty, services: &[Service], at: &Path, rema
                 Some(near) => format!("; did you mean `{near}`?"),
                 None => {
                     let known: Vec<&str> = known.iter().copied().collect();
-                    format!(": theirs are {}, and `\"*\"` stands for all that are not named", bounded(&known.join(", "), 200))
+                    format!(
+                        ": theirs are {}, and `\"*\"` stands for all that are not named",
+                        bounded(&known.join(", "), 200)
+                    )
                 }
             };
             let message = format!("no service has the environment `{}`{instead}", bounded(name, 60));

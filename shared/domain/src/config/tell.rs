@@ -301,7 +301,11 @@ mod tests {
             ),
         ];
         for (written, expected) in cases {
-            let service = |name| format!("  - {{ name: {name}, environment: {name}, codedeploy: {{ application: a, deployment_group: {name} }} }}\n");
+            let service = |name| {
+                format!(
+                    "  - {{ name: {name}, environment: {name}, codedeploy: {{ application: a, deployment_group: {name} }} }}\n"
+                )
+            };
             let services = service("production") + &service("staging");
             let text = format!("version: 1\npagerduty: {{ routing_key: \"env:K\"{written} }}\nservices:\n{services}");
             let pagerduty = crate::config::load("g", &text).unwrap().pagerduty.unwrap();

@@ -159,7 +159,8 @@ fn with_next_success_the_way_back_ends_nothing_and_yet_wakes_nobody_afterwards()
 
 #[test]
 fn an_alarm_that_is_left_to_a_person_ends_with_its_deployment_however_that_ends() {
-    let alarm = |name: &str, red| of("d-1", vec![page(About::Alarm(Timestamp(red), name.into()), 5, true, Until::Stopped)]);
+    let alarm =
+        |name: &str, red| of("d-1", vec![page(About::Alarm(Timestamp(red), name.into()), 5, true, Until::Stopped)]);
     let stopped = Asked { end: Some(End::Stopped), ..of("d-1", Vec::new()) };
     for end in [stopped, back("d-1"), succeeded("d-2", 6)] {
         let mut group = Group::default();

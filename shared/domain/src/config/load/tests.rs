@@ -354,10 +354,16 @@ fn a_severity_is_for_an_environment_that_a_service_has() {
             "2:87: no service has the environment `production`: theirs are staging, and `\"*\"` stands for all that are not named",
         ],
     );
-    check(&text("severity: { staging: loud }", ""), &["2:48: `loud` is no `staging`; write `critical` or `error` or `warning` or `info` or `none`"]);
+    check(
+        &text("severity: { staging: loud }", ""),
+        &["2:48: `loud` is no `staging`; write `critical` or `error` or `warning` or `info` or `none`"],
+    );
     // The service that could not be read may be the one.
     check(
-        &text("severity: { production: none }", "  - { name: b, environment: [production], codedeploy: { application: app, deployment_group: b } }\n"),
+        &text(
+            "severity: { production: none }",
+            "  - { name: b, environment: [production], codedeploy: { application: app, deployment_group: b } }\n",
+        ),
         &["7:16: `environment` needs a text, not a list"],
     );
 }
