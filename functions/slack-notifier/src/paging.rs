@@ -141,8 +141,12 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
                     );
                 }
                 Err(unsent) => {
+                    let is_answered = !matches!(unsent, Unsent::Unanswered(_));
                     errors.push(unsent.into());
                     failed.insert(step.key.clone());
+                    if !is_answered {
+                        duty = self.amend(place, |duty| duty.tried(&step)).await?;
+                    }
                     continue;
                 }
             }

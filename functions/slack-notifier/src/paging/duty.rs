@@ -39,6 +39,9 @@ struct Kept {
     until: Until,
     /// The event, until PagerDuty has it.
     event: Option<Value>,
+    /// Whether it was sent without an answer: PagerDuty may have it.
+    #[serde(default)]
+    is_tried: bool,
     /// Whether it has ended, and PagerDuty is to hear so.
     is_over: bool,
 }
@@ -98,6 +101,7 @@ impl Duty {
             severity: page.severity,
             until: page.until,
             event: Some(page.event.clone()),
+            is_tried: false,
             is_over: false,
         };
         let of_same = |kept: &Kept| {
@@ -187,23 +191,32 @@ impl Duty {
 
     /// Notes that a step was taken.
     pub(super) fn done(&mut self, step: &Step) {
-        match &step.page {
-            Some((deployment, about)) => {
-                let is_it = |page: &&mut Kept| page.deployment == *deployment && page.about == *about;
-                if let Some(page) = self.pages.iter_mut().find(is_it) {
-                    page.event = None;
-                }
-            }
-            None => self.pages.retain(|page| page.key != step.key || !page.is_over),
+        if step.page.is_none() {
+            self.pages.retain(|page| page.key != step.key || !page.is_over);
+        } else if let Some(page) = self.page_of(step) {
+            page.event = None;
         }
         self.tidy();
+    }
+
+    /// Notes that nobody answered to a step.
+    pub(super) fn tried(&mut self, step: &Step) {
+        if let Some(page) = self.page_of(step) {
+            page.is_tried = true;
+        }
+        self.tidy();
+    }
+
+    fn page_of(&mut self, step: &Step) -> Option<&mut Kept> {
+        let (deployment, about) = step.page.as_ref()?;
+        self.pages.iter_mut().find(|page| page.deployment == *deployment && page.about == *about)
     }
 }
 
 impl Kept {
-    /// Whether PagerDuty has it, and it has not ended.
+    /// Whether PagerDuty has it, or may have it, and it has not ended.
     fn is_open(&self) -> bool {
-        self.event.is_none() && !self.is_over
+        (self.event.is_none() || self.is_tried) && !self.is_over
     }
 }
 

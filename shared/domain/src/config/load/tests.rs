@@ -381,6 +381,6 @@ fn a_severity_is_for_an_environment_that_a_service_has() {
             "severity: { production: none }",
             "  - { name: b, environment: [production], codedeploy: { application: app, deployment_group: b } }\n",
         ),
-        &["7:29: `environment` needs a text, not a list"],
+        &["7:16: `environment` needs a text, not a list"],
     );
 }
