@@ -36,8 +36,8 @@ fn config(more: &str) -> PagerDuty {
     build::config(&text).pagerduty.unwrap()
 }
 
-fn way_back(stage: Stage) -> Option<Rollback> {
-    Some(Rollback { id: DeploymentId("d-2".into()), stage, error: None })
+fn way_back(stage: Stage) -> Rollback {
+    Rollback { id: DeploymentId("d-2".into()), stage, error: None }
 }
 
 /// `key severity`, of each page.
@@ -125,7 +125,11 @@ fn a_page_is_urgent_where_a_person_must_act_and_safe_while_production_is_safe_or
         ("it runs", story(build::deployment(), Some("production")), none),
         ("failed, all traffic on the old version", bad(&|_| {}), &["… warning"]),
         ("failed before any traffic", bad(&|it| it.traffic = Some(Traffic::NeverShifted)), &["… warning"]),
-        ("its rollback runs", bad(&|it| (it.rollback, it.traffic) = (way_back(Stage::Running), None)), &["… warning"]),
+        (
+            "its rollback runs",
+            bad(&|it| (it.rollback, it.traffic) = (Some(way_back(Stage::Running)), None)),
+            &["… warning"],
+        ),
         ("no rollback, traffic on the new version", bad(&|it| it.traffic = Some(Traffic::New)), &["… critical"]),
         ("no rollback, traffic unknown", bad(&|it| it.traffic = None), &["… critical"]),
         (
@@ -133,20 +137,20 @@ fn a_page_is_urgent_where_a_person_must_act_and_safe_while_production_is_safe_or
             bad(&|it| (it.is_first, it.traffic) = (true, Some(Traffic::Share(10.0)))),
             &["… critical"],
         ),
-        ("its rollback failed", bad(&|it| it.rollback = way_back(Stage::Failed)), stuck),
+        ("its rollback failed", bad(&|it| it.rollback = Some(way_back(Stage::Failed))), stuck),
         (
             "its rollback failed, and no traffic had shifted",
-            bad(&|it| (it.rollback, it.traffic) = (way_back(Stage::Failed), Some(Traffic::NeverShifted))),
+            bad(&|it| (it.rollback, it.traffic) = (Some(way_back(Stage::Failed)), Some(Traffic::NeverShifted))),
             &["… warning"],
         ),
         // The event that tells it has the page of its own.
         (
             "the traffic is late",
-            bad(&|it| (it.rollback, it.restored) = (way_back(Stage::Running), not_back())),
+            bad(&|it| (it.rollback, it.restored) = (Some(way_back(Stage::Running)), not_back())),
             &["… warning"],
         ),
-        ("taken back", late(&|it| it.rollback = way_back(Stage::Running)), &["… warning"]),
-        ("taken back, which failed", late(&|it| it.rollback = way_back(Stage::Stopped)), stuck),
+        ("taken back", late(&|it| it.rollback = Some(way_back(Stage::Running))), &["… warning"]),
+        ("taken back, which failed", late(&|it| it.rollback = Some(way_back(Stage::Stopped))), stuck),
         ("ended well", late(&|it| it.late = false), none),
     ];
     for (case, story, expected) in cases {
@@ -163,12 +167,12 @@ fn the_severity_is_that_of_the_environment_and_none_is_no_page() {
         story.traffic = Some(Traffic::New);
         story
     };
-    let cases: [(Option<&str>, &str, &[&str], &[&str]); 5] = [
-        (Some("staging"), "", &["… warning"], &["… info"]),
-        (None, "", &["… warning"], &["… info"]),
-        (Some("production"), ", severity: { production: error, \"*\": none }", &["… error"], &["… warning"]),
-        (Some("staging"), ", severity: { production: error, \"*\": none }", &[], &[]),
-        (Some("production"), ", severity_when_safe: { production: none }", &["… critical"], &[]),
+    let cases = [
+        (Some("staging"), "", vec!["… warning"], vec!["… info"]),
+        (None, "", vec!["… warning"], vec!["… info"]),
+        (Some("production"), ", severity: { production: error, \"*\": none }", vec!["… error"], vec!["… warning"]),
+        (Some("staging"), ", severity: { production: error, \"*\": none }", vec![], vec![]),
+        (Some("production"), ", severity_when_safe: { production: none }", vec!["… critical"], vec![]),
     ];
     for (environment, written, when_urgent, when_safe) in cases {
         assert_eq!(said(&asked(&urgent(environment), &config(written))), when_urgent, "{environment:?} {written}");
@@ -190,18 +194,18 @@ fn what_has_become_of_a_deployment_is_told_to_the_pages_of_its_group() {
     assert_eq!(end(&story(succeeded.clone(), None)), (None, Some(Timestamp(7))));
     assert_eq!(end(&story(failed(), None)), (Some(End::Stopped), None));
     let mut back = story(failed(), None);
-    back.rollback = way_back(Stage::Succeeded);
+    back.rollback = Some(way_back(Stage::Succeeded));
     assert_eq!(end(&back), (Some(End::Back), None));
     // It was well until it was taken back.
     let mut late = story(succeeded, None);
-    late.rollback = way_back(Stage::Succeeded);
+    late.rollback = Some(way_back(Stage::Succeeded));
     assert_eq!(end(&late), (Some(End::Back), Some(Timestamp(7))));
 }
 
 #[test]
 fn next_success_is_all_that_ends_a_page_where_it_is_configured() {
     let mut stuck = story(failed(), None);
-    stuck.rollback = way_back(Stage::Failed);
+    stuck.rollback = Some(way_back(Stage::Failed));
     let asked = asked(&stuck, &config(", resolve: next_success"));
     assert_eq!(asked.pages.iter().map(|page| page.until).collect::<Vec<_>>(), [Until::Success; 2]);
 }
@@ -268,7 +272,7 @@ fn pagerdutys_limits_hold_whatever_comes_in() {
     story.revision.task_definition = Some(flood.clone());
     story.particulars.configuration = flood.clone();
     story.error = Some(DeploymentError { code: flood.clone(), message: flood.clone() });
-    story.rollback = way_back(Stage::Failed);
+    story.rollback = Some(way_back(Stage::Failed));
     let mut events: Vec<Value> = asked(&story, &config("")).pages.iter().map(|page| page.event.clone()).collect();
     assert_eq!(events.len(), 2);
     story.stage = Stage::Succeeded;

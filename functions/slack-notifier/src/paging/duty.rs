@@ -120,8 +120,8 @@ impl Duty {
         let is_hidden = |it: &Kept| it.key == kept.key && !it.urgent && !it.is_over;
         if kept.urgent && self.pages.iter().any(is_hidden) {
             kept.key = rollback_key(place);
-            if let Some(event) = &mut kept.event {
-                event["dedup_key"] = kept.key.clone().into();
+            if let Some(key) = kept.event.as_mut().and_then(|event| event.pointer_mut("/dedup_key")) {
+                *key = kept.key.clone().into();
             }
         }
         if self.is_ended(&kept) || self.is_of_the_past(&kept) {
@@ -183,7 +183,7 @@ impl Duty {
         let mut event = page.event.clone()?;
         // An alert takes the severity of its last trigger; nothing that is milder may soothe it.
         let worst = of_key().filter(|other| !other.is_over).map(|other| other.severity).min();
-        event["payload"]["severity"] = serde_json::to_value(worst.unwrap_or(page.severity)).ok()?;
+        *event.pointer_mut("/payload/severity")? = serde_json::to_value(worst.unwrap_or(page.severity)).ok()?;
         let word = format!("{}trigger", page.about.word());
         let of = Some((page.deployment.clone(), page.about.clone()));
         Some((rank, Step { key: key.to_owned(), event, word, page: of }))

@@ -220,7 +220,7 @@ fn live(seed: u64, until_success: bool) {
     let mut world = paging(if until_success { ", resolve: next_success" } else { "" });
     world.ports.clock = testkit::clock();
     let clock = world.ports.clock.clone();
-    let courses: Vec<Course> = (0..1 + chance.below(5)).map(|_| COURSES[chance.below(COURSES.len())]).collect();
+    let courses: Vec<Course> = (0..=chance.below(5)).map(|_| COURSES[chance.below(COURSES.len())]).collect();
     let mut coming: Vec<Happening> = Vec::new();
     for (number, course) in courses.iter().enumerate() {
         let start = clock.now().plus(Duration::from_mins(10) * u32::try_from(number + 1).unwrap());

@@ -16,15 +16,14 @@ pub(super) fn review(pagerduty: &PagerDuty, services: &[Service], at: &Path, rem
     }
     for (key, map) in [("severity", &pagerduty.severity), ("severity_when_safe", &pagerduty.severity_when_safe)] {
         for name in map.keys().filter(|name| *name != OTHERS && !known.contains(name.as_str())) {
-            let instead = match nearest(name, known.iter().copied()) {
-                Some(near) => format!("; did you mean `{near}`?"),
-                None => {
-                    let known: Vec<&str> = known.iter().copied().collect();
-                    format!(
-                        ": theirs are {}, and `\"*\"` stands for all that are not named",
-                        bounded(&known.join(", "), 200)
-                    )
-                }
+            let instead = if let Some(near) = nearest(name, known.iter().copied()) {
+                format!("; did you mean `{near}`?")
+            } else {
+                let known: Vec<&str> = known.iter().copied().collect();
+                format!(
+                    ": theirs are {}, and `\"*\"` stands for all that are not named",
+                    bounded(&known.join(", "), 200)
+                )
             };
             let message = format!("no service has the environment `{}`{instead}", bounded(name, 60));
             let remark = Remark::new(at.key(key).key(name), message);
