@@ -42,16 +42,6 @@ pub(super) fn prepare(setting: &Setting) -> Result<(), RunError> {
     let file = opt.join("greenlight.yaml");
     // An endpoint that the configuration reaches by https is played by the rehearsal over plain HTTP.
     let mut text = setting.config_text.clone();
-    if let Some(ticket) = &setting.config.ticket {
-        for url in std::iter::once(&ticket.url).chain(ticket.find.as_ref().map(|find| &find.url)) {
-            if let Some(rest) = url.strip_prefix("https://") {
-                // Only where it is asked: the links are for people.
-                for quote in ["", "\"", "'"] {
-                    text = text.replace(&format!("url: {quote}{url}"), &format!("url: {quote}http://{rest}"));
-                }
-            }
-        }
-    }
     for service in &setting.config.services {
         for url in [&service.endpoints.test, &service.endpoints.production].into_iter().flatten() {
             if let Some(rest) = url.strip_prefix("https://") {
