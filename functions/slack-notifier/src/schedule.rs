@@ -24,6 +24,16 @@ const FOR_ONE: Duration = Duration::from_secs(20);
 /// How long after an ending its facts may still be completed, before they are taken as they are.
 const COMPLETED: Duration = Duration::from_mins(10);
 
+/// For so long every story is looked after every minute; a story that is open for longer waits for a person or for a sink.
+const LIVELY: Duration = Duration::from_hours(1);
+/// How often it is looked after then, in minutes.
+const SELDOM: i64 = 10;
+
+/// Whether a story's turn has come in this minute.
+fn is_due(open: Open, now: Timestamp) -> bool {
+    now.since(open.since) <= LIVELY || (now.0 / 60_000) % SELDOM == 0
+}
+
 /// Whether nothing more is to come of a deployment by itself.
 fn is_over(story: &Story, now: Timestamp) -> bool {
     let is_back = story.rollback.as_ref().is_none_or(|rollback| rollback.stage.is_ended());
@@ -46,7 +56,7 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         let stories = list.in_turn();
         let begun = clock.now();
         let enough = FOR_ONE.min(self.until.since(begun) / 2);
-        for (id, open) in &stories {
+        for (id, open) in stories.iter().filter(|(_, open)| is_due(*open, begun)) {
             if clock.now().plus(enough) > self.until {
                 stopped_at = Some(id.clone());
                 break;
