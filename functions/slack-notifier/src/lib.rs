@@ -55,6 +55,7 @@ use sinks::Sinks;
 use story::Story;
 use tale::Tale;
 use telling::Addressed;
+use ticket::Case;
 
 /// What is kept free at the end of an invocation, to give back leases and to answer.
 const RESERVE: Duration = Duration::from_secs(1);
@@ -189,8 +190,8 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
                 Err(error) => Told::failed(error),
             }
         };
-        let (paged, told, ticket) = join3(paged, told, self.tell_ticket(known)).await;
-        paged.and(told).and(ticket)
+        let (paged, told, (ticket, opened)) = join3(paged, told, self.ticket(Case::of(&known.story))).await;
+        paged.and(told).and(opened).and(self.tell_ticket(known, ticket).await)
     }
 
     /// Whether it stands in the thread already that the rollback is through, when an event tells that the traffic is back.

@@ -192,10 +192,9 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         }
     }
 
-    /// Opens the story's ticket and tells of it in its thread.
-    pub(crate) async fn tell_ticket(&self, known: &Known<Story>) -> Told {
-        let (ticket, failed) = self.ticket(Case::of(&known.story)).await;
-        let Some((reply, url)) = ticket else { return failed };
+    /// Tells of the story's ticket in its thread, once that has been told what else there is: an invocation tells one thing at a time there.
+    pub(crate) async fn tell_ticket(&self, known: &Known<Story>, ticket: Option<(Reply, Option<String>)>) -> Told {
+        let Some((reply, url)) = ticket else { return Told::default() };
         let told =
             match lease::record(&self.ports.ledger, &format!("slack/{}/{}", known.story.deployment, reply.key)).await {
                 Ok(told) => told,
