@@ -122,7 +122,8 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool, region: &str) -> Reply 
         .map(|url| Mrkdwn::link(&url, "Log of the hook"));
     Reply {
         at: verdict.at,
-        alarming: failed,
+        // The ending that it leads to is; one piece of bad news is shouted once.
+        alarming: false,
         key: format!("verdict/{}/{}", verdict.lifecycle_event.as_deref().unwrap_or("unknown"), verdict.hook),
         message: Message {
             fallback: format!("{}{of} {word}: {}", outside(event), outside(&verdict.reason)),

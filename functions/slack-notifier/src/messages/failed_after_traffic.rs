@@ -48,7 +48,7 @@ fn a_smoke_test_fails_and_it_is_rolled_back() {
       10:01:01 verdict/BeforeAllowTraffic/before-allow-traffic
         :white_check_mark: *BeforeAllowTraffic* passed in 1.5 s: all 3 checks passed
         (BeforeAllowTraffic passed: all 3 checks passed)
-      10:07:08 verdict/AfterAllowTraffic/after-allow-traffic, alarming
+      10:07:08 verdict/AfterAllowTraffic/after-allow-traffic
         :x: *AfterAllowTraffic* failed in 1.8 s:
         :x: `health_check` expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health)
         (AfterAllowTraffic failed: `health_check` fail: expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health; took 41 ms))

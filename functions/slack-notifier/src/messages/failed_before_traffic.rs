@@ -30,7 +30,7 @@ fn a_check_fails() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) failed in a hook. Production has stayed on the old version: no traffic was shifted. Nothing is urgent: fix the cause, then deploy again.)
-      10:07:08 verdict/BeforeAllowTraffic/before-allow-traffic, alarming
+      10:07:08 verdict/BeforeAllowTraffic/before-allow-traffic
         :x: *BeforeAllowTraffic* failed in 1.8 s:
         :x: `health_check` expected status 200, observed status 500, body "no database" (GET http://mangaassist-1234567890.eu-west-1.elb.amazonaws.com:8443/health)
         ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Faws$252Flambda$252Fgreenlight-before-allow-traffic/log-events/2026$252F03$252F03$252F$255B$2524LATEST$255D6f1c$3FfilterPattern$3D$25228f6d$2522|Log of the hook>
@@ -71,7 +71,7 @@ fn an_alarm_was_red_before_it() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) failed in a hook. Production has stayed on the old version: no traffic was shifted. Look at the red alarm: production was unwell before this deployment. Deploy again when it is quiet; if this deployment is the cure, the cause told here says how.)
-      10:07:08 verdict/BeforeAllowTraffic/before-allow-traffic, alarming
+      10:07:08 verdict/BeforeAllowTraffic/before-allow-traffic
         :x: *BeforeAllowTraffic* failed in 1.8 s: `alarms_quiet` fail: `orchestrator-http-5xx` is in ALARM
         :x: `alarms_quiet` expected no alarm in ALARM, observed `orchestrator-http-5xx` is in ALARM
         (BeforeAllowTraffic failed: `alarms_quiet` fail: `orchestrator-http-5xx` is in ALARM)

@@ -40,7 +40,7 @@ fn the_watchdog_answers() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) failed in a hook, and is rolling back. Production is going back to the old version. Wait for the rollback: its end will be told here.)
-      10:10:00 verdict/AfterAllowTraffic/hook-watchdog, alarming
+      10:10:00 verdict/AfterAllowTraffic/hook-watchdog
         :x: *AfterAllowTraffic* failed: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed
         (AfterAllowTraffic failed: the hook `CodeDeployHook_after-allow-traffic` ended without an answer: Runtime exited with error: signal: killed)
       10:10:00 end/FAILURE, alarming
