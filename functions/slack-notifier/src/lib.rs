@@ -46,7 +46,7 @@ use domain::ports::{Deployments, Ledger, Metrics, PortError};
 use domain::text::bounded;
 use domain::time::Timestamp;
 use futures_util::future::join3;
-use runtime::Invocation;
+use runtime::{Invocation, SettingError};
 use serde_json::{Value, json};
 
 use contend::{Chance, Patient};
@@ -87,6 +87,24 @@ pub struct Ports<D, L, S, M> {
     pub settle: Duration,
     /// The name of the dashboard that messages lead to, where a service names none.
     pub dashboard: Option<String>,
+}
+
+/// Tells what one event brought, with what could be wired at the start.
+///
+/// # Errors
+/// As [`handle`]; and when the function could not be wired, but for its schedule: a dead letter every minute would bury those that tell of something.
+pub async fn serve<D: Deployments, L: Ledger, S: Sinks, M: Metrics>(
+    wired: Result<&(Ports<D, L, S, M>, Config), &SettingError>,
+    invocation: Invocation,
+) -> anyhow::Result<Value> {
+    match wired {
+        Ok((ports, config)) => handle(ports, config, invocation).await,
+        Err(error) if matches!(Heard::parse(&invocation.payload), Ok((_, Heard::Schedule))) => {
+            tracing::error!("nothing can be looked after, nor told: {error}");
+            Ok(json!({"open": null}))
+        }
+        Err(error) => Err(error.clone().into()),
+    }
 }
 
 /// Tells what one event brought.

@@ -9,17 +9,14 @@ use outbound::{HttpClient, SSL_CERT_FILE, slack};
 use runtime::settings::{DELIVERY_DASHBOARD, METRICS_NAMESPACE, PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
 use runtime::{SettingError, Start};
 use slack_notifier::sinks::{Sinks, Vendors};
-use slack_notifier::{PATIENCE, Ports, SETTLE, handle};
+use slack_notifier::{PATIENCE, Ports, SETTLE, serve};
 
 fn main() -> Result<(), runtime::Error> {
     runtime::run(|start| {
         let wired = Rc::new(wire(&start));
         move |invocation| {
             let wired = Rc::clone(&wired);
-            async move {
-                let (ports, config) = wired.as_ref().as_ref().map_err(Clone::clone)?;
-                Box::pin(handle(ports, config, invocation)).await
-            }
+            async move { Box::pin(serve(wired.as_ref().as_ref(), invocation)).await }
         }
     })
 }
