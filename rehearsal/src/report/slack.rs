@@ -195,7 +195,8 @@ fn reference(inner: &str) -> String {
     }
 }
 
-const EMOJI: [(&str, &str); 20] = [
+const EMOJI: [(&str, &str); 21] = [
+    (":ticket:", "🎫"),
     (":large_blue_circle:", "🔵"),
     (":large_orange_circle:", "🟠"),
     (":double_vertical_bar:", "⏸️"),

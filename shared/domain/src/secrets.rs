@@ -45,9 +45,10 @@ fn patterns() -> Option<&'static Patterns> {
             // The beginnings of AWS's keys ("Unique identifiers", IAM user guide).
             access_key: Regex::new(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}").ok()?,
             // Slack's tokens ("Token types", Slack's documentation) and its webhooks' addresses, which are secrets as a whole; GitHub's tokens ("About
-            // authentication to GitHub", "GitHub's token formats").
+            // authentication to GitHub", "GitHub's token formats"); by their documented beginnings those of Atlassian, GitLab, Stripe, Google and npm; a
+            // private key in PEM (RFC 7468), whose lines may have become one.
             vendors: Regex::new(
-                r"\bx(?:ox[a-z]|app|oxe\.xox[a-z])-[A-Za-z0-9.\-]{8,}|hooks\.slack\.com/[A-Za-z0-9/_\-]{8,}|\bgh[a-z]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
+                r"\bx(?:ox[a-z]|app|oxe\.xox[a-z])-[A-Za-z0-9.\-]{8,}|hooks\.slack\.com/[A-Za-z0-9/_\-]{8,}|\bgh[a-z]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bATATT3[A-Za-z0-9_\-=]{20,}|\bglpat-[A-Za-z0-9_\-]{16,}|\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|\bAIza[A-Za-z0-9_\-]{30,}|\bnpm_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
             )
             .ok()?,
             credentials: regex(r#"://([^/\s@"']+:[^/\s@"']*)@"#)?,
@@ -244,6 +245,13 @@ mod tests {
         check(&format!("xox{}-123456789012-abcdefABCDEF is revoked", "b"), "*** is revoked");
         check(&format!("by https://hooks.slack{}/services/T000/B000/XXXX", ".com"), "by https://***");
         check(&format!("with gh{}_{}", "p", "a1".repeat(18)), "with ***");
+        for (begins, rest) in [("ATATT", "3xFfGF0"), ("glpa", "t-"), ("sk_li", "ve_"), ("AIz", "aSy"), ("npm", "_")] {
+            check(&format!("with {begins}{rest}{} sent", "a1b2".repeat(9)), "with *** sent");
+        }
+        check(
+            &format!("-----BEGIN RSA PRIVATE {}-----\nMIIE\nAAAA\n-----END RSA PRIVATE KEY----- sent", "KEY"),
+            "*** sent",
+        );
     }
 
     #[test]
