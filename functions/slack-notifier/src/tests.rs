@@ -2,6 +2,7 @@
 
 mod closed;
 mod concurrent;
+mod in_order;
 mod late;
 mod outbox;
 

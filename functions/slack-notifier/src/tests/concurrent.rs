@@ -18,12 +18,12 @@ use crate::tale::Tale;
 use crate::world::{BOT, World, changed, decision, minute, restored, rollback, stopped, verdict, with};
 
 /// As long as the function may take.
-const LIMIT: Duration = Duration::from_mins(1);
+pub(super) const LIMIT: Duration = Duration::from_mins(1);
 
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % sides
     }
@@ -34,7 +34,7 @@ fn at(event: Value, second: usize) -> Value {
 }
 
 /// What happened, each once.
-fn course() -> Vec<Value> {
+pub(super) fn course() -> Vec<Value> {
     let hook =
         |name: &str, second| at(with(verdict("Succeeded"), &json!({"hook": name, "lifecycle_event": name})), second);
     let red = |name: &str, word: &str, second| {
