@@ -4,6 +4,7 @@ mod closed;
 mod concurrent;
 mod late;
 mod outbox;
+mod unanswered;
 
 use std::time::Duration;
 
