@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use clock::Clock;
 use domain::config::{PagerDuty, SecretRef, Slack, Ticket};
 use domain::deployment::{Deployment, DeploymentId, GroupName, Status, Target};
 use domain::ports::{
@@ -23,6 +24,10 @@ pub(crate) struct Standing {
     pub(crate) mark: String,
     pub(crate) channel: String,
     pub(crate) broadcast: bool,
+    /// When it was posted.
+    pub(crate) at: Timestamp,
+    /// Whether somebody has deleted it.
+    pub(crate) is_deleted: bool,
 }
 
 /// What goes wrong with a call.
@@ -48,6 +53,10 @@ pub(crate) struct Channel {
     pub(crate) is_webhook: bool,
     /// Whether nothing is taken any more.
     pub(crate) is_archived: std::cell::Cell<bool>,
+    /// Whether the bot may not look.
+    pub(crate) is_blind: std::cell::Cell<bool>,
+    /// The world's clock.
+    pub(crate) clock: RefCell<Option<Clock>>,
 }
 
 fn no_answer() -> PortError {
@@ -121,6 +130,8 @@ impl Chat for SlackFake {
                 mark: mark.to_owned(),
                 channel: to.channel.to_owned(),
                 broadcast: to.broadcast,
+                at: self.0.clock.borrow().as_ref().map(Clock::now).unwrap_or_default(),
+                is_deleted: false,
             });
             let ts = if self.0.is_webhook { String::new() } else { messages.len().to_string() };
             PostedMessage { channel: to.channel.to_owned(), ts }
@@ -128,19 +139,24 @@ impl Chat for SlackFake {
         self.0.call(post).await
     }
 
-    async fn find(&self, to: &Address<'_>, mark: &str, _: Timestamp) -> Result<Option<PostedMessage>, PortError> {
+    async fn find(&self, to: &Address<'_>, mark: &str, since: Timestamp) -> Result<Option<PostedMessage>, PortError> {
         tokio::task::yield_now().await;
-        if self.0.is_webhook {
-            return Err(PortError::Permanent { what: "looking".into(), detail: "a webhook cannot".into() });
+        if self.0.is_webhook || self.0.is_blind.get() {
+            return Err(PortError::Permanent { what: "looking".into(), detail: "it may not".into() });
         }
         let messages = self.0.messages.borrow();
-        let index = messages.iter().position(|it| it.mark == mark && it.thread.as_deref() == to.thread);
+        let is_it =
+            |it: &Standing| it.mark == mark && it.thread.as_deref() == to.thread && it.at >= since && !it.is_deleted;
+        let index = messages.iter().position(is_it);
         Ok(index.map(|index| PostedMessage { channel: to.channel.to_owned(), ts: (index + 1).to_string() }))
     }
 
     async fn update(&self, message: &PostedMessage, content: &Value) -> Result<(), Unsent> {
+        let index = message.ts.parse::<usize>().unwrap() - 1;
+        if self.0.messages.borrow().get(index).is_some_and(|it| it.is_deleted) {
+            return Err(Unsent::Gone(unknown("the message")));
+        }
         let update = || {
-            let index = message.ts.parse::<usize>().unwrap() - 1;
             let mut messages = self.0.messages.borrow_mut();
             messages[index].content = content.clone();
             messages[index].updates += 1;

@@ -21,6 +21,7 @@ mod open;
 mod outbox;
 pub mod page;
 mod paging;
+mod posting;
 pub mod replies;
 pub mod rolling;
 mod schedule;

@@ -103,6 +103,9 @@ pub struct Root {
     /// Whether it mentions somebody. It goes on to do so, since an update without would take that back.
     #[serde(default)]
     pub mentions: bool,
+    /// How often it was posted anew, since somebody had deleted it.
+    #[serde(default)]
+    pub anew: usize,
 }
 
 impl Root {
@@ -117,7 +120,8 @@ impl Root {
     /// As the ledger's entry.
     pub fn to_entry(&self) -> Value {
         serde_json::json!({
-            "channel": self.channel, "ts": self.ts, "shown": self.shown, "state": self.state, "says": self.says, "mentions": self.mentions
+            "channel": self.channel, "ts": self.ts, "shown": self.shown, "state": self.state, "says": self.says, "mentions": self.mentions,
+            "anew": self.anew
         })
     }
 }

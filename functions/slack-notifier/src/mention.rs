@@ -1,6 +1,8 @@
 //! What is added to a message when it is posted: whom it mentions, and that it is heard of late; and its bounded plain form. Only what the
 //! configuration names is ever mentioned. Knows nothing of what the messages say.
 
+use std::time::Duration;
+
 use domain::text::bounded;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -11,6 +13,8 @@ const SECTION: usize = 3000;
 const ELEMENTS: usize = 10;
 /// A message without blocks: "will be truncated" past 40,000 characters, best below 4,000 (`chat.postMessage`, Slack API).
 const PLAIN: usize = 2900;
+/// The characters of a date, at the beginning of a time.
+const DAY: usize = 10;
 
 /// Slack's markup for a mention (Slack, "Formatting text for app surfaces"): of a user group, a user, `here` or `channel`. `None` for anything else.
 pub(crate) fn markup(whom: &str) -> Option<String> {
@@ -54,10 +58,25 @@ pub(crate) fn mentioning(content: &Value, whom: &str) -> Value {
     content
 }
 
-/// The message with the remark that it is heard of late, and when it was.
-pub(crate) fn late(content: &Value, at: Timestamp) -> Value {
+/// What is told later than this after it happened, says when that was.
+const LATE: Duration = Duration::from_mins(1);
+
+/// The remark that this is told late and when it was, where that is so: either something later stands above it, or it waited.
+pub(crate) fn lateness(at: Timestamp, now: Timestamp, stands_too_low: bool) -> Option<String> {
+    let why = match (stands_too_low, now.since(at) > LATE) {
+        (true, _) => "Heard of late",
+        (false, true) => "Told late",
+        (false, false) => return None,
+    };
+    let (day, today) = (at.to_string(), now.to_string());
+    let (day, today) = (day.get(..DAY).unwrap_or_default(), today.get(..DAY).unwrap_or_default());
+    let when = if day == today { String::new() } else { format!("on {day} ") };
+    Some(format!(":hourglass: {why}: this was {when}at {} UTC.", at.time_of_day()))
+}
+
+/// The message with one more remark below it.
+pub(crate) fn remarked(content: &Value, remark: &str) -> Value {
     let mut content = content.clone();
-    let remark = format!(":hourglass: Heard of late: this was at {} UTC.", at.time_of_day());
     let element = json!({"type": "mrkdwn", "text": remark, "verbatim": true});
     if let Some(blocks) = content.get_mut("blocks").and_then(Value::as_array_mut) {
         let elements = blocks.last_mut().and_then(|last| last.get_mut("elements")).and_then(Value::as_array_mut);
@@ -127,6 +146,7 @@ mod tests {
     #[test]
     fn a_late_reply_says_when_it_was_within_slacks_limits() {
         let at = Timestamp::parse("2026-03-03T10:07:08Z").unwrap();
+        let late = |content: &Value, at| remarked(content, &lateness(at, at, true).unwrap());
         let said = late(&json!({"text": "t", "blocks": vec![section("x"); 50]}), at);
         let blocks = said["blocks"].as_array().unwrap();
         assert_eq!(blocks.len(), 50);
@@ -134,5 +154,17 @@ mod tests {
         let again = late(&said, at);
         assert_eq!(again["blocks"][49]["elements"].as_array().unwrap().len(), 2);
         assert!(late(&plain(&said), at)["text"].as_str().unwrap().contains("10:07:08"));
+    }
+
+    #[test]
+    fn what_waited_for_more_than_a_minute_says_when_it_was_and_on_which_day() {
+        let at = Timestamp::parse("2026-03-03T23:59:08Z").unwrap();
+        let after = |seconds| lateness(at, at.plus(Duration::from_secs(seconds)), false);
+        assert_eq!(after(50), None);
+        let next_day = Some(":hourglass: Told late: this was on 2026-03-03 at 23:59:08 UTC.");
+        assert_eq!(after(61).as_deref(), next_day);
+        let at = Timestamp::parse("2026-03-03T10:07:08Z").unwrap();
+        let same_day = lateness(at, at.plus(Duration::from_hours(2)), false).unwrap();
+        assert_eq!(same_day, ":hourglass: Told late: this was at 10:07:08 UTC.");
     }
 }

@@ -39,6 +39,9 @@ pub(crate) struct Queued {
     /// Whether it may stand in the thread although nobody has recorded that.
     #[serde(default)]
     pub(crate) is_uncertain: bool,
+    /// How often it was posted without an answer, since it was last looked for.
+    #[serde(default)]
+    pub(crate) unanswered: usize,
     /// Whether it is bad news that a headline says too.
     #[serde(default)]
     pub(crate) is_headline_alarming: bool,
@@ -64,6 +67,9 @@ pub(crate) struct Thread {
     /// Whether the headline may stand there although nobody has recorded that.
     #[serde(default)]
     pub(crate) is_root_uncertain: bool,
+    /// How often the headline was posted without an answer, since it was last looked for.
+    #[serde(default)]
+    pub(crate) root_unanswered: usize,
     /// How many replies there was no room for.
     #[serde(default)]
     pub(crate) left_out: usize,
@@ -128,6 +134,11 @@ impl<L: Ledger> Outbox<'_, L> {
         format!("thread/{}", self.story)
     }
 
+    /// How the queue stands, which is written now if it was not: nothing may be posted of which nobody would know since when to look for it.
+    pub(crate) async fn begin(&self) -> Result<Thread, PortError> {
+        self.amend(|_| {}).await
+    }
+
     /// How the queue stands.
     pub(crate) async fn read(&self) -> Result<Thread, PortError> {
         let entry = self.ledger.read(&self.key()).await?;
@@ -177,6 +188,7 @@ impl<L: Ledger> Outbox<'_, L> {
                     at: reply.at,
                     added: now,
                     is_uncertain: false,
+                    unanswered: 0,
                     is_headline_alarming: reply.alarming && reply.in_headline,
                 });
             }
@@ -252,11 +264,12 @@ impl<L: Ledger> Outbox<'_, L> {
         self.amend(|thread| thread.queue.retain(|other| other.key != queued.key)).await.map(drop)
     }
 
-    /// Notes that a reply may stand in the thread.
+    /// Notes that a reply was posted without an answer, so that it may stand in the thread.
     pub(crate) async fn doubt(&self, key: &str) -> Result<(), PortError> {
         self.amend(|thread| {
             for queued in thread.queue.iter_mut().filter(|queued| queued.key == key) {
                 queued.is_uncertain = true;
+                queued.unanswered += 1;
             }
         })
         .await
@@ -268,15 +281,26 @@ impl<L: Ledger> Outbox<'_, L> {
         self.amend(|thread| {
             for queued in thread.queue.iter_mut().filter(|queued| queued.key == key) {
                 queued.is_uncertain = false;
+                queued.unanswered = 0;
             }
         })
         .await
         .map(drop)
     }
 
-    /// Notes that the headline may stand in the channel.
+    /// Notes that the headline was posted without an answer, so that it may stand in the channel.
     pub(crate) async fn doubt_root(&self) -> Result<(), PortError> {
-        self.amend(|thread| thread.is_root_uncertain = true).await.map(drop)
+        self.amend(|thread| {
+            thread.is_root_uncertain = true;
+            thread.root_unanswered += 1;
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Notes that what may have stood in the channel as the headline does not, or is known.
+    pub(crate) async fn is_root_certain(&self) -> Result<(), PortError> {
+        self.amend(|thread| (thread.is_root_uncertain, thread.root_unanswered) = (false, 0)).await.map(drop)
     }
 
     /// Whoever told here before has died: any of it may stand in the channel.

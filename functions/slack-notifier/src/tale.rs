@@ -28,6 +28,10 @@ pub trait Tale: Clone + PartialEq + Serialize + DeserializeOwned {
     fn about(&self) -> Vec<Mrkdwn>;
     /// Whether it is bad news, or somebody must act: what is told where only that is told.
     fn concerns(&self) -> bool;
+    /// Whether somebody must act now, as far as it is known.
+    fn is_urgent(&self) -> bool {
+        self.concerns()
+    }
     /// The service's name in the configuration, where it has one: it may have a channel of its own.
     fn service(&self) -> Option<&str>;
     /// What kind of story it is, for whoever finds it among the open ones.
@@ -80,6 +84,10 @@ impl Tale for Story {
             || self.failed_hook.is_some()
             || self.asks().next().is_some()
             || glance(self).urgent
+    }
+
+    fn is_urgent(&self) -> bool {
+        glance(self).urgent
     }
 
     fn service(&self) -> Option<&str> {

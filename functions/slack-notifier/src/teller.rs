@@ -5,14 +5,21 @@ use std::time::Duration;
 
 use domain::lease;
 use domain::ports::{Address, Chat, Ledger, PortError, PostedMessage, Unsent};
+use domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::blocks::render;
+use crate::blocks::{Said, render};
 use crate::memory::{KEPT, Known, Root, recall};
-use crate::mention::{digest, late, mentioning, plain};
+use crate::mention::{digest, lateness, mentioning, plain, remarked};
 use crate::outbox::{Outbox, Pending, Queued, Thread};
+use crate::posting::{Found, Posted, TWICE, closed_or_failed};
 use crate::tale::Tale;
 use crate::telling::{Telling, root_key};
+
+/// What is told later than this after it happened, calls nobody any more, unless somebody must act.
+const STALE: Duration = Duration::from_mins(10);
+/// So often a headline that somebody deletes is posted anew.
+const ANEW: usize = 3;
 
 /// Why the telling ends before all is told.
 #[derive(Debug)]
@@ -29,24 +36,6 @@ impl From<PortError> for Stop {
     }
 }
 
-/// What came of posting one thing.
-enum Posted {
-    /// It stands there.
-    There(PostedMessage),
-    /// There is no place for it any more.
-    Gone,
-}
-
-/// What came of looking for one thing.
-enum Found {
-    /// It stands there.
-    There(PostedMessage),
-    /// It does not.
-    Nowhere,
-    /// Nobody can tell: a webhook cannot look, and a bot may not.
-    Unknown,
-}
-
 /// Whoever has the lease of a thread.
 pub(crate) struct Teller<'a, L, C> {
     pub(crate) telling: &'a Telling<'a, L, C>,
@@ -60,6 +49,8 @@ pub(crate) struct Teller<'a, L, C> {
     pub(crate) keeps_lease: bool,
     /// Whether it has turned out that nobody can look.
     pub(crate) cannot_look: bool,
+    /// Whether a deleted headline was posted anew, which is done once.
+    pub(crate) is_anew: bool,
 }
 
 impl<L: Ledger, C: Chat> Teller<'_, L, C> {
@@ -75,7 +66,7 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         if let Err(Stop::Closed) = shown {
             return Err(Stop::Closed);
         }
-        let is_open = self.replies(&root, &said).await?;
+        let is_open = self.replies::<T>(&mut root, &said).await?;
         shown?;
         // Others may have added to the story meanwhile.
         self.show::<T>(&mut root).await?;
@@ -99,22 +90,13 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         if telling.channel.quiet && !latest.story.concerns() {
             return Ok(None);
         }
-        let mentions = thread.queue.iter().any(|queued| queued.is_headline_alarming);
+        let is_loud =
+            |queued: &Queued| queued.is_headline_alarming && (self.is_fresh(queued.at) || latest.story.is_urgent());
+        let mentions = thread.queue.iter().any(is_loud);
         let content = self.headline(&latest, mentions);
-        let to = Address { channel: telling.channel.channel, thread: None, broadcast: false };
-        let may_be_there = died || thread.is_root_uncertain;
-        let was_there = if may_be_there { self.find(&to, &key, &thread).await? } else { Found::Nowhere };
-        // What stands there may show less than is known now.
-        let is_new = !matches!(was_there, Found::There(_));
+        let Some((posted, is_new)) = self.stand(&content, &thread, died).await? else { return Ok(None) };
+        // What stood there before may show less than is known now.
         let (shown, says) = if is_new { (latest.version, digest(&content)) } else { (0, 0) };
-        let posted = match was_there {
-            Found::There(posted) => posted,
-            Found::Nowhere | Found::Unknown => match self.post(&to, &content, &key).await {
-                Ok(Posted::There(posted)) => posted,
-                Ok(Posted::Gone) => return Ok(None),
-                Err(unsent) => return Err(self.failed(unsent, None).await),
-            },
-        };
         let root = Root {
             channel: posted.channel,
             ts: posted.ts,
@@ -122,13 +104,74 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
             state: latest.story.state(),
             says,
             mentions: mentions && telling.channel.mention.is_some(),
+            anew: 0,
         };
-        if is_new {
-            self.told.push("headline".to_owned());
-        }
         self.keep(&key, entry.as_ref(), &root.to_entry()).await?;
+        self.outbox.is_root_certain().await?;
         let said = if is_new { thread.queue.into_iter().map(|queued| queued.key).collect() } else { Vec::new() };
         Ok(Some((root, said)))
+    }
+
+    /// The headline in the channel: what may stand there already, else posted; and whether it was posted now, so that it says `content`. `None` where
+    /// Slack does not take it.
+    async fn stand(
+        &mut self,
+        content: &Value,
+        thread: &Thread,
+        died: bool,
+    ) -> Result<Option<(PostedMessage, bool)>, Stop> {
+        let (telling, key) = (self.telling, root_key(self.outbox.story));
+        let to = Address { channel: telling.channel.channel, thread: None, broadcast: false };
+        if died || thread.is_root_uncertain {
+            match self.find(&to, &key, thread).await? {
+                Found::There(posted) => return Ok(Some((posted, false))),
+                Found::Unknown if thread.root_unanswered >= TWICE => {
+                    tracing::error!(
+                        key,
+                        "this was posted {TWICE} times without an answer, so it may stand there, and is not posted again"
+                    );
+                    let nowhere = PostedMessage { channel: to.channel.to_owned(), ts: String::new() };
+                    return Ok(Some((nowhere, false)));
+                }
+                Found::Nowhere | Found::Unknown => {}
+            }
+        }
+        let thread = self.outbox.begin().await?;
+        match self.post_surely(&to, content, &key, &thread).await? {
+            Posted::There(posted) | Posted::Found(posted) => {
+                self.told.push("headline".to_owned());
+                Ok(Some((posted, true)))
+            }
+            Posted::Gone | Posted::Unfit => Ok(None),
+        }
+    }
+
+    /// Posts a headline again that somebody has deleted, so that the thread goes on below it; whether that was done.
+    async fn anew<T: Tale>(&mut self, root: &mut Root) -> Result<bool, Stop> {
+        if self.is_anew || root.anew >= ANEW {
+            return Ok(false);
+        }
+        self.is_anew = true;
+        let (telling, key) = (self.telling, root_key(self.outbox.story));
+        let thread = self.outbox.read().await?;
+        let Some(latest) = recall::<T>(telling.ledger, self.outbox.story).await? else { return Ok(false) };
+        // Whoever was to be called by it has been.
+        let content = self.headline(&latest, false);
+        let Some((posted, is_new)) = self.stand(&content, &thread, false).await? else { return Ok(false) };
+        let (shown, says) = if is_new { (latest.version, digest(&content)) } else { (0, 0) };
+        let PostedMessage { channel, ts } = posted;
+        let state = latest.story.state();
+        let next = Root { channel, ts, shown, state, says, mentions: false, anew: root.anew + 1 };
+        let entry = telling.ledger.read(&key).await?;
+        self.keep(&key, entry.as_ref(), &next.to_entry()).await?;
+        self.outbox.is_root_certain().await?;
+        *root = next;
+        Ok(true)
+    }
+
+    /// Whether what happened then is news to whoever is called for it.
+    fn is_fresh(&self, at: Timestamp) -> bool {
+        self.telling.clock.now().since(at) <= STALE
     }
 
     /// Writes down what was posted. Where that fails, whoever comes next must look.
@@ -162,11 +205,15 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         }
         let content = self.headline(&latest, root.mentions);
         let says = digest(&content);
-        if says != root.says {
+        // One of which nobody knows where it stands cannot be changed.
+        if says != root.says && !root.ts.is_empty() {
             let posted = PostedMessage { channel: root.channel.clone(), ts: root.ts.clone() };
             match telling.chat.update(&posted, &content).await {
                 Err(Unsent::Gone(error)) => {
                     tracing::warn!(story = %self.outbox.story, "somebody deleted the headline, so it is not updated: {error}");
+                    if self.anew::<T>(root).await? {
+                        return Ok(());
+                    }
                 }
                 Err(Unsent::Unfit(error)) => {
                     tracing::error!(story = %self.outbox.story, "Slack does not take this headline, so its text alone is shown: {error}");
@@ -188,12 +235,22 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
     }
 
     /// Posts what waits; whether anything still does.
-    async fn replies(&mut self, root: &Root, said: &[String]) -> Result<bool, Stop> {
+    async fn replies<T: Tale>(&mut self, root: &mut Root, said: &[String]) -> Result<bool, Stop> {
         loop {
             let thread = self.outbox.read().await?;
             // What may stand there already decides what comes too late.
             if let Some(uncertain) = thread.queue.iter().find(|queued| queued.is_uncertain && !self.cannot_look) {
                 self.look_for(root, &thread, uncertain).await?;
+                continue;
+            }
+            let is_lost = |queued: &&Queued| queued.is_uncertain && queued.unanswered >= TWICE;
+            if let Some(lost) = thread.queue.iter().find(is_lost) {
+                tracing::error!(
+                    key = lost.key,
+                    "this was posted {TWICE} times without an answer, so it may stand there, and is not posted again"
+                );
+                let record = json!({"told": self.telling.clock.now(), "at": lost.at, "unanswered": lost.unanswered});
+                self.outbox.done(lost, &record).await?;
                 continue;
             }
             let Some(next) = thread.next() else {
@@ -217,11 +274,17 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
                     retry_after: None,
                 }));
             }
-            self.reply(root, said, &thread, next).await?;
+            self.reply::<T>(root, said, &thread, next).await?;
         }
     }
 
-    async fn reply(&mut self, root: &Root, said: &[String], thread: &Thread, queued: &Queued) -> Result<(), Stop> {
+    async fn reply<T: Tale>(
+        &mut self,
+        root: &mut Root,
+        said: &[String],
+        thread: &Thread,
+        queued: &Queued,
+    ) -> Result<(), Stop> {
         let telling = self.telling;
         let Some(entry) = telling.ledger.read(&queued.key).await? else {
             tracing::error!(key = queued.key, "this was to be told, and nobody knows any more what it says");
@@ -237,21 +300,41 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
                 .await?);
         }
         let mut content = pending.content;
-        if let Some(whom) = telling.channel.mention.filter(|_| pending.alarming && !is_said) {
+        let mut is_loud = pending.alarming && !is_said;
+        let is_alone = telling.has_threads && root.ts.is_empty();
+        if is_alone || (is_loud && !self.is_fresh(queued.at)) {
+            let latest = recall::<T>(telling.ledger, self.outbox.story).await?;
+            // How it stands by now is shown by the headline.
+            is_loud =
+                is_loud && (self.is_fresh(queued.at) || latest.as_ref().is_none_or(|latest| latest.story.is_urgent()));
+            let about = latest.filter(|_| is_alone).map(|latest| latest.story.about()).unwrap_or_default();
+            content = about.iter().fold(content, |content, about| remarked(&content, &about.said()));
+        }
+        if let Some(whom) = telling.channel.mention.filter(|_| is_loud) {
             content = mentioning(&content, whom);
         }
-        if thread.told_up_to.is_some_and(|told| told > queued.at) {
-            content = late(&content, queued.at);
+        let stands_too_low = thread.told_up_to.is_some_and(|told| told > queued.at);
+        if let Some(remark) = lateness(queued.at, telling.clock.now(), stands_too_low) {
+            content = remarked(&content, &remark);
         }
-        let broadcast = telling.has_threads && pending.alarming && !is_said;
-        let to = Address { broadcast, ..self.place(root) };
-        let record = match self.post(&to, &content, &queued.key).await {
-            Ok(Posted::There(posted)) => {
+        let to = place(telling, root);
+        let to = Address { broadcast: is_loud && to.thread.is_some(), ..to };
+        let record = match self.post_surely(&to, &content, &queued.key, thread).await? {
+            Posted::There(posted) => {
                 self.told.push(short(&queued.key));
                 json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts})
             }
-            Ok(Posted::Gone) => json!({"gone": telling.clock.now()}),
-            Err(unsent) => return Err(self.failed(unsent, Some(&queued.key)).await),
+            Posted::Found(posted) => {
+                self.told.push(short(&queued.key));
+                json!({"told": telling.clock.now(), "at": queued.at, "ts": posted.ts, "found": true})
+            }
+            Posted::Gone if to.thread.is_some() => {
+                if self.anew::<T>(root).await? {
+                    return Ok(());
+                }
+                json!({"gone": telling.clock.now()})
+            }
+            Posted::Gone | Posted::Unfit => json!({"gone": telling.clock.now()}),
         };
         if let Err(error) = self.outbox.done(queued, &record).await {
             // It may be that only its name is left in the queue; whoever finds the record takes it out.
@@ -263,18 +346,9 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
         Ok(())
     }
 
-    /// Where replies go.
-    fn place<'r>(&'r self, root: &'r Root) -> Address<'r> {
-        Address {
-            channel: if root.channel.is_empty() { self.telling.channel.channel } else { &root.channel },
-            thread: self.telling.has_threads.then_some(root.ts.as_str()),
-            broadcast: false,
-        }
-    }
-
     /// Looks whether a reply stands in the thread that may have been posted.
     async fn look_for(&mut self, root: &Root, thread: &Thread, queued: &Queued) -> Result<(), Stop> {
-        match self.find(&self.place(root), &queued.key, thread).await? {
+        match self.find(&place(self.telling, root), &queued.key, thread).await? {
             Found::There(posted) => {
                 let record = json!({"told": self.telling.clock.now(), "at": queued.at, "ts": posted.ts, "found": true});
                 self.outbox.done(queued, &record).await?;
@@ -295,7 +369,7 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
             "There was no room for {}; the logs of the functions have them.",
             more.replace("replys", "replies")
         );
-        let to = self.place(root);
+        let to = place(self.telling, root);
         let key = format!("slack/{}/left-out", self.outbox.story);
         match self.post(&to, &json!({"text": text}), &key).await {
             // Rather counted once too little than said without end.
@@ -303,72 +377,18 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
             Err(unsent) => Err(closed_or_failed(unsent)),
         }
     }
+}
 
-    /// Posts, in a plain form where Slack does not take the message as it is.
-    async fn post(&self, to: &Address<'_>, content: &Value, mark: &str) -> Result<Posted, Unsent> {
-        let chat = self.telling.chat;
-        let outcome = match chat.post(to, content, mark).await {
-            Err(Unsent::Unfit(error)) => {
-                tracing::error!(key = mark, "Slack does not take this message, so its text alone is posted: {error}");
-                chat.post(to, &plain(content), mark).await
-            }
-            outcome => outcome,
-        };
-        match outcome {
-            Ok(posted) => Ok(Posted::There(posted)),
-            Err(Unsent::Gone(error)) => {
-                tracing::warn!(key = mark, "there is no place any more where this could be told: {error}");
-                Ok(Posted::Gone)
-            }
-            Err(Unsent::Unfit(error)) => {
-                tracing::error!(key = mark, "Slack does not even take this message's text, so it is not told: {error}");
-                Ok(Posted::Gone)
-            }
-            Err(unsent) => Err(unsent),
-        }
-    }
-
-    /// What may have been posted without an answer, or by somebody who died.
-    async fn find(&self, to: &Address<'_>, mark: &str, thread: &Thread) -> Result<Found, Stop> {
-        match self.telling.chat.find(to, mark, thread.since).await {
-            Ok(found) => Ok(found.map_or(Found::Nowhere, Found::There)),
-            Err(error) if error.is_transient() => Err(Stop::Failed(error)),
-            Err(error) => {
-                tracing::warn!(
-                    key = mark,
-                    "whether this stands in Slack already cannot be told, so it is posted again: {error}"
-                );
-                Ok(Found::Unknown)
-            }
-        }
-    }
-
-    /// What a message that was not posted means for the rest; `reply` is its key, `None` for the headline.
-    async fn failed(&mut self, unsent: Unsent, reply: Option<&str>) -> Stop {
-        if let Unsent::Unanswered(_) = &unsent {
-            let noted = match reply {
-                Some(key) => self.outbox.doubt(key).await,
-                None => self.outbox.doubt_root().await,
-            };
-            if let Err(error) = noted {
-                self.keeps_lease = true;
-                tracing::warn!(
-                    "that a message may have been posted is not remembered, so the right to tell is kept until it runs out: {error}"
-                );
-            }
-        }
-        closed_or_failed(unsent)
+/// Where replies go.
+fn place<'r, L, C>(telling: &'r Telling<'_, L, C>, root: &'r Root) -> Address<'r> {
+    Address {
+        channel: if root.channel.is_empty() { telling.channel.channel } else { &root.channel },
+        thread: Some(root.ts.as_str()).filter(|ts| telling.has_threads && !ts.is_empty()),
+        broadcast: false,
     }
 }
 
 /// A reply's own key, without that of its deployment.
 fn short(key: &str) -> String {
     key.splitn(3, '/').nth(2).unwrap_or(key).to_owned()
-}
-
-fn closed_or_failed(unsent: Unsent) -> Stop {
-    match unsent {
-        Unsent::Closed(_) => Stop::Closed,
-        other => Stop::Failed(other.into()),
-    }
 }

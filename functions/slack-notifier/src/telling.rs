@@ -107,8 +107,15 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
             let error = match lease::take_staying(self.ledger, &key, self.holder, self.clock.now(), KEPT).await {
                 Ok(Taken::Mine(lease)) => {
                     let told_now = Vec::new();
-                    let mut teller =
-                        Teller { telling: self, outbox, mine, told: told_now, keeps_lease: false, cannot_look: false };
+                    let mut teller = Teller {
+                        telling: self,
+                        outbox,
+                        mine,
+                        told: told_now,
+                        keeps_lease: false,
+                        cannot_look: false,
+                        is_anew: false,
+                    };
                     let stop = teller.run::<T>(lease.is_inherited()).await;
                     told.append(&mut teller.told);
                     if !teller.keeps_lease

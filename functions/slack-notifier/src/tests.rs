@@ -5,6 +5,7 @@ mod concurrent;
 mod in_order;
 mod late;
 mod outbox;
+mod unanswered;
 
 use std::time::Duration;
 

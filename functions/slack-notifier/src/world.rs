@@ -48,6 +48,12 @@ impl World {
         world
     }
 
+    /// Sets the world's clock to two seconds after its events, and lets it stand but for sleeping.
+    pub(crate) fn soon(&mut self) -> Clock {
+        self.ports.clock = Clock::idle(Timestamp::parse("2026-03-03T10:07:10Z").unwrap());
+        self.ports.clock.clone()
+    }
+
     pub(crate) fn record(&self, deployment: Deployment) {
         // What Greenlight itself takes back, it has noted.
         if let Some(original) = deployment.rolls_back.as_ref().filter(|_| deployment.creator == "user") {
@@ -63,6 +69,7 @@ impl World {
 
     pub(crate) async fn hear_within(&self, event: &Value, limit: Duration) -> anyhow::Result<Value> {
         let arrived = self.ports.clock.now();
+        self.slack().clock.replace(Some(self.ports.clock.clone()));
         self.heard.set(self.heard.get() + 1);
         let invocation = Invocation {
             payload: event.clone(),

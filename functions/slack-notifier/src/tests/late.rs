@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::orders;
 use crate::fakes::readable;
 use crate::world::{BOT, PAGER, World, changed, ended, late, redeploy, restored, with};
-use testkit::{build, run};
+use testkit::{build, run, run_on};
 
 fn way_back(is_back: bool) -> Value {
     with(restored(), &json!({"rollback_deployment_id": "d-3", "restored": is_back, "seconds_since_alarm": 372.0}))
@@ -15,8 +15,9 @@ fn way_back(is_back: bool) -> Value {
 
 #[test]
 fn a_late_rollback_is_told_in_the_thread_of_the_deployment_that_had_succeeded() {
-    let world = World::new(&format!("{BOT}{PAGER}"));
-    run(async {
+    let mut world = World::new(&format!("{BOT}{PAGER}"));
+    let clock = world.soon();
+    run_on(&clock, async {
         world.record(ended(Status::Succeeded));
         world.hear(&changed("d-1", "SUCCESS")).await.unwrap();
         world.hear(&late()).await.unwrap();

@@ -38,7 +38,7 @@ fn meaning(code: &str) -> (Means, &'static str) {
         "service_unavailable" | "update_failed" | "rollup_error" => {
             (Unanswered, "Slack does not say whether it was done")
         }
-        "message_not_found" => (Gone, "somebody deleted the message"),
+        "message_not_found" | "thread_not_found" => (Gone, "somebody deleted the message"),
         "cant_update_message"
         | "edit_window_closed"
         | "cant_broadcast_message"
@@ -52,7 +52,6 @@ fn meaning(code: &str) -> (Means, &'static str) {
         | "restricted_action_non_threadable_channel"
         | "restricted_action_thread_locked"
         | "cannot_reply_to_message"
-        | "thread_not_found"
         | "attachment_payload_limit_exceeded"
         | "as_user_not_supported"
         | "markdown_text_conflict"

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use testkit::run;
+use testkit::{run, run_on};
 
 use super::{back_after_all, both, not_restored, of_worker};
 use crate::fakes::readable;
@@ -10,12 +10,13 @@ use crate::world::{BOT, World, decision, restored, with};
 
 #[test]
 fn a_service_that_ecs_deploys_has_a_message_of_its_own_and_codedeploy_is_not_asked() {
-    let world = both();
+    let mut world = both();
+    let clock = world.soon();
     world.ports.deployments.readings.borrow_mut().clear();
     let stop = of_worker(&decision(None, "StopAndRollBack"));
     let revision = |number: u32| json!({"task_definition": format!("arn:aws:ecs:us-east-1:111122223333:task-definition/worker:{number}")});
     let stop = with(stop, &json!({"revision": revision(42), "restores": revision(41)}));
-    run(async {
+    run_on(&clock, async {
         for _ in 0..2 {
             world.hear(&stop).await.unwrap();
         }

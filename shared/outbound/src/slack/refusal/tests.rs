@@ -30,7 +30,7 @@ const DOCUMENTED: [(&str, &str); 5] = [
          cant_update_message edit_window_closed cant_broadcast_message no_dual_broadcast_content_update | invalid_payload \
          missing_text_or_fallback_or_attachments",
     ),
-    ("gone", "message_not_found"),
+    ("gone", "message_not_found thread_not_found"),
     (
         "closed",
         "channel_not_found not_in_channel is_archived is_inactive team_not_found no_permission invalid_auth not_authed account_inactive \
