@@ -69,6 +69,9 @@ fn weight(finding: &Finding) -> u8 {
     }
 }
 
+/// A hook is told of when it has answered CodeDeploy, which may have ended the deployment by then: so much earlier one that passed may stand.
+const ANSWERING: Duration = Duration::from_secs(1);
+
 /// What a hook answered, with the findings that were not simply as expected, and where its log is.
 pub fn verdict(verdict: &HookVerdict, of_rollback: bool, region: &str) -> Reply {
     let event = match &verdict.lifecycle_event {
@@ -120,8 +123,10 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool, region: &str) -> Reply 
         .filter(|_| !is_plain)
         .and_then(|log| log_url(region, log))
         .map(|url| Mrkdwn::link(&url, "Log of the hook"));
+    let took = Duration::from_millis(verdict.duration_ms);
     Reply {
-        at: verdict.at,
+        // An ending stands below a hook that failed by itself; one that went well, below the hook that let it through.
+        at: if failed { verdict.at } else { verdict.at.minus(took.min(ANSWERING)) },
         // The ending that it leads to is; one piece of bad news is shouted once.
         alarming: false,
         key: format!("verdict/{}/{}", verdict.lifecycle_event.as_deref().unwrap_or("unknown"), verdict.hook),
@@ -150,6 +155,16 @@ fn does(decision: &RollbackDecision) -> (&'static str, &'static str) {
         Decision::Alert | Decision::Ignore if decision.page => (":rotating_light:", "needs a person now"),
         Decision::Alert => (":bell:", "is to be looked at"),
         Decision::Ignore => (":mute:", "changes nothing"),
+    }
+}
+
+/// Whether the decision itself is the bad news. A stop leads to an ending, which is; what had succeeded has its ending behind it, and of what ECS itself
+/// deploys no ending is told.
+fn is_news(decision: &RollbackDecision) -> bool {
+    match decision.decision {
+        Decision::RedeployPrevious => true,
+        Decision::StopAndRollBack => decision.ecs.is_some(),
+        Decision::Alert | Decision::Ignore => false,
     }
 }
 
@@ -200,7 +215,7 @@ pub fn decision(decision: &RollbackDecision, region: &str) -> Reply {
     Reply {
         // An alarm that is OK in between and red again is told again.
         at: decision.at,
-        alarming: decision.page,
+        alarming: decision.page || is_news(decision),
         key: format!("decision/{}/{:?}/{}", alarm.name, decision.decision, changed(decision)),
         message: Message {
             fallback: format!("Alarm {} {what}: {}", outside(&alarm.name), outside(&decision.reason)),
@@ -254,6 +269,8 @@ pub fn over(decision: &RollbackDecision, red: Option<Timestamp>) -> Reply {
 /// The same where the alarm's end ends nothing: what is still to be done.
 pub fn not_over(reply: Reply, to_do: &str) -> Reply {
     let mut message = reply.message;
+    // What is open stands in the place of the next step, which may be that there is none.
+    message.lines.truncate(1);
     message.lines.push(said!("*Still open:* {}", to_do));
     Reply { message, ..reply }
 }

@@ -6,6 +6,7 @@ mod parts;
 mod progress;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::config::Service;
 use domain::deployment::{Deployment, DeploymentError, DeploymentId, GroupName, Revision};
@@ -27,6 +28,8 @@ pub use progress::{Progress, State, Step};
 const ALARMS: usize = 10;
 /// Of so many alerts a story remembers that they were heard: the ledger's entry has its limits.
 const ALERTS: usize = 200;
+/// So long after a rollback was begun Greenlight's own decision for it may still be on its way.
+const DECIDED: Duration = Duration::from_mins(1);
 
 /// The facts that were read for one event.
 #[derive(Clone, Debug)]
@@ -369,8 +372,16 @@ impl Story {
         Self { left, ..of_later }
     }
 
+    /// Whether it is being taken back, and Greenlight is about to tell why: the decision is published after the deployment that takes it back was begun.
+    /// One that a person began is told without.
+    fn is_decision_due(&self) -> bool {
+        let began = self.way_back.began.unwrap_or(self.read_at);
+        let runs = self.rollback.as_ref().is_some_and(|rollback| !rollback.stage.is_ended());
+        self.is_taken_back() && self.alarm.is_none() && runs && self.read_at.since(began) <= DECIDED
+    }
+
     /// Whether what is known of the ending is likely to be completed within seconds: the record lags behind the event, the rollback
-    /// is about to be created, or a stop is about to be explained by Greenlight's own event.
+    /// is about to be created, or a stop or a rollback is about to be explained by Greenlight's own event.
     pub fn is_unsettled(&self) -> bool {
         let rollback_open = self.rollback.is_none()
             && self.restored.is_none()
@@ -380,6 +391,7 @@ impl Story {
             && self.rollback_succeeded()
             && !self.restored.as_ref().is_some_and(|restored| restored.complete);
         comes_back
+            || self.is_decision_due()
             || self.stage.is_ended() && !self.recorded
             || self.ended_badly() && (rollback_open || self.ending() == Some(Ending::StoppedByPerson))
             // The hook's own verdict is published after it has answered CodeDeploy.

@@ -221,10 +221,14 @@ fn ended_at(story: &Story) -> Timestamp {
     [hook, alarm].into_iter().flatten().filter(led).max().map_or(ended, |at| at.plus(AFTER))
 }
 
-/// When its rollback began and ended, as the thread is to read: below the ending.
+/// When its rollback began and ended, as the thread is to read: below the ending, and below the decision to take it back, which is published after
+/// the rollback was begun.
 fn rolled_back_at(story: &Story) -> (Timestamp, Timestamp) {
     let ended = story.stage.is_ended().then(|| ended_at(story).plus(AFTER));
     let began = story.way_back.began.unwrap_or(story.read_at).max(ended.unwrap_or_default());
+    let decided = story.alarm.as_ref().filter(|alarm| story.is_taken_back() && !alarm.observed.is_empty());
+    let led = decided.map(|alarm| alarm.at).filter(|at| *at >= began && at.since(began) <= LEADS);
+    let began = led.map_or(began, |at| at.plus(AFTER));
     (began, story.way_back.ended.unwrap_or(story.read_at).max(began.plus(AFTER)))
 }
 
@@ -264,6 +268,12 @@ pub fn ending(story: &Story) -> Option<Reply> {
 /// The key of the reply that the rollback is through.
 pub(crate) const ROLLED_BACK: &str = "end/SUCCESS";
 
+/// Whether it adds nothing that a rollback begins: no traffic has moved, or the decision to take it back says so.
+fn is_start_no_news(story: &Story) -> bool {
+    let is_decided = story.alarm.as_ref().is_some_and(|alarm| !alarm.observed.is_empty());
+    story.never_shifted() || story.is_taken_back() && is_decided
+}
+
 /// The reply that tells how the rollback goes; none once it is told that all traffic is back, and how fast.
 pub fn rollback(story: &Story) -> Option<Reply> {
     let is_back = story.restored.as_ref().is_some_and(|restored| restored.complete);
@@ -276,7 +286,11 @@ pub fn rollback(story: &Story) -> Option<Reply> {
             "start",
             began,
             format!("{service} is rolling back."),
-            vec![said!(":leftwards_arrow_with_hook: Rolling back: {} restores {}.", id, old_version(story))],
+            vec![if story.never_shifted() {
+                said!(":leftwards_arrow_with_hook: Rolling back: {} takes the new version away.", id)
+            } else {
+                said!(":leftwards_arrow_with_hook: Rolling back: {} restores {}.", id, old_version(story))
+            }],
         ),
         Stage::Succeeded => (
             ROLLED_BACK,
@@ -309,7 +323,7 @@ pub fn rollback(story: &Story) -> Option<Reply> {
         at,
         alarming: story.rollback_failed(),
         message: Message { fallback, lines, ..Message::default() },
-        important: true,
+        important: key != "start" || !is_start_no_news(story),
         in_headline: false,
     })
 }

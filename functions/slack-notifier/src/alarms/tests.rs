@@ -183,7 +183,7 @@ fn an_alarm_that_is_left_to_a_person_pages_and_is_the_headline_until_the_deploym
             Alarm 5xx is OK again, 6 min after it went to ALARM.
         ");
         let told = readable(&world.slack().messages.borrow()[2].content);
-        assert!(told.contains("*Still open:* Act now: stop it by hand"), "{told}");
+        assert!(told.contains("*Still open:* Act now: stop it by hand") && !told.contains("*Next:*"), "{told}");
         assert_eq!(world.paged(), ["trigger"]);
         world.record(stopped());
         world.record(rollback(Status::InProgress));

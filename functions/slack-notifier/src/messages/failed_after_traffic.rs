@@ -45,7 +45,7 @@ fn a_smoke_test_fails_and_it_is_rolled_back() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) failed in a hook, and is rolled back. Production is on the old version. Nothing is urgent: fix the cause, then deploy again.)
-      10:01:01 verdict/BeforeAllowTraffic/before-allow-traffic
+      10:01:00 verdict/BeforeAllowTraffic/before-allow-traffic
         :white_check_mark: *BeforeAllowTraffic* passed in 1.5 s: all 3 checks passed
         (BeforeAllowTraffic passed: all 3 checks passed)
       10:07:08 verdict/AfterAllowTraffic/after-allow-traffic

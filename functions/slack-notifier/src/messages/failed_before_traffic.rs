@@ -86,3 +86,16 @@ fn an_alarm_was_red_before_it() {
       orchestrator (production) failed in a hook. Production has stayed on the old version: no traffic was shifted. Look at the red alarm: production was unwell before this deployment. Deploy again when it is quiet; if this deployment is the cure, the cause told here says how. (and 2 below)
     ");
 }
+
+#[test]
+fn a_rollback_that_has_no_traffic_to_move_restores_nothing() {
+    let error = Some(("HOOK_EXECUTION_FAILURE", "The lifecycle event BeforeAllowTraffic failed"));
+    let way_back = rollback(Status::InProgress, 429, None);
+    let course = Course::new(ended(Status::Failed, error, 428), Some(way_back), &target(&NEVER, 0.0))
+        .hear(&event("hook-verdict-failed", &json!({})));
+    let thread = course.thread();
+    let start = thread.iter().find(|reply| reply.key == "start").unwrap();
+    let text = readable(&render(&start.message));
+    assert!(text.contains("takes the new version away") && !text.contains("restores"), "{text}");
+    assert!(!start.important);
+}

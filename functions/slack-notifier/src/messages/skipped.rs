@@ -34,7 +34,7 @@ fn it_is_loud() {
         *You:* Watch it: no hook has looked at the new version. Deploy again without the skip when the emergency is over.
         :warning: *Checks skipped* on request: INC-42 &lt;!channel&gt;
         (orchestrator (production) was deployed UNCHECKED. Production runs the new version. Watch it: no hook has looked at the new version. Deploy again without the skip when the emergency is over.)
-      10:12:31 verdict/AfterAllowTraffic/after-allow-traffic
+      10:12:30 verdict/AfterAllowTraffic/after-allow-traffic
         :warning: *AfterAllowTraffic* skipped in 1.5 s: let through UNCHECKED: `ada` asked for it, because: INC-42 &lt;!channel&gt;
         (AfterAllowTraffic skipped: let through UNCHECKED: `ada` asked for it, because: INC-42 &lt;!channel&gt;)
     === by webhook, each a message

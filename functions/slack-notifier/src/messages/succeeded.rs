@@ -35,7 +35,7 @@ fn while_it_runs() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) is being deployed. Production sends 10 % of its traffic to the new version. Nothing to do.)
-      10:01:01 verdict/BeforeAllowTraffic/before-allow-traffic
+      10:01:00 verdict/BeforeAllowTraffic/before-allow-traffic
         :white_check_mark: *BeforeAllowTraffic* passed in 1.5 s: all 3 checks passed
         (BeforeAllowTraffic passed: all 3 checks passed)
     === by webhook, each a message
@@ -64,7 +64,7 @@ fn when_it_has_ended() {
     ~ <https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/greenlight-delivery-eu-west-1|Dashboard>
     ~ <https://logs.example.com/orchestrator|Logs>
     (orchestrator (production) was deployed. Production runs the new version. Nothing to do.)
-      10:01:01 verdict/BeforeAllowTraffic/before-allow-traffic
+      10:01:00 verdict/BeforeAllowTraffic/before-allow-traffic
         :white_check_mark: *BeforeAllowTraffic* passed in 1.5 s: all 3 checks passed
         (BeforeAllowTraffic passed: all 3 checks passed)
       10:11:40 end/SUCCESS
@@ -75,4 +75,15 @@ fn when_it_has_ended() {
     === by webhook, each a message
       orchestrator (production) was deployed. Production runs the new version. Nothing to do. (and 2 below)
     ");
+}
+
+#[test]
+fn it_has_ended_below_the_hook_that_let_it_through() {
+    // CodeDeploy ends it on the answer, and the hook is heard when that was taken.
+    let answered = at(400).plus(std::time::Duration::from_millis(40));
+    let changes = json!({"at": answered, "duration_ms": 60});
+    let course = Course::new(ended(Status::Succeeded, None, 400), None, &target(&ALL, 100.0))
+        .hear(&event("hook-verdict-succeeded", &changes));
+    let keys: Vec<String> = course.thread().into_iter().map(|reply| reply.key).collect();
+    assert_eq!(keys, ["verdict/AfterAllowTraffic/after-allow-traffic", "end/SUCCESS"]);
 }

@@ -1,12 +1,16 @@
 //! A deployment that had succeeded and is taken back: one thread, whatever the order, and its pages.
 
-use domain::deployment::{DeploymentError, Status};
+use std::time::Duration;
+
+use clock::Clock;
+use domain::deployment::{Deployment, DeploymentError, Status};
+use domain::time::Timestamp;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::orders;
 use crate::fakes::readable;
-use crate::world::{BOT, PAGER, World, changed, ended, late, redeploy, restored, with};
+use crate::world::{BOT, PAGER, World, changed, decision, ended, late, of_ecs, redeploy, restored, stopped, with};
 use testkit::{build, run, run_on};
 
 fn way_back(is_back: bool) -> Value {
@@ -226,4 +230,92 @@ fn a_redeployment_that_is_just_being_noted_is_believed() {
     world.ports.ledger.0.borrow_mut().insert("late/d-1".to_owned(), lease);
     run(world.hear(&changed("d-3", "START"))).unwrap();
     assert!(world.slack().read().contains("is being rolled back"), "{}", world.slack().read());
+}
+
+/// Every message that was posted: whether it shows in the channel too, and whether it mentions whom the configuration names.
+fn shouted(world: &World) -> Vec<String> {
+    let messages = world.slack().messages.borrow();
+    let loud = messages.iter().filter(|it| it.broadcast || it.content.to_string().contains("<!subteam^S0ONCALL>"));
+    loud.map(|it| format!("{} {}", it.broadcast, it.content["text"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_success_that_is_taken_back_is_shouted_once_and_so_is_what_ecs_itself_deploys() {
+    let sinks = "slack: { token: env:T, channel: C1, mention: S0ONCALL }\n";
+    let world = World::new(sinks);
+    world.record(ended(Status::Succeeded));
+    run(async {
+        world.hear(&changed("d-1", "SUCCESS")).await.unwrap();
+        world.hear(&late()).await.unwrap();
+        world.record(redeploy(Status::InProgress));
+        world.hear(&changed("d-3", "START")).await.unwrap();
+        world.hear(&way_back(true)).await.unwrap();
+        world.record(redeploy(Status::Succeeded));
+        world.hear(&changed("d-3", "SUCCESS")).await.unwrap();
+    });
+    let once = shouted(&world);
+    assert!(once.len() == 1 && once[0].contains("takes back what had succeeded"), "{once:?}");
+    assert!(once[0].starts_with("true "), "{once:?}");
+    for does in ["StopAndRollBack", "RedeployPrevious"] {
+        let world = World::new(sinks);
+        run(async {
+            world.hear(&of_ecs(decision(Some("ecs-svc/1"), does))).await.unwrap();
+            world.hear(&of_ecs(with(restored(), &json!({"deployment_id": "ecs-svc/1"})))).await.unwrap();
+        });
+        let once = shouted(&world);
+        assert!(once.len() == 1 && once[0].starts_with("true ") && once[0].contains("Alarm 5xx"), "{does}: {once:?}");
+    }
+    // What leads to an ending is not: the ending is.
+    let world = World::new(sinks);
+    world.record(stopped());
+    run(async {
+        world.hear(&decision(Some("d-1"), "StopAndRollBack")).await.unwrap();
+        world.hear(&changed("d-1", "STOP")).await.unwrap();
+    });
+    let once = shouted(&world);
+    assert!(once.len() == 1 && once[0].contains("was stopped by an alarm"), "{once:?}");
+}
+
+#[test]
+fn a_late_rollback_whose_beginning_is_heard_first_is_told_with_its_reason_and_below_it() {
+    let clock = Clock::idle(Timestamp::parse("2026-03-03T10:07:08Z").unwrap());
+    let mut world = World::new(&format!("{BOT}{PAGER}"));
+    world.ports.clock = clock.clone();
+    world.ports.settle = Duration::from_secs(2);
+    world.ports.patience = Duration::from_secs(10);
+    world.record(ended(Status::Succeeded));
+    run_on(&clock, async { world.hear(&changed("d-1", "SUCCESS")).await.unwrap() });
+    let began = Timestamp::parse("2026-03-03T10:07:07Z");
+    world.record(Deployment { created: began, started: began, ..redeploy(Status::InProgress) });
+    let start = changed("d-3", "START");
+    run_on(&clock, async {
+        let decided = async {
+            clock.sleep(Duration::from_millis(1500)).await;
+            world.hear(&late()).await
+        };
+        let (first, second) = tokio::join!(world.hear_within(&start, Duration::from_mins(1)), decided);
+        first.and(second).unwrap();
+    });
+    assert_snapshot!(world.slack().read(), @"
+    orchestrator (production) was deployed, and is being rolled back by an alarm. Production is going back to the old version, orchestrator:41. Wait for the rollback: its end will be told here.
+        orchestrator (production) was deployed. Production runs the new version. Nothing to do.
+        Alarm 5xx takes back what had succeeded: it is red
+        orchestrator (production) is rolling back.
+    ");
+    assert_eq!(
+        world.pages(),
+        [
+            "trigger greenlight/mangaassist/orchestrator warning: orchestrator (production) was deployed, and is being rolled back by an alarm: alarm 5xx: 9 against a threshold of 1",
+        ]
+    );
+    // One that a person began has nobody to tell why: after a while nobody waits for that.
+    let waited = run_on(&clock, async {
+        clock.sleep(Duration::from_mins(2)).await;
+        let world = World { ports: world.ports, ..World::new(BOT) };
+        world.ports.ledger.0.borrow_mut().retain(|key, _| key.starts_with("late/"));
+        let before = clock.now();
+        world.hear_within(&start, Duration::from_mins(1)).await.unwrap();
+        clock.now().since(before)
+    });
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
 }

@@ -59,7 +59,7 @@ fn what_is_heard_of_after_that_is_told_at_the_end_and_says_when_it_was() {
     });
     assert_snapshot!(readable(&world.slack().messages.borrow()[2].content), @"
     :white_check_mark: *BeforeAllowTraffic* passed in 5 ms: all 2 checks passed
-    ~ :hourglass: Heard of late: this was at 10:07:08 UTC.
+    ~ :hourglass: Heard of late: this was at 10:07:07 UTC.
     (BeforeAllowTraffic passed: all 2 checks passed)
     ");
 }
