@@ -69,7 +69,7 @@ pub enum Until {
     Back,
     /// The deployment does not go on: it failed, was stopped, or is rolled back.
     Stopped,
-    /// Nothing but the success.
+    /// Nothing but the success; of an alarm's own page, that the alarm is OK.
     Success,
 }
 
@@ -341,6 +341,15 @@ pub fn alarm(decision: &RollbackDecision, region: &str, config: &PagerDuty) -> O
     .value();
     let about = About::Alarm(changed(decision), key.clone());
     Some(Page { about, key, since: decision.at, urgent: true, severity, until: Until::Stopped, event })
+}
+
+/// Says in a page that was to have a deployment stopped, and could not be sent in time, what is to be done now that it has ended well.
+pub fn no_longer_stopped(event: &mut Value) {
+    if let Some(to_do) = event.pointer_mut("/payload/custom_details/to_do") {
+        *to_do = "Act now: see whether production is well. The deployment has ended and can no longer be stopped: if production is not well, \
+                  deploy the previous revision."
+            .into();
+    }
 }
 
 #[cfg(test)]
