@@ -136,6 +136,11 @@ pub fn rollback_key(group: &str) -> String {
     dedup_key(&format!("greenlight/{group}/rollback"))
 }
 
+/// What somebody must do, as it is said in Slack, for an incident or a ticket: nothing more is told there.
+pub fn elsewhere(action: &str) -> String {
+    action.replace("its end will be told here", "its end is told in Slack")
+}
+
 /// PagerDuty's event that ends what has this key.
 pub fn resolve(key: &str) -> Value {
     json!({"event_action": "resolve", "dedup_key": key})
@@ -203,7 +208,7 @@ pub fn asked_of_rolling(story: &Rolling, region: &str, config: &PagerDuty) -> As
             "rollback": story.rollback,
             "revision": outside(&story.revision.spoken()),
             "production": outside(&story.production()),
-            "to_do": story.to_do(),
+            "to_do": elsewhere(story.to_do()),
             "cause": outside(&story.cause()),
         }),
         link: None,
@@ -236,7 +241,7 @@ fn of_story(story: &Story, key: &str, severity: PageSeverity) -> Value {
             "rollback": story.rollback.as_ref().map(|rollback| &rollback.id),
             "revision": outside(&story.revision.spoken()),
             "production": outside(&glance.production),
-            "to_do": outside(&glance.action),
+            "to_do": outside(&elsewhere(&glance.action)),
             "cause": outside(&cause),
         }),
         link: link(&story.region, &story.deployment),
