@@ -214,7 +214,7 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         };
         let mut paged = Told::default();
         if watch.paged.is_some_and(|red| red <= over) {
-            paged = self.with_pager(async |paging| lists(paging.alarm_over(decision).await)).await;
+            paged = self.with_pager(async |paging| paging.alarm_over(decision).await).await;
         }
         let told = watch.told.filter(|told| told.red <= over);
         let red = told.as_ref().map(|told| told.red);
@@ -283,13 +283,6 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
 fn nowhere(decision: &RollbackDecision) -> Told {
     tracing::info!(alarm.name = decision.alarm.name, "the alarm is OK again, and it was told nowhere that it was not");
     Told::default()
-}
-
-fn lists(outcome: Result<Vec<String>, PortError>) -> (Vec<String>, Vec<PortError>) {
-    match outcome {
-        Ok(sent) => (sent, Vec::new()),
-        Err(error) => (Vec::new(), vec![error]),
-    }
 }
 
 #[cfg(test)]

@@ -109,17 +109,11 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
             Ok(opened) => opened,
             Err(error) => return Told::failed(error),
         };
-        let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
+        let ledger = &self.ports.ledger;
         let guarded = Guarded { port: &pager, gate: &gate };
-        let (pager, mut errors) = page(&Paging {
-            ledger,
-            pager: &guarded,
-            config: pagerduty,
-            clock,
-            holder: &self.holder,
-            until: self.until,
-        })
-        .await;
+        let (pager, mut errors) =
+            page(&Paging { ledger, pager: &guarded, config: pagerduty, patient: self.patient(), holder: &self.holder })
+                .await;
         let is_closed = gate.refusal().is_some();
         if is_closed {
             // Told where that concerns people, and of no use to try again before tomorrow.

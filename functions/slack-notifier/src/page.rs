@@ -69,7 +69,7 @@ pub enum Until {
     Back,
     /// The deployment does not go on: it failed, was stopped, or is rolled back.
     Stopped,
-    /// Nothing but the success.
+    /// Nothing but the success; of an alarm's own page, that the alarm is OK.
     Success,
 }
 
@@ -134,6 +134,11 @@ pub fn ending_key(group: &str) -> String {
 /// The key of pages about the way back.
 pub fn rollback_key(group: &str) -> String {
     dedup_key(&format!("greenlight/{group}/rollback"))
+}
+
+/// What somebody must do, as it is said in Slack, for an incident or a ticket: nothing more is told there.
+pub fn elsewhere(action: &str) -> String {
+    action.replace("its end will be told here", "its end is told in Slack")
 }
 
 /// PagerDuty's event that ends what has this key.
@@ -203,7 +208,7 @@ pub fn asked_of_rolling(story: &Rolling, region: &str, config: &PagerDuty) -> As
             "rollback": story.rollback,
             "revision": outside(&story.revision.spoken()),
             "production": outside(&story.production()),
-            "to_do": story.to_do(),
+            "to_do": elsewhere(story.to_do()),
             "cause": outside(&story.cause()),
         }),
         link: None,
@@ -236,7 +241,7 @@ fn of_story(story: &Story, key: &str, severity: PageSeverity) -> Value {
             "rollback": story.rollback.as_ref().map(|rollback| &rollback.id),
             "revision": outside(&story.revision.spoken()),
             "production": outside(&glance.production),
-            "to_do": outside(&glance.action),
+            "to_do": outside(&elsewhere(&glance.action)),
             "cause": outside(&cause),
         }),
         link: link(&story.region, &story.deployment),
@@ -341,6 +346,15 @@ pub fn alarm(decision: &RollbackDecision, region: &str, config: &PagerDuty) -> O
     .value();
     let about = About::Alarm(changed(decision), key.clone());
     Some(Page { about, key, since: decision.at, urgent: true, severity, until: Until::Stopped, event })
+}
+
+/// Says in a page that was to have a deployment stopped, and could not be sent in time, what is to be done now that it has ended well.
+pub fn no_longer_stopped(event: &mut Value) {
+    if let Some(to_do) = event.pointer_mut("/payload/custom_details/to_do") {
+        *to_do = "Act now: see whether production is well. The deployment has ended and can no longer be stopped: if production is not well, \
+                  deploy the previous revision."
+            .into();
+    }
 }
 
 #[cfg(test)]

@@ -2,26 +2,28 @@
 //! whoever adds to it sends what is due. Knows nothing of what is worth a page.
 //!
 //! PagerDuty hears of a group from one invocation at a time, under a lease, and only what the group's entry says then. So a trigger never follows
-//! the end that it was to precede, and what PagerDuty did not take is sent with the group's next event, whichever that is.
+//! the end that it was to precede, and what PagerDuty did not take is sent with the group's next event, whichever that is, or by the schedule.
 
 mod duty;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clock::Clock;
 use domain::config::PagerDuty;
+use domain::deployment::DeploymentId;
 use domain::events::{RollbackDecision, TrafficRestored};
-use domain::lease::{self, Holder, Once, Taken};
+use domain::lease::{self, Holder, Taken};
 use domain::ports::{Ledger, Pager, PortError, Unsent};
 use domain::text::bounded;
-use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::contend::Patient;
 use crate::memory::{KEPT, RACES};
-use crate::page::{self, Asked, Page};
+use crate::open;
+use crate::page::{self, Asked, Page, Until};
 use crate::story::Story;
+use crate::tale::Kind;
 use crate::watch;
 use duty::{Duty, Step};
 
@@ -37,14 +39,26 @@ pub(crate) struct Paging<'a, L, P> {
     pub(crate) pager: &'a P,
     /// What is worth which severity, and when a page is over.
     pub(crate) config: &'a PagerDuty,
-    pub(crate) clock: &'a Clock,
+    /// The clock, and until when to wait for others.
+    pub(crate) patient: Patient<'a>,
     pub(crate) holder: &'a Holder,
-    /// Until when to wait for others.
-    pub(crate) until: Timestamp,
 }
 
+const DUTY: &str = "pager/of/";
+
 fn duty_key(place: &str) -> String {
-    bounded(&format!("pager/of/{place}"), 700)
+    bounded(&format!("{DUTY}{place}"), 700)
+}
+
+/// An alarm has an entry of its own: its pages end with it, whatever becomes of the group's deployments.
+fn alarm_place(decision: &RollbackDecision) -> String {
+    format!("alarm/{}/{}", watch::subject(decision), decision.alarm.name)
+}
+
+/// Whether something is still to be sent of what this entry holds.
+pub(crate) async fn owes(ledger: &impl Ledger, entry: &DeploymentId) -> Result<bool, PortError> {
+    let duty = of_entry(&entry.0, ledger.read(&entry.0).await?.as_ref())?;
+    Ok(duty.next(&BTreeSet::new()).is_some())
 }
 
 fn of_entry(key: &str, entry: Option<&Value>) -> Result<Duty, PortError> {
@@ -74,17 +88,48 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
         }
     }
 
-    /// Adds to what is known of the pages of `place`, a group or an ECS service, and sends what is due there.
+    /// Adds to what is known of the pages of `place`, a group, an ECS service or an alarm, and sends what is due there.
     pub(crate) async fn asked(&self, place: &str, asked: &Asked) -> Sent {
-        let (mut sent, mut errors) = Sent::default();
         if asked.is_nothing() {
-            return (sent, errors);
+            return self.left_over(place).await;
         }
-        let outcome = match self.amend(place, |duty| duty.hear(place, asked)).await {
-            Ok(duty) => self.settle(place, duty, &mut sent, &mut errors).await,
-            Err(error) => Err(error),
+        match self.amend(place, |duty| duty.hear(place, asked)).await {
+            Ok(duty) => self.settle_or_list(place, duty).await,
+            Err(error) => (Vec::new(), vec![error]),
+        }
+    }
+
+    /// Sends what was left over at `place`, for an event that asks for nothing itself: that it fails is no reason to try this event again.
+    async fn left_over(&self, place: &str) -> Sent {
+        let (sent, errors) = match self.read(place).await {
+            Ok((_, duty)) => self.settle_or_list(place, duty).await,
+            Err(error) => (Vec::new(), vec![error]),
         };
+        for error in errors {
+            tracing::warn!(place, "a page still waits to be sent, and the schedule tries again: {error}");
+        }
+        (sent, Vec::new())
+    }
+
+    /// What the schedule sends of what an entry holds.
+    pub(crate) async fn owed(&self, entry: &DeploymentId) -> Sent {
+        let place = entry.0.strip_prefix(DUTY).unwrap_or(&entry.0);
+        match self.read(place).await {
+            Ok((_, duty)) => self.settle_or_list(place, duty).await,
+            Err(error) => (Vec::new(), vec![error]),
+        }
+    }
+
+    /// Sends what is due; the schedule is to do it where that fails. Lambda tries an event for some minutes, and PagerDuty may be down for longer.
+    async fn settle_or_list(&self, place: &str, duty: Duty) -> Sent {
+        let (mut sent, mut errors) = Sent::default();
+        let outcome = self.settle(place, duty, &mut sent, &mut errors).await;
         errors.extend(outcome.err());
+        if !errors.is_empty() {
+            let entry = DeploymentId(duty_key(place));
+            let listed = open::add(self.ledger, self.patient, &entry, Kind::Pager).await;
+            errors.extend(listed.err());
+        }
         (sent, errors)
     }
 
@@ -98,7 +143,7 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
     ) -> Result<(), PortError> {
         let key = bounded(&format!("pager/lease/{place}"), 700);
         while duty.next(&BTreeSet::new()).is_some() {
-            let now = self.clock.now();
+            let now = self.patient.clock.now();
             match lease::take(self.ledger, &key, self.holder, now).await? {
                 Taken::Mine(lease) => {
                     let outcome = self.send_all(place, sent, errors).await;
@@ -106,8 +151,8 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
                     let _ = lease.release().await;
                     return outcome;
                 }
-                Taken::Busy | Taken::Done(_) if now.plus(LOOK_AGAIN) < self.until => {
-                    self.clock.sleep(LOOK_AGAIN).await;
+                Taken::Busy | Taken::Done(_) if now.plus(LOOK_AGAIN) < self.patient.until => {
+                    self.patient.clock.sleep(LOOK_AGAIN).await;
                     duty = self.read(place).await?.1;
                 }
                 Taken::Busy | Taken::Done(_) => {
@@ -181,7 +226,7 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
             let (entry, old) = self.read(place).await?;
             let mut next = old.clone();
             change(&mut next);
-            let expires = self.clock.now().plus(KEPT);
+            let expires = self.patient.clock.now().plus(KEPT);
             if next == old || self.ledger.replace(&key, entry.as_ref(), &json!(next), expires).await? {
                 return Ok(next);
             }
@@ -199,7 +244,7 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
     async fn change(&self, story: &Story) -> Result<Vec<String>, PortError> {
         let Some(event) = page::change(story, self.config) else { return Ok(Vec::new()) };
         let (key, id) = (format!("pager/{}/change", story.deployment), &story.deployment);
-        let now = self.clock.now();
+        let now = self.patient.clock.now();
         if !self.ledger.claim(&key, &json!({"at": now}), now.plus(KEPT)).await? {
             return Ok(Vec::new());
         }
@@ -230,7 +275,7 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
             (Some(group), Some(deployment)) if watch::holds(decision) => {
                 // The alarm's own end is not its end.
                 let forget = |watch: &mut watch::Watch| watch.paged = None;
-                let forgotten = watch::change(self.ledger, decision, self.clock.now(), forget).await;
+                let forgotten = watch::change(self.ledger, decision, self.patient.clock.now(), forget).await;
                 let asked = Asked::one(deployment.clone(), Some(page));
                 let (sent, mut errors) = match asked {
                     Some(asked) => self.asked(&group.to_string(), &asked).await,
@@ -239,63 +284,41 @@ impl<L: Ledger, P: Pager> Paging<'_, L, P> {
                 errors.extend(forgotten.err());
                 (sent, errors)
             }
-            _ => match self.alarm_alone(decision, &page).await {
-                Ok(sent) => (sent, Vec::new()),
-                Err(error) => (Vec::new(), vec![error]),
-            },
+            _ => self.alarm_alone(decision, page).await,
         }
     }
 
     /// The page for an alarm that ends when the alarm is OK again.
-    async fn alarm_alone(&self, decision: &RollbackDecision, page: &Page) -> Result<Vec<String>, PortError> {
+    async fn alarm_alone(&self, decision: &RollbackDecision, page: Page) -> Sent {
         let red = watch::changed(decision);
         // Written down before it is sent, so that its end finds it.
         let note = |watch: &mut watch::Watch| watch.paged = watch.paged.max(Some(red));
-        let watch = watch::change(self.ledger, decision, self.clock.now(), note).await?;
-        if watch.is_over(red) {
-            tracing::info!(
-                alarm.name = decision.alarm.name,
-                "not paging: the alarm was OK again before this was heard of"
-            );
-            return Ok(Vec::new());
-        }
-        let mut sent = Vec::new();
-        if self.once(&alarm_entry(decision, "trigger"), &page.event).await? {
-            sent.push("alarm/trigger".to_owned());
-            // The end may have come while the page was being sent.
-            if watch::change(self.ledger, decision, self.clock.now(), |_| {}).await?.is_over(red) {
-                self.pager.send(&page::resolve(&page.key)).await?;
-                sent.push("alarm/resolve".to_owned());
+        match watch::change(self.ledger, decision, self.patient.clock.now(), note).await {
+            Ok(watch) if watch.is_over(red) => {
+                let name = &decision.alarm.name;
+                tracing::info!(alarm.name = name, "not paging: the alarm was OK again before this was heard of");
+                Sent::default()
             }
-        }
-        Ok(sent)
-    }
-
-    /// The end of such a page.
-    pub(crate) async fn alarm_over(&self, decision: &RollbackDecision) -> Result<Vec<String>, PortError> {
-        let sent = self.once(&alarm_entry(decision, "resolve"), &page::resolve(&page::alarm_key(decision))).await?;
-        Ok(sent.then(|| "alarm/resolve".to_owned()).into_iter().collect())
-    }
-
-    /// Sends an event unless that was done; true when it was done now.
-    async fn once(&self, key: &str, event: &Value) -> Result<bool, PortError> {
-        let now = self.clock.now();
-        let work = async || Ok(self.pager.send(event).await.map(|()| json!({"sent": true}))?);
-        match lease::once(self.ledger, key, self.holder, now, now.plus(KEPT), work).await? {
-            Once::Did { forgotten } => {
-                if let Some(error) = forgotten {
-                    tracing::error!(key, "this was sent to PagerDuty and cannot be remembered: {error}");
+            Ok(_) => {
+                let page = Page { since: red, until: Until::Success, ..page };
+                let asked = Asked::one(DeploymentId("red".to_owned()), Some(page));
+                match asked {
+                    Some(asked) => self.asked(&alarm_place(decision), &asked).await,
+                    None => Sent::default(),
                 }
-                Ok(true)
             }
-            Once::DoneBefore | Once::Busy => Ok(false),
+            Err(error) => (Vec::new(), vec![error]),
         }
     }
-}
 
-fn alarm_entry(decision: &RollbackDecision, word: &str) -> String {
-    let (subject, at) = (watch::subject(decision), watch::changed(decision));
-    domain::text::bounded(&format!("pager/alarm/{subject}/{}/{at}/{word}", decision.alarm.name), 900)
+    /// The end of such a page: that the alarm is OK is to it what a success is to a deployment's.
+    pub(crate) async fn alarm_over(&self, decision: &RollbackDecision) -> Sent {
+        // What went red in the very moment was so before.
+        let over = watch::changed(decision).plus(Duration::from_millis(1));
+        let ok = DeploymentId("ok".to_owned());
+        let asked = Asked { deployment: ok, pages: Vec::new(), end: None, succeeded: Some(over) };
+        self.asked(&alarm_place(decision), &asked).await
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::flock::Flock;
 use crate::lone::Lone;
 use crate::memory::{note_watched, recall};
 use crate::open::{self, LONGEST, Open};
+use crate::paging;
 use crate::rolling::Rolling;
 use crate::sinks::Sinks;
 use crate::story::Story;
@@ -71,7 +72,7 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
                 tracing::warn!(story = %id, "not all of it could be told; the next minute tries again: {error}");
             }
             if is_closed {
-                match self.close(id, open.kind).await {
+                match self.close(id, open.kind, is_dropped).await {
                     Ok(()) => closed += 1,
                     Err(error) => tracing::warn!(story = %id, "it stays on the list: {error}"),
                 }
@@ -95,6 +96,7 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
             Kind::Rolling => self.look_after_told::<Rolling>(id).await,
             Kind::Flock => self.look_after_told::<Flock>(id).await,
             Kind::Lone => self.look_after_told::<Lone>(id).await,
+            Kind::Pager => Ok(self.look_after_pages(id).await),
         };
         looked.unwrap_or_else(|error| (Told::failed(error), false))
     }
@@ -121,8 +123,15 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         Ok((told, is_closed))
     }
 
+    /// Sends what PagerDuty has not taken.
+    async fn look_after_pages(&self, id: &DeploymentId) -> (Told, bool) {
+        let told = self.with_pager(async |paging| paging.owed(id).await).await;
+        let is_closed = !told.is_open;
+        (told, is_closed)
+    }
+
     /// Takes a story off the list. An event that is heard of in the same moment puts it back.
-    async fn close(&self, id: &DeploymentId, kind: Kind) -> Result<(), PortError> {
+    async fn close(&self, id: &DeploymentId, kind: Kind, is_dropped: bool) -> Result<(), PortError> {
         open::amend(&self.ports.ledger, self.patient(), |list| {
             list.stories.remove(id);
         })
@@ -132,6 +141,8 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
             Kind::Rolling => self.unwatch::<Rolling>(id).await?,
             Kind::Flock => self.unwatch::<Flock>(id).await?,
             Kind::Lone => self.unwatch::<Lone>(id).await?,
+            // What was added in between, is sent in the next minute. What was given up, is.
+            Kind::Pager => is_dropped || !paging::owes(&self.ports.ledger, id).await?,
         };
         // Somebody has added to it, and took it for listed.
         if is_noted { Ok(()) } else { open::add(&self.ports.ledger, self.patient(), id, kind).await }

@@ -50,6 +50,8 @@ pub enum Kind {
     Flock,
     /// What has a message by itself.
     Lone,
+    /// No story: what PagerDuty has not taken yet. Its id is the key of the entry that holds it.
+    Pager,
 }
 
 impl Tale for Story {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::blocks::{Message, Mrkdwn};
 use crate::glance::glance;
+use crate::page::elsewhere;
 use crate::rolling::Rolling;
 use crate::said;
 use crate::story::{Ending, Story};
@@ -67,7 +68,7 @@ impl Case {
             ("what", glance.what),
             ("cause", cause_in_short(story)),
             ("production", glance.production),
-            ("to_do", glance.action),
+            ("to_do", elsewhere(&glance.action)),
             ("who", story.who.clone()),
             ("started", moment(story.started)),
             ("ended", moment(story.ended)),
@@ -95,7 +96,7 @@ impl Case {
             ("what", story.what().to_owned()),
             ("cause", story.cause()),
             ("production", story.production()),
-            ("to_do", story.to_do().to_owned()),
+            ("to_do", elsewhere(story.to_do())),
             ("alarm", alarm.name.clone()),
             ("revision", story.revision.spoken()),
             ("git_sha", git_sha(&story.revision)),

@@ -76,7 +76,8 @@ impl<L: Ledger, T: Tickets> Ticketing<'_, L, T> {
         let now = self.clock.now();
         let mark = json!({"tried": now});
         let ledger = |error| Unsent::NotTaken(error);
-        if !self.ledger.claim(tried, &mark, now.plus(KEPT)).await.map_err(ledger)? {
+        let is_first = self.ledger.claim(tried, &mark, now.plus(KEPT)).await.map_err(ledger)?;
+        if !is_first {
             let seen = self.ledger.read(tried).await.map_err(ledger)?;
             let since = seen.as_ref().and_then(|seen| Timestamp::parse(seen.get("tried")?.as_str()?));
             if since.is_some_and(|since| now < since.plus(INDEXED)) {
@@ -105,8 +106,10 @@ impl<L: Ledger, T: Tickets> Ticketing<'_, L, T> {
             }
             Err(unsent @ (Unsent::Unanswered(_) | Unsent::Gone(_))) => Err(unsent),
             Err(unsent @ (Unsent::NotTaken(_) | Unsent::Closed(_))) => {
-                // Nothing is there to be looked for.
-                let _ = self.ledger.release(tried).await;
+                // Nothing is there to be looked for, unless an earlier try got no answer and the search did not know its ticket yet.
+                if is_first {
+                    let _ = self.ledger.release(tried).await;
+                }
                 Err(unsent)
             }
         }

@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 use testkit::build;
 
-use super::{About, Asked, End, Until, asked, change};
+use super::{About, Asked, End, Until, asked, change, elsewhere};
 use crate::story::{AlarmStop, Facts, FailedHook, Restored, Rollback, Skipped, Stage, Story, Traffic};
 
 fn story(deployment: Deployment, environment: Option<&str>) -> Story {
@@ -290,4 +290,15 @@ fn pagerdutys_limits_hold_whatever_comes_in() {
     assert!(keys("a") != keys("b") && keys("a") == keys("a"));
     let about = asked(&story, &config("")).pages.iter().map(|page| page.about.clone()).collect::<Vec<_>>();
     assert!(about.contains(&About::Rollback), "{about:?}");
+}
+
+#[test]
+fn a_page_does_not_say_that_more_will_be_told_here() {
+    assert_eq!(elsewhere("Nothing to do."), "Nothing to do.");
+    let mut story = story(failed(), None);
+    story.traffic = Some(Traffic::Some);
+    story.rollback = Some(way_back(Stage::Running));
+    let asked = asked(&story, &config(""));
+    let to_do = &asked.pages[0].event["payload"]["custom_details"]["to_do"];
+    assert_eq!(to_do, "Wait for the rollback: its end is told in Slack.");
 }

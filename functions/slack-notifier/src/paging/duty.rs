@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::page::{About, Asked, End, Page, Until, resolve, rollback_key};
+use crate::page::{self, About, Asked, End, Page, Until, resolve, rollback_key};
 
 /// So many pages of a group are remembered, so that its entry fits into the table (400 KB) with every event that waits to be sent.
 const PAGES: usize = 16;
@@ -75,8 +75,12 @@ impl Duty {
         }
         for index in 0..self.pages.len() {
             let is_over = self.pages.get(index).is_some_and(|page| self.is_ended(page));
+            let is_too_late = self.pages.get(index).is_some_and(|page| self.is_too_late_to_stop(page));
             if let Some(page) = self.pages.get_mut(index) {
                 page.is_over |= is_over;
+                if let Some(event) = page.event.as_mut().filter(|_| is_too_late) {
+                    page::no_longer_stopped(event);
+                }
             }
         }
         self.tidy();
@@ -141,6 +145,13 @@ impl Duty {
                 Until::Stopped => end.is_some(),
                 Until::Success => false,
             }
+    }
+
+    /// Whether it asked to stop a deployment that has ended well since.
+    fn is_too_late_to_stop(&self, page: &Kept) -> bool {
+        let has_ended =
+            |(deployment, at): &(DeploymentId, Timestamp)| *deployment == page.deployment && page.since < *at;
+        page.until == Until::Stopped && self.succeeded.as_ref().is_some_and(has_ended)
     }
 
     /// Whether nobody has to be woken for it any more, although it would stay open.

@@ -1,6 +1,7 @@
 //! Through the function's door: what PagerDuty has in the end, whatever the order, the duplicates and the losses.
 
 mod history;
+mod owed;
 
 use domain::deployment::{Deployment, DeploymentId, Status};
 use domain::ports::{Ledger, PortError};

@@ -170,3 +170,15 @@ fn only_the_environments_that_are_named_have_tickets() {
     let nowhere = Case::of(&Story { environment: None, ..failed("TIMEOUT") }).unwrap();
     assert!(nowhere.is_wanted(&of(Value::Null)) && !nowhere.is_wanted(&of(json!(["production"]))));
 }
+
+#[test]
+fn a_ticket_does_not_say_that_more_will_be_told_here() {
+    let mut story = failed("TIMEOUT");
+    story.rollback = Some(crate::story::Rollback {
+        id: DeploymentId("d-2".into()),
+        stage: crate::story::Stage::Running,
+        error: None,
+    });
+    let case = Case::of(&story).unwrap();
+    assert_eq!(case.values["to_do"], "Wait for the rollback: its end is told in Slack.");
+}

@@ -123,6 +123,22 @@ fn a_ticket_that_may_be_open_is_looked_for_before_it_is_opened_again() {
 }
 
 #[test]
+fn a_ticket_that_may_be_open_is_looked_for_also_after_a_later_try_that_was_not_taken() {
+    let world = world();
+    world.answers([Err(Unsent::Unanswered(error("no answer"))), Err(Unsent::NotTaken(error("HTTP 429")))]);
+    // The search knows the ticket of the first try late.
+    world.ports.sinks.desk.finds.borrow_mut().extend([Ok(Value::Null), Ok(json!({"found": URL}))]);
+    run(async {
+        assert!(world.hear(&changed("d-1", "FAILURE")).await.is_err());
+        for is_found in [false, true] {
+            world.a_minute_later();
+            assert_eq!(world.hear(&changed("d-1", "FAILURE")).await.is_ok(), is_found);
+        }
+    });
+    assert_eq!((world.tickets(), world.searches().len()), (2, 2), "the third try found it");
+}
+
+#[test]
 fn a_ticket_that_is_not_found_is_opened_again() {
     let world = world();
     world.answers([Err(Unsent::Unanswered(error("HTTP 502"))), Ok(answered())]);
