@@ -4,17 +4,18 @@
 use std::sync::Once;
 
 use domain::config::{PagerDuty, PagerDutyRegion, SecretRef};
+use domain::deployment::DeploymentId;
 use domain::ports::{Deployments, Ledger, Metrics, Pager, PortError};
 use serde_json::json;
 
 use crate::closed::{Gate, Guarded, News, Sink};
 use crate::lone::Lone;
-use crate::memory::Known;
+use crate::memory::{Known, Root};
 use crate::page;
 use crate::paging::{Paging, Sent};
 use crate::sinks::Sinks;
 use crate::tale::Tale;
-use crate::telling::{Addressed, Outcome, Telling};
+use crate::telling::{Addressed, Outcome, Telling, root_key};
 use crate::{Shift, Told};
 
 /// PagerDuty's key of the page that a sink takes nothing.
@@ -139,6 +140,13 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         Told { deployment: Some(known.story.id().clone()), slack, errors, is_open, ..Told::default() }
     }
 
+    /// The channel in which a story's message stands, if it does. What cannot be read is said by whoever tells.
+    async fn began_in(&self, story: &DeploymentId) -> Result<Option<String>, PortError> {
+        let entry = self.ports.ledger.read(&root_key(story)).await?;
+        let root = entry.and_then(|entry| Root::of_entry(&entry).ok());
+        Ok(root.map(|root| root.channel).filter(|channel| !channel.is_empty()))
+    }
+
     async fn tell_chat<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Outcome {
         self.tell_gated(known, replies).await.map(|(_, outcome)| outcome).unwrap_or_default()
     }
@@ -158,7 +166,9 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         let channel = self.config.told_in(service)?;
         let secret = slack.token.as_ref().or(slack.webhook.as_ref());
         let opened = async {
-            let gate = self.gate(Sink::Slack, channel.channel, secret).await?;
+            // A story stays where it began, whatever the configuration has said since: what is refused there says nothing of another channel.
+            let began = if slack.webhook.is_none() { self.began_in(known.story.id()).await? } else { None };
+            let gate = self.gate(Sink::Slack, began.as_deref().unwrap_or(channel.channel), secret).await?;
             Ok::<_, PortError>((gate, self.ports.sinks.chat(slack, self.until).await?))
         };
         let (gate, chat) = match opened.await {

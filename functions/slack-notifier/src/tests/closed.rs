@@ -5,9 +5,10 @@ use std::time::Duration;
 use clock::Clock;
 use domain::deployment::Status;
 use domain::ports::PortError;
+use serde_json::{Value, json};
 use testkit::{clock, run_on};
 
-use crate::world::{BOT, PAGER, World, changed, ended, minute, stopped, verdict};
+use crate::world::{BOT, PAGER, World, changed, decision, ended, minute, stopped, verdict, with};
 
 fn world(sinks: &str) -> (World, Clock) {
     let (mut world, clock) = (World::new(sinks), clock());
@@ -99,4 +100,30 @@ fn a_pager_that_refuses_is_told_in_slack_once_and_pages_when_it_is_mended() {
         assert_eq!(told["pager"], serde_json::json!(["trigger"]), "{told} {:?}", world.ports.ledger.0.borrow());
     });
     assert_eq!(world.keys(), ["trigger greenlight/mangaassist/orchestrator"]);
+}
+
+/// An alarm that needs a person and has no deployment: a message by itself.
+fn alarm(service: &str) -> Value {
+    with(decision(None, "Alert"), &json!({"page": false, "service": service}))
+}
+
+fn closed(world: &World) -> Vec<String> {
+    let table = world.ports.ledger.0.borrow();
+    table.keys().filter(|key| key.starts_with("closed/")).cloned().collect()
+}
+
+#[test]
+fn a_story_in_an_archived_channel_closes_that_channel_and_not_the_one_that_took_its_place() {
+    let (mut world, clock) = world(&format!("{BOT}{PAGER}"));
+    run_on(&clock, async { world.hear(&changed("d-1", "START")).await.unwrap() });
+    world.config.slack.as_mut().unwrap().channel = Some("C2".to_owned());
+    world.slack().refuses.borrow_mut().insert("C1", "is_archived");
+    run_on(&clock, async {
+        world.hear(&verdict("Succeeded")).await.unwrap();
+        assert_eq!(closed(&world), ["closed/slack/C1"]);
+        let told = world.hear(&alarm("worker")).await.unwrap();
+        assert_eq!(told["slack"], json!(["headline"]));
+    });
+    let channels: Vec<String> = world.slack().messages.borrow().iter().map(|it| it.channel.clone()).collect();
+    assert_eq!(channels, ["C1", "C2"]);
 }
