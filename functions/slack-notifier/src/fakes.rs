@@ -70,7 +70,10 @@ impl Channel {
         }
         let what = || "posting to Slack".to_owned();
         if self.is_archived.get() {
-            return Err(Unsent::Closed(PortError::Permanent { what: what(), detail: "is_archived; unarchive it".into() }));
+            return Err(Unsent::Closed(PortError::Permanent {
+                what: what(),
+                detail: "is_archived; unarchive it".into(),
+            }));
         }
         if let Some(code) = self.refuses.borrow().get(channel) {
             let detail = format!("Slack answered `{code}`; mend it");
