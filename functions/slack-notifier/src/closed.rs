@@ -2,7 +2,7 @@
 //! there; it is logged with what to do, counted, and told by another sink. Whoever mends the configuration or the secret is heard at once, since
 //! the refusal is remembered of those that were refused. Knows nothing of what is sent.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use clock::Clock;
@@ -12,10 +12,14 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::memory::KEPT;
+use crate::memory::{KEPT, RACES};
 
 /// How long nothing is sent to a sink that refused.
 pub const CLOSED: Duration = Duration::from_hours(24);
+/// How long a pause is kept that a sink asks for. One that asks for more is asked again after it.
+const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+/// So long the end of a pause is waited for.
+const WAITS: Duration = Duration::from_secs(5);
 /// How much of a refusal is remembered.
 const WHY: usize = 600;
 
@@ -61,17 +65,25 @@ pub struct Refusal {
     pub until: Timestamp,
     /// What the sink said, and what to do.
     pub why: String,
-    /// Whether it is told where people read it.
-    pub told: bool,
+    /// Whether it is none for good: the sink asked for a pause (`Retry-After`), which nobody is told of.
+    #[serde(default)]
+    pub is_pause: bool,
 }
 
-/// What is to be told by another sink.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
-    /// This one takes nothing, since then, and why.
-    Refused(Refusal),
-    /// It does again; what it had refused.
-    Works(Refusal),
+impl Refusal {
+    /// Whether it is about the secret, so that every channel has the same; Slack's codes of `chat.postMessage` (its page on the method).
+    pub(crate) fn is_about_the_secret(&self) -> bool {
+        let codes = [
+            "invalid_auth",
+            "not_authed",
+            "token_revoked",
+            "token_expired",
+            "account_inactive",
+            "missing_scope",
+            "not_allowed_token_type",
+        ];
+        codes.iter().any(|code| self.why.contains(&format!("`{code}`")))
+    }
 }
 
 /// The way to one sink, for one invocation: whether it may be used, and what became of that.
@@ -85,8 +97,9 @@ pub struct Gate<'a, L, M> {
     ledger: &'a L,
     metrics: &'a M,
     clock: &'a Clock,
+    until: Timestamp,
     known: RefCell<Option<Refusal>>,
-    works: RefCell<bool>,
+    works: Cell<bool>,
 }
 
 /// The key under which a sink's refusal is remembered.
@@ -95,7 +108,7 @@ pub fn key(sink: Sink, place: &str) -> String {
 }
 
 impl<'a, L: Ledger, M: Metrics> Gate<'a, L, M> {
-    /// The way to a sink. `fingerprint` is a digest of all that could be mended: URL, channel and secret.
+    /// The way to a sink, until `until`. `fingerprint` is a digest of all that could be mended: URL, channel and secret.
     pub async fn to(
         sink: Sink,
         place: &str,
@@ -103,6 +116,7 @@ impl<'a, L: Ledger, M: Metrics> Gate<'a, L, M> {
         ledger: &'a L,
         metrics: &'a M,
         clock: &'a Clock,
+        until: Timestamp,
     ) -> Self {
         let known = match ledger.read(&key(sink, place)).await {
             Ok(entry) => entry.and_then(|entry| Refusal::deserialize(&entry).ok()),
@@ -111,8 +125,8 @@ impl<'a, L: Ledger, M: Metrics> Gate<'a, L, M> {
                 None
             }
         };
-        let (known, works) = (RefCell::new(known), RefCell::new(false));
-        Self { sink, place: place.to_owned(), fingerprint, ledger, metrics, clock, known, works }
+        let (known, works) = (RefCell::new(known), Cell::new(false));
+        Self { sink, place: place.to_owned(), fingerprint, ledger, metrics, clock, until, known, works }
     }
 
     /// Takes another digest for the way, when what it stands for was read anew.
@@ -120,10 +134,22 @@ impl<'a, L: Ledger, M: Metrics> Gate<'a, L, M> {
         self.fingerprint = fingerprint;
     }
 
-    /// Whether the sink may not be used, and why.
-    pub fn refusal(&self) -> Option<Unsent> {
+    fn in_force(&self, is_pause: bool) -> Option<Refusal> {
         let known = self.known.borrow();
-        let refusal = known.as_ref().filter(|it| it.fingerprint == self.fingerprint && it.until > self.clock.now())?;
+        let is_it = |it: &&Refusal| {
+            it.is_pause == is_pause && it.fingerprint == self.fingerprint && it.until > self.clock.now()
+        };
+        known.as_ref().filter(is_it).cloned()
+    }
+
+    /// What it refuses for good.
+    pub fn refuses(&self) -> Option<Refusal> {
+        self.in_force(false)
+    }
+
+    /// Whether the sink may not be used before somebody changes something, and why.
+    pub fn refusal(&self) -> Option<Unsent> {
+        let refusal = self.refuses()?;
         Some(Unsent::Closed(PortError::Permanent {
             what: format!("sending to {}", self.sink.name()),
             detail: format!(
@@ -133,13 +159,36 @@ impl<'a, L: Ledger, M: Metrics> Gate<'a, L, M> {
         }))
     }
 
-    /// The sink refused: it is logged, counted and remembered for a day.
+    /// Lets a call through; waits for the end of a pause that the sink asked for, where that is near.
+    async fn pass(&self) -> Result<(), Unsent> {
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
+        }
+        let Some(pause) = self.in_force(true) else { return Ok(()) };
+        let left = pause.until.since(self.clock.now());
+        if left <= WAITS && pause.until < self.until {
+            self.clock.sleep(left).await;
+            return Ok(());
+        }
+        Err(Unsent::NotTaken(PortError::Transient {
+            what: format!("sending to {}", self.sink.name()),
+            detail: format!("it asked for a pause until {}", pause.until),
+            retry_after: Some(left),
+        }))
+    }
+
+    /// The sink refused: it is remembered for a day, and where nobody has done so before, logged and counted.
     pub async fn refused(&self, error: &PortError) {
         let now = self.clock.now();
+        if !self.note(now.plus(CLOSED), error, false).await {
+            return;
+        }
+        let entry = key(self.sink, &self.place);
         tracing::error!(
             sink = self.sink.word(),
             place = self.place,
-            "nothing more is sent there for a day, unless the configuration or the secret changes: {error}"
+            "nothing more is sent there for a day, unless the configuration or the secret changes, or somebody deletes the table's entry: \
+             aws dynamodb delete-item --table-name \"$TABLE_NAME\" --key '{{\"pk\":{{\"S\":\"{entry}\"}}}}' (the function's variable names the table): {error}"
         );
         let measure = Measure {
             name: "NotificationsRefused",
@@ -151,59 +200,74 @@ impl<'a, L: Ledger, M: Metrics> Gate<'a, L, M> {
         if let Err(error) = self.metrics.publish(&[measure]).await {
             tracing::warn!(sink = self.sink.word(), "that it refused is not counted: {error}");
         }
-        // The same refusal after a day is no news.
-        let before = self.known.borrow().clone();
-        let refusal = Refusal {
-            fingerprint: self.fingerprint.clone(),
-            since: before.as_ref().map_or(now, |before| before.since),
-            until: now.plus(CLOSED),
-            why: bounded(&error.to_string(), WHY),
-            told: before.is_some_and(|before| before.told),
-        };
-        self.write(&refusal).await;
-        *self.known.borrow_mut() = Some(refusal);
     }
 
-    async fn write(&self, refusal: &Refusal) {
-        let key = key(self.sink, &self.place);
-        let Ok(written) = serde_json::to_value(refusal) else { return };
-        let expires = self.clock.now().plus(KEPT);
-        let outcome = async {
-            let entry = self.ledger.read(&key).await?;
-            self.ledger.replace(&key, entry.as_ref(), &written, expires).await
-        };
-        match outcome.await {
-            Ok(true) => {}
-            Ok(false) => tracing::info!(key, "another invocation was refused in the same moment, and has noted it"),
-            Err(error) => tracing::warn!(key, "the refusal is not remembered, so it is tried again: {error}"),
+    /// The sink asked for a pause that is longer than the invocation had time: whoever comes next keeps it.
+    async fn paused(&self, error: &PortError, pause: Duration) {
+        self.note(self.clock.now().plus(pause.min(LONGEST_PAUSE)), error, true).await;
+    }
+
+    /// Remembers a refusal, or adopts what another invocation has remembered of the same; whether it is this one that has noted it.
+    async fn note(&self, until: Timestamp, error: &PortError, is_pause: bool) -> bool {
+        let (now, key) = (self.clock.now(), key(self.sink, &self.place));
+        let why = bounded(&error.to_string(), WHY);
+        let mut fresh = Refusal { fingerprint: self.fingerprint.clone(), since: now, until, why, is_pause };
+        for _ in 0..RACES {
+            let outcome = async {
+                let entry = self.ledger.read(&key).await?;
+                let old = entry.as_ref().and_then(|entry| Refusal::deserialize(entry).ok());
+                if let Some(old) = old.filter(|old| old.is_pause <= is_pause) {
+                    let is_same = old.fingerprint == fresh.fingerprint && old.until > now;
+                    if is_same && (old.is_pause != is_pause || !is_pause || old.until >= until) {
+                        return Ok((true, Some(old)));
+                    }
+                    fresh.since = if old.is_pause { now } else { old.since };
+                }
+                let written = serde_json::to_value(&fresh).unwrap_or_default();
+                let is_noted = self.ledger.replace(&key, entry.as_ref(), &written, now.plus(KEPT)).await?;
+                Ok::<_, PortError>((is_noted, None))
+            };
+            match outcome.await {
+                Ok((_, Some(old))) => {
+                    *self.known.borrow_mut() = Some(old);
+                    return false;
+                }
+                Ok((true, None)) => break,
+                Ok((false, None)) => {}
+                Err(error) => {
+                    tracing::warn!(key, "the refusal is not remembered, so it is tried again: {error}");
+                    break;
+                }
+            }
         }
+        *self.known.borrow_mut() = Some(fresh);
+        true
     }
 
     /// The sink took something.
     pub fn worked(&self) {
-        *self.works.borrow_mut() = self.known.borrow().is_some();
+        self.works.set(true);
     }
 
-    /// What another sink is to tell.
-    pub fn news(&self) -> Option<News> {
-        let refusal = self.known.borrow().clone()?;
-        if *self.works.borrow() {
-            return Some(News::Works(refusal));
-        }
-        (!refusal.told && self.refusal().is_some()).then_some(News::Refused(refusal))
+    /// Whether it took something, and refuses nothing.
+    pub fn works(&self) -> bool {
+        self.works.get() && self.refuses().is_none()
     }
 
-    /// The news were told.
-    pub async fn told(&self, news: &News) {
-        match news {
-            News::Refused(refusal) => self.write(&Refusal { told: true, ..refusal.clone() }).await,
-            News::Works(_) => {
-                let key = key(self.sink, &self.place);
-                if let Err(error) = self.ledger.release(&key).await {
-                    tracing::warn!(key, "that it works again is not remembered: {error}");
-                }
-            }
+    /// What it refused before is over.
+    pub async fn reopen(&self) {
+        let is_over = self.known.borrow_mut().take_if(|known| !known.is_pause).is_some();
+        if is_over {
+            reopen(self.ledger, self.sink, &self.place).await;
         }
+    }
+}
+
+/// Takes away what is remembered of a place's refusal, so that it is asked again.
+pub(crate) async fn reopen(ledger: &impl Ledger, sink: Sink, place: &str) {
+    let key = key(sink, place);
+    if let Err(error) = ledger.release(&key).await {
+        tracing::warn!(key, "that it works again is not remembered: {error}");
     }
 }
 
@@ -218,13 +282,14 @@ pub struct Guarded<'a, P, L, M> {
 
 impl<P, L: Ledger, M: Metrics> Guarded<'_, P, L, M> {
     async fn through<T>(&self, call: impl Future<Output = Result<T, Unsent>>) -> Result<T, Unsent> {
-        if let Some(refusal) = self.gate.refusal() {
-            return Err(refusal);
-        }
+        self.gate.pass().await?;
         let outcome = call.await;
         match &outcome {
             Ok(_) => self.gate.worked(),
             Err(Unsent::Closed(error)) => self.gate.refused(error).await,
+            Err(Unsent::NotTaken(error @ PortError::Transient { retry_after: Some(pause), .. })) => {
+                self.gate.paused(error, *pause).await;
+            }
             Err(_) => {}
         }
         outcome

@@ -4,23 +4,48 @@
 use std::sync::Once;
 
 use domain::config::{PagerDuty, PagerDutyRegion, SecretRef};
+use domain::deployment::DeploymentId;
 use domain::ports::{Deployments, Ledger, Metrics, Pager, PortError};
-use serde_json::json;
+use domain::text::bounded;
+use serde_json::{Value, json};
 
-use crate::closed::{Gate, Guarded, News, Sink};
+use crate::closed::{self, Gate, Guarded, Refusal, Sink};
 use crate::lone::Lone;
-use crate::memory::Known;
+use crate::memory::{Known, Root};
+use crate::notices::{self, Notice};
 use crate::page;
 use crate::paging::{Paging, Sent};
 use crate::sinks::Sinks;
 use crate::tale::Tale;
-use crate::telling::{Addressed, Outcome, Telling};
+use crate::telling::{Addressed, Outcome, Telling, root_key};
 use crate::{Shift, Told};
 
 /// PagerDuty's key of the page that a sink takes nothing.
-fn refusal_key(sink: Sink, place: &str) -> String {
-    let place = if place.is_empty() { "webhook" } else { place };
-    page::dedup_key(&format!("greenlight/sink/{}/{place}", sink.word()))
+fn refusal_key(sink: Sink, subject: &str) -> String {
+    page::dedup_key(&format!("greenlight/sink/{}/{subject}", sink.word()))
+}
+
+/// The page that a sink takes nothing.
+fn refused(sink: Sink, subject: &str, place: &str, notice: &Notice) -> Value {
+    let summary = format!("Greenlight cannot tell anything in {}: {}", sink.name(), notice.why);
+    json!({
+        "event_action": "trigger",
+        "dedup_key": refusal_key(sink, subject),
+        "payload": {
+            "summary": bounded(&summary, 1024),
+            "source": "greenlight/slack-notifier",
+            "severity": "warning",
+            "timestamp": notice.since,
+            "custom_details": {
+                "channel": place,
+                "tried again": format!(
+                    "a day after a refusal; within minutes when the configuration or the secret has changed, or somebody deletes the entry `{}` of \
+                     Greenlight's table",
+                    closed::key(sink, place)
+                ),
+            },
+        },
+    })
 }
 
 /// The place in PagerDuty: a key that one region refuses may be the other one's.
@@ -41,7 +66,8 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
     ) -> Result<Gate<'_, L, M>, PortError> {
         let (ports, sinks) = (self.ports, &self.ports.sinks);
         let fingerprint = sinks.fingerprint(place, secret, false).await?;
-        let mut gate = Gate::to(sink, place, fingerprint, &ports.ledger, &ports.metrics, &ports.clock).await;
+        let mut gate =
+            Gate::to(sink, place, fingerprint, &ports.ledger, &ports.metrics, &ports.clock, self.until).await;
         if gate.refusal().is_some() {
             gate.mended(sinks.fingerprint(place, secret, true).await?);
         }
@@ -50,49 +76,82 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
 
     /// Has another sink tell that this one takes nothing any more, or does again.
     pub(crate) async fn spread(&self, gate: &Gate<'_, L, M>) {
-        let Some(news) = gate.news() else { return };
-        let outcome = match (gate.sink, &news) {
-            (Sink::Slack, _) => self.tell_pager(gate, &news).await,
-            (Sink::PagerDuty | Sink::Ticket, News::Refused(refusal)) => {
-                let fresh = Lone::refusal(gate.sink, refusal, self.ports.clock.now());
-                match self.remember(&fresh).await {
-                    Ok(known) => self.tell_chat(&known, &[]).await.errors.into_iter().next().map_or(Ok(()), Err),
-                    Err(error) => Err(error),
-                }
-            }
-            // Whoever read that it does not will see that it does.
-            (Sink::PagerDuty | Sink::Ticket, News::Works(_)) => Ok(()),
+        let outcome = match gate.refuses() {
+            Some(refusal) => self.spread_refusal(gate, &refusal).await,
+            None if gate.works() => self.spread_works(gate).await,
+            None => Ok(()),
         };
-        match outcome {
-            Ok(()) => gate.told(&news).await,
-            Err(error) => tracing::warn!(
+        if let Err(error) = outcome {
+            tracing::warn!(
                 sink = gate.sink.word(),
                 "that it refuses, or works again, is not told elsewhere yet: {error}"
-            ),
+            );
         }
     }
 
-    async fn tell_pager(&self, gate: &Gate<'_, L, M>, news: &News) -> Result<(), PortError> {
-        let Some(pagerduty) = &self.config.pagerduty else { return Ok(()) };
-        let key = refusal_key(gate.sink, &gate.place);
-        let event = match news {
-            News::Works(refusal) if !refusal.told => return Ok(()),
-            News::Works(_) => page::resolve(&key),
-            News::Refused(refusal) => json!({
-                "event_action": "trigger",
-                "dedup_key": key,
-                "payload": {
-                    "summary": domain::text::bounded(&format!("Greenlight cannot tell anything in {}: {}", gate.sink.name(), refusal.why), 1024),
-                    "source": "greenlight/slack-notifier",
-                    "severity": "warning",
-                    "timestamp": refusal.since,
-                    "custom_details": {"channel": gate.place, "not tried before": refusal.until},
-                },
-            }),
+    async fn spread_refusal(&self, gate: &Gate<'_, L, M>, refusal: &Refusal) -> Result<(), PortError> {
+        let (ledger, sink, place) = (&self.ports.ledger, gate.sink, gate.place.as_str());
+        // Whoever claims it tells.
+        let Some(notice) = notices::claim(ledger, self.patient(), sink, place, refusal).await? else { return Ok(()) };
+        let subject = notices::subject(refusal, place);
+        let told = match sink {
+            Sink::Slack => self.tell_pager(&refused(sink, &subject, place, &notice)).await,
+            Sink::PagerDuty | Sink::Ticket => {
+                let entry = closed::key(sink, place);
+                self.tell_of_sink(&Lone::refusal(sink, &notice, &entry, self.ports.clock.now()), &[]).await
+            }
         };
+        notices::settle(ledger, self.patient(), sink, &subject, told.is_ok()).await?;
+        told
+    }
+
+    async fn spread_works(&self, gate: &Gate<'_, L, M>) -> Result<(), PortError> {
+        gate.reopen().await;
+        let (ledger, sink, now) = (&self.ports.ledger, gate.sink, self.ports.clock.now());
+        for (subject, notice) in notices::read(ledger, sink).await? {
+            let is_gone = !notice.places.iter().any(|place| self.is_configured(gate, place));
+            let is_over = notice.is_about_the_secret || notice.places.contains(&gate.place) || is_gone;
+            // Whoever tells of it is let finish: its end comes after it, with what is taken next.
+            if !is_over || notice.telling.is_some_and(|until| until > now) {
+                continue;
+            }
+            match sink {
+                _ if !notice.told => {}
+                Sink::Slack => self.tell_pager(&page::resolve(&refusal_key(sink, &subject))).await?,
+                Sink::PagerDuty | Sink::Ticket => {
+                    let works = Lone::works(sink, &notice, now);
+                    let reply = (works.id().clone(), works.reply(now));
+                    self.tell_of_sink(&works, &[reply]).await?;
+                }
+            }
+            // What one secret closed, it opens.
+            for place in notice.places.iter().filter(|_| notice.is_about_the_secret) {
+                closed::reopen(ledger, sink, place).await;
+            }
+            notices::over(ledger, self.patient(), sink, &subject).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is still sent to a place.
+    fn is_configured(&self, gate: &Gate<'_, L, M>, place: &str) -> bool {
+        let slack = self.config.slack.as_ref().filter(|_| gate.sink == Sink::Slack);
+        let own = self.config.services.iter().map(|service| service.slack.channel.as_deref());
+        let mut all = slack.map(|slack| slack.channel.as_deref()).into_iter().chain(own.filter(|_| slack.is_some()));
+        place == gate.place || all.any(|channel| channel == Some(place))
+    }
+
+    /// Tells something in a message of its own.
+    async fn tell_of_sink(&self, lone: &Lone, replies: &[Addressed]) -> Result<(), PortError> {
+        let known = self.remember(lone).await?;
+        self.tell_chat(&known, replies).await.errors.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    async fn tell_pager(&self, event: &Value) -> Result<(), PortError> {
+        let Some(pagerduty) = &self.config.pagerduty else { return Ok(()) };
         let own = self.gate(Sink::PagerDuty, region_of(pagerduty), Some(&pagerduty.routing_key)).await?;
         let pager = self.ports.sinks.pager(pagerduty, self.until).await?;
-        Ok(Guarded { port: &pager, gate: &own }.send(&event).await?)
+        Ok(Guarded { port: &pager, gate: &own }.send(event).await?)
     }
 
     /// Does something with the pager, if there is one.
@@ -133,6 +192,13 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         Told { deployment: Some(known.story.id().clone()), slack, errors, is_open, ..Told::default() }
     }
 
+    /// The channel in which a story's message stands, if it does. What cannot be read is said by whoever tells.
+    async fn began_in(&self, story: &DeploymentId) -> Result<Option<String>, PortError> {
+        let entry = self.ports.ledger.read(&root_key(story)).await?;
+        let root = entry.and_then(|entry| Root::of_entry(&entry).ok());
+        Ok(root.map(|root| root.channel).filter(|channel| !channel.is_empty()))
+    }
+
     async fn tell_chat<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Outcome {
         self.tell_gated(known, replies).await.map(|(_, outcome)| outcome).unwrap_or_default()
     }
@@ -152,7 +218,9 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         let channel = self.config.told_in(service)?;
         let secret = slack.token.as_ref().or(slack.webhook.as_ref());
         let opened = async {
-            let gate = self.gate(Sink::Slack, channel.channel, secret).await?;
+            // A story stays where it began, whatever the configuration has said since: what is refused there says nothing of another channel.
+            let began = if slack.webhook.is_none() { self.began_in(known.story.id()).await? } else { None };
+            let gate = self.gate(Sink::Slack, began.as_deref().unwrap_or(channel.channel), secret).await?;
             Ok::<_, PortError>((gate, self.ports.sinks.chat(slack, self.until).await?))
         };
         let (gate, chat) = match opened.await {

@@ -57,6 +57,8 @@ pub(crate) struct Channel {
     pub(crate) is_blind: std::cell::Cell<bool>,
     /// The world's clock.
     pub(crate) clock: RefCell<Option<Clock>>,
+    /// The channels that take nothing, and the code with which they say so.
+    pub(crate) refuses: RefCell<BTreeMap<&'static str, &'static str>>,
 }
 
 fn no_answer() -> PortError {
@@ -71,14 +73,20 @@ impl Channel {
     }
 
     /// Does `work` as far as the call gets.
-    async fn call<T>(&self, work: impl FnOnce() -> T) -> Result<T, Unsent> {
+    async fn call<T>(&self, channel: &str, work: impl FnOnce() -> T) -> Result<T, Unsent> {
         for _ in 0..=self.dice(3) {
             tokio::task::yield_now().await;
         }
+        let what = || "posting to Slack".to_owned();
         if self.is_archived.get() {
-            let why =
-                PortError::Permanent { what: "posting to Slack".into(), detail: "is_archived; unarchive it".into() };
-            return Err(Unsent::Closed(why));
+            return Err(Unsent::Closed(PortError::Permanent {
+                what: what(),
+                detail: "is_archived; unarchive it".into(),
+            }));
+        }
+        if let Some(code) = self.refuses.borrow().get(channel) {
+            let detail = format!("Slack answered `{code}`; mend it");
+            return Err(Unsent::Closed(PortError::Permanent { what: what(), detail }));
         }
         let mut trouble = self.trouble.borrow_mut().pop_front().flatten();
         if let Some(rate) = self.rate.get().filter(|_| trouble.is_none())
@@ -136,7 +144,7 @@ impl Chat for SlackFake {
             let ts = if self.0.is_webhook { String::new() } else { messages.len().to_string() };
             PostedMessage { channel: to.channel.to_owned(), ts }
         };
-        self.0.call(post).await
+        self.0.call(to.channel, post).await
     }
 
     async fn find(&self, to: &Address<'_>, mark: &str, since: Timestamp) -> Result<Option<PostedMessage>, PortError> {
@@ -161,7 +169,7 @@ impl Chat for SlackFake {
             messages[index].content = content.clone();
             messages[index].updates += 1;
         };
-        self.0.call(update).await
+        self.0.call(&message.channel, update).await
     }
 }
 

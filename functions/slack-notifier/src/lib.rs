@@ -16,6 +16,7 @@ pub mod links;
 pub mod lone;
 pub mod memory;
 mod mention;
+mod notices;
 mod observed;
 mod open;
 mod outbox;
