@@ -13,12 +13,14 @@ use crate::closed::{self, Gate, Guarded, Refusal, Sink};
 use crate::lone::Lone;
 use crate::memory::{Known, Root};
 use crate::notices::{self, Notice};
+use crate::outbox::Outbox;
 use crate::page;
 use crate::paging::{Paging, Sent};
 use crate::sinks::Sinks;
+use crate::story::Story;
 use crate::tale::Tale;
-use crate::telling::{Addressed, Outcome, Telling, root_key};
-use crate::{Shift, Told};
+use crate::telling::{Addressed, Outcome, Telling, addressed, root_key};
+use crate::{Shift, Told, bounded_keys};
 
 /// PagerDuty's key of the page that a sink takes nothing.
 fn refusal_key(sink: Sink, subject: &str) -> String {
@@ -180,6 +182,16 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         }
         self.spread(&gate).await;
         Told { pager, is_open: is_closed || !errors.is_empty(), errors, ..Told::default() }
+    }
+
+    /// Puts into the outbox what is to be told later: whoever tells in the thread meanwhile tells it in its place.
+    pub(crate) async fn put_down(&self, known: &Known<Story>, reply: Addressed) {
+        let Some(slack) = &self.config.slack else { return };
+        let outbox = Outbox { ledger: &self.ports.ledger, patient: self.patient(), story: known.story.id() };
+        let replies = bounded_keys(vec![reply]);
+        if let Err(error) = outbox.add(&addressed(known, &replies, slack.webhook.is_none())).await {
+            tracing::info!(deployment.id = %known.story.id(), "what was heard waits for the facts of the ending, and may stand below what came after it: {error}");
+        }
     }
 
     /// Tells a story and its replies in Slack.

@@ -9,11 +9,11 @@ use domain::ports::{Deployments, Ledger, Metrics, PortError};
 use domain::redeploy::{self, late_key, to_confirm};
 use domain::time::Timestamp;
 
-use crate::Shift;
 use crate::glance::glance;
 use crate::memory::Known;
 use crate::sinks::Sinks;
 use crate::story::{Facts, Progress, Stage, Story, Traffic};
+use crate::{Shift, reply_to};
 
 /// How often to look while waiting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -32,11 +32,17 @@ impl<D: Deployments, L: Ledger, S: Sinks, M: Metrics> Shift<'_, D, L, S, M> {
         let started = clock.now();
         // Waiting must not eat the time for telling.
         let patience = self.ports.patience.min(self.until.since(started) / 4);
+        let mut is_put_down = false;
         loop {
             let (known, of_rollback) = self.look(envelope, heard, id).await?;
             let now = clock.now();
             if !known.story.is_unsettled() || now.plus(LOOK_AGAIN) > started.plus(patience) {
                 return Ok((known, of_rollback));
+            }
+            // What was heard does not change any more, and is not to stand below what happens while this waits.
+            if !is_put_down && let Some(reply) = reply_to(envelope, heard, &known.story, of_rollback) {
+                self.put_down(&known, reply).await;
+                is_put_down = true;
             }
             clock.sleep(LOOK_AGAIN).await;
         }

@@ -91,12 +91,15 @@ pub struct Ports<D, L, S, M> {
     pub dashboard: Option<String>,
 }
 
+/// What the function works with, and by which configuration.
+pub type Wired<D, L, S, M> = (Ports<D, L, S, M>, Config);
+
 /// Tells what one event brought, with what could be wired at the start.
 ///
 /// # Errors
 /// As [`handle`]; and when the function could not be wired, but for its schedule: a dead letter every minute would bury those that tell of something.
 pub async fn serve<D: Deployments, L: Ledger, S: Sinks, M: Metrics>(
-    wired: Result<&(Ports<D, L, S, M>, Config), &SettingError>,
+    wired: Result<&Wired<D, L, S, M>, &SettingError>,
     invocation: Invocation,
 ) -> anyhow::Result<Value> {
     match wired {
@@ -262,11 +265,9 @@ fn replies_to(
         }
         Heard::StateChange(_) | Heard::Schedule => (None, None),
         Heard::Notice(notice) => match &**notice {
-            Notice::HookVerdict(verdict) => {
-                (Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback, &envelope.region))), None)
-            }
-            Notice::RollbackDecision(decision) => {
-                let reply = Some((story.deployment.clone(), thread::decided(story, decision, &envelope.region)));
+            Notice::HookVerdict(_) => (reply_to(envelope, heard, story, of_rollback), None),
+            Notice::RollbackDecision(_) => {
+                let reply = reply_to(envelope, heard, story, of_rollback);
                 // What has succeeded had ended before it was taken back.
                 if story.stage == story::Stage::Succeeded { (None, reply) } else { (reply, None) }
             }
@@ -286,6 +287,20 @@ fn replies_to(
         },
     };
     bounded_keys([before, ending, rollback, after].into_iter().flatten().collect())
+}
+
+/// The reply that tells what a hook answered or what an alarm led to, which the event tells alone.
+fn reply_to(envelope: &Envelope, heard: &Heard, story: &Story, of_rollback: bool) -> Option<Addressed> {
+    let Heard::Notice(notice) = heard else { return None };
+    match &**notice {
+        Notice::HookVerdict(verdict) => {
+            Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback, &envelope.region)))
+        }
+        Notice::RollbackDecision(decision) => {
+            Some((story.deployment.clone(), thread::decided(story, decision, &envelope.region)))
+        }
+        Notice::TrafficRestored(_) => None,
+    }
 }
 
 /// A key is part of a ledger key, and parts of it come from outside.

@@ -3,13 +3,12 @@
 use std::rc::Rc;
 
 use aws::Aws;
-use domain::config::Config;
 use domain::ports::{Deployments, Ledger, Metrics};
 use outbound::{HttpClient, SSL_CERT_FILE, slack};
 use runtime::settings::{DELIVERY_DASHBOARD, METRICS_NAMESPACE, PAGERDUTY_EVENTS_URL, SLACK_API_URL, TABLE_NAME};
 use runtime::{SettingError, Start};
 use slack_notifier::sinks::{Sinks, Vendors};
-use slack_notifier::{PATIENCE, Ports, SETTLE, serve};
+use slack_notifier::{PATIENCE, Ports, SETTLE, Wired, serve};
 
 fn main() -> Result<(), runtime::Error> {
     runtime::run(|start| {
@@ -24,11 +23,10 @@ fn main() -> Result<(), runtime::Error> {
 /// The namespace when none is set.
 const DEFAULT_NAMESPACE: &str = "Greenlight";
 
-type Wired<D, L, S, M> = Result<(Ports<D, L, S, M>, Config), SettingError>;
-
 fn wire(
     start: &Start,
-) -> Wired<impl Deployments + use<>, impl Ledger + use<>, impl Sinks + use<>, impl Metrics + use<>> {
+) -> Result<Wired<impl Deployments + use<>, impl Ledger + use<>, impl Sinks + use<>, impl Metrics + use<>>, SettingError>
+{
     let environment = start.environment.clone();
     let url = |name| start.environment.get(name).map(str::to_owned);
     let http = HttpClient::new(start.clock.clone()).trusting(start.environment.get(SSL_CERT_FILE));

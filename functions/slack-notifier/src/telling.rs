@@ -11,6 +11,7 @@ use domain::lease::{self, Holder, Taken};
 use domain::ports::{Chat, Ledger, PortError};
 use domain::time::Timestamp;
 
+use crate::blocks::Message;
 use crate::contend::{Chance, Patient};
 use crate::memory::{KEPT, Known, Root};
 use crate::outbox::Outbox;
@@ -69,24 +70,31 @@ pub(crate) fn root_key(story: &DeploymentId) -> String {
     format!("slack/{story}")
 }
 
+/// The replies as they go into the outbox: each with its key and what it says there.
+pub(crate) fn addressed<'r>(
+    known: &Known<impl Tale>,
+    replies: &'r [Addressed],
+    has_threads: bool,
+) -> Vec<(String, &'r Reply, Message)> {
+    let fitting = replies.iter().filter(|(_, reply)| has_threads || reply.important);
+    let addressed = fitting.map(|(deployment, reply)| {
+        let mut message = reply.message.clone();
+        // Where there is no thread around it, it says itself what it is about.
+        if !has_threads {
+            message.context.extend(known.story.about());
+        }
+        (format!("slack/{deployment}/{}", reply.key), reply, message)
+    });
+    addressed.collect()
+}
+
 impl<L: Ledger, C: Chat> Telling<'_, L, C> {
     /// Adds the replies to the thread's outbox, and tells what waits there until all of these are told and the headline shows what is known.
     pub(crate) async fn tell<T: Tale>(&self, known: &Known<T>, replies: &[Addressed]) -> Outcome {
         let story = known.story.id();
         let patient = Patient { clock: self.clock, chance: self.chance, until: self.until };
         let outbox = Outbox { ledger: self.ledger, patient, story };
-        let fitting = replies.iter().filter(|(_, reply)| self.has_threads || reply.important);
-        let addressed: Vec<_> = fitting
-            .map(|(deployment, reply)| {
-                let mut message = reply.message.clone();
-                // Where there is no thread around it, it says itself what it is about.
-                if !self.has_threads {
-                    message.context.extend(known.story.about());
-                }
-                (format!("slack/{deployment}/{}", reply.key), reply, message)
-            })
-            .collect();
-        match outbox.add(&addressed).await {
+        match outbox.add(&addressed(known, replies, self.has_threads)).await {
             Ok(mine) => self.tell_all(known, &outbox, &mine).await,
             Err(error) => Outcome::failed(error),
         }

@@ -242,9 +242,16 @@ fn shouted(world: &World) -> Vec<String> {
 #[test]
 fn a_success_that_is_taken_back_is_shouted_once_and_so_is_what_ecs_itself_deploys() {
     let sinks = "slack: { token: env:T, channel: C1, mention: S0ONCALL }\n";
-    let world = World::new(sinks);
+    // What is told long after it happened mentions nobody.
+    let clock = Clock::idle(Timestamp::parse("2026-03-03T10:08:00Z").unwrap());
+    let at_the_time = || {
+        let mut world = World::new(sinks);
+        world.ports.clock = clock.clone();
+        world
+    };
+    let world = at_the_time();
     world.record(ended(Status::Succeeded));
-    run(async {
+    run_on(&clock, async {
         world.hear(&changed("d-1", "SUCCESS")).await.unwrap();
         world.hear(&late()).await.unwrap();
         world.record(redeploy(Status::InProgress));
@@ -257,8 +264,8 @@ fn a_success_that_is_taken_back_is_shouted_once_and_so_is_what_ecs_itself_deploy
     assert!(once.len() == 1 && once[0].contains("takes back what had succeeded"), "{once:?}");
     assert!(once[0].starts_with("true "), "{once:?}");
     for does in ["StopAndRollBack", "RedeployPrevious"] {
-        let world = World::new(sinks);
-        run(async {
+        let world = at_the_time();
+        run_on(&clock, async {
             world.hear(&of_ecs(decision(Some("ecs-svc/1"), does))).await.unwrap();
             world.hear(&of_ecs(with(restored(), &json!({"deployment_id": "ecs-svc/1"})))).await.unwrap();
         });
@@ -266,9 +273,9 @@ fn a_success_that_is_taken_back_is_shouted_once_and_so_is_what_ecs_itself_deploy
         assert!(once.len() == 1 && once[0].starts_with("true ") && once[0].contains("Alarm 5xx"), "{does}: {once:?}");
     }
     // What leads to an ending is not: the ending is.
-    let world = World::new(sinks);
+    let world = at_the_time();
     world.record(stopped());
-    run(async {
+    run_on(&clock, async {
         world.hear(&decision(Some("d-1"), "StopAndRollBack")).await.unwrap();
         world.hear(&changed("d-1", "STOP")).await.unwrap();
     });
