@@ -124,7 +124,7 @@ impl<L: Ledger, C: Chat> Telling<'_, L, C> {
                         cannot_look: false,
                         is_anew: false,
                     };
-                    let stop = teller.run::<T>(lease.is_inherited()).await;
+                    let stop = Box::pin(teller.run::<T>(lease.is_inherited())).await;
                     told.append(&mut teller.told);
                     if !teller.keeps_lease
                         && let Err(error) = lease.release().await
