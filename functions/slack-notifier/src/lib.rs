@@ -260,10 +260,8 @@ fn replies_to(
     let rolling = story.rollback.as_ref().filter(|_| of_rollback);
     let rollback = rolling.and_then(|rollback| Some((rollback.id.clone(), thread::rollback(story)?)));
     let (before, after) = match heard {
-        Heard::StateChange(change) if change.state == ChangedState::Ready && !of_rollback => {
-            (Some((change.deployment_id.clone(), thread::waiting(story))), None)
-        }
-        Heard::StateChange(_) | Heard::Schedule => (None, None),
+        Heard::StateChange(_) => (reply_to(envelope, heard, story, of_rollback), None),
+        Heard::Schedule => (None, None),
         Heard::Notice(notice) => match &**notice {
             Notice::HookVerdict(_) => (reply_to(envelope, heard, story, of_rollback), None),
             Notice::RollbackDecision(_) => {
@@ -289,9 +287,15 @@ fn replies_to(
     bounded_keys([before, ending, rollback, after].into_iter().flatten().collect())
 }
 
-/// The reply that tells what a hook answered or what an alarm led to, which the event tells alone.
+/// The reply that tells what a hook answered, what an alarm led to or that the deployment waits, which the event tells alone.
 fn reply_to(envelope: &Envelope, heard: &Heard, story: &Story, of_rollback: bool) -> Option<Addressed> {
-    let Heard::Notice(notice) = heard else { return None };
+    let notice = match heard {
+        Heard::Notice(notice) => notice,
+        Heard::StateChange(change) if change.state == ChangedState::Ready && !of_rollback => {
+            return Some((change.deployment_id.clone(), thread::waiting(story)));
+        }
+        Heard::StateChange(_) | Heard::Schedule => return None,
+    };
     match &**notice {
         Notice::HookVerdict(verdict) => {
             Some((verdict.deployment_id.clone(), replies::verdict(verdict, of_rollback, &envelope.region)))
