@@ -127,7 +127,35 @@ fn head(text: &str, limit: usize) -> &str {
 
 /// A value from outside for a text without markup, such as [`Message::fallback`]: on one line, masked, and of a length that leaves room for others.
 pub fn outside(text: &str) -> String {
-    shown(text, VALUE)
+    plain(&shown(text, VALUE))
+}
+
+/// The text without what Slack would read as markup ("Formatting text for app surfaces"): a name in colons that becomes an emoji, and so perhaps the sign
+/// that all is well, bold and struck-out words, a fence that takes in what follows. Single back-ticks stay: what Greenlight's functions tell has them
+/// around names. Look-alikes, so that the text reads as it was.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
+        let is_emoji = || {
+            let name = rest.split(':').next().unwrap_or_default();
+            !before.is_alphanumeric()
+                && name.len() < rest.len()
+                && name.chars().any(|c| c.is_ascii_alphabetic())
+                && name.chars().all(|c| c.is_alphanumeric() || "_+-'".contains(c))
+        };
+        match c {
+            '*' => out.push('∗'),
+            '~' => out.push('∼'),
+            '`' if before == '`' || rest.starts_with('`') => out.push('ˋ'),
+            // Colons that stand side by side make no emoji.
+            ':' if is_emoji() => out.push('∶'),
+            c => out.push(c),
+        }
+        before = c;
+    }
+    out
 }
 
 /// Whom Slack calls when it stands behind an `@`, should a text ever be read with `link_names` or `parse` ("Formatting text for app surfaces"): neither

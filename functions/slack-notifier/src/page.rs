@@ -279,7 +279,7 @@ pub fn not_restored(
         key: &key,
         summary: format!(
             "{named} is not back on the old version: {} (alarm {})",
-            bounded(&restored.observed, DETAIL / 2),
+            bounded(&outside(&restored.observed), DETAIL / 2),
             restored.alarm
         ),
         source: format!("{source}:{region}:{place}"),
@@ -323,7 +323,7 @@ pub fn alarm(decision: &RollbackDecision, region: &str, config: &PagerDuty) -> O
     let key = alarm_key(decision);
     let event = Event {
         key: &key,
-        summary: format!("{named}: {}", decision.reason),
+        summary: format!("{named}: {}", outside(&decision.reason)),
         source: format!("cloudwatch:{region}:{}", alarm.name),
         severity,
         at: decision.at,

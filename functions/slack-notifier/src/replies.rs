@@ -94,7 +94,7 @@ pub fn verdict(verdict: &HookVerdict, of_rollback: bool, region: &str) -> Reply 
     };
     let mut unusual: Vec<&Finding> = verdict.findings.iter().filter(|f| f.outcome != Outcome::Pass).collect();
     unusual.sort_by_key(|finding| weight(finding));
-    let first = said!("{} *{}*{} {}{}", sign, event, of, word, took);
+    let first = said!("{} *{}*{} {}{}", Mrkdwn::trusted(sign.to_owned()), event, of, word, took);
     // Where one finding decided, the reason is that finding, which stands below.
     // What is left of a text that begins with such a finding: a remark, or nothing.
     let behind =

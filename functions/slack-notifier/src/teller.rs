@@ -217,7 +217,13 @@ impl<L: Ledger, C: Chat> Teller<'_, L, C> {
                 }
                 Err(Unsent::Unfit(error)) => {
                     tracing::error!(story = %self.outbox.story, "Slack does not take this headline, so its text alone is shown: {error}");
-                    telling.chat.update(&posted, &plain(&content)).await.map_err(closed_or_failed)?;
+                    match telling.chat.update(&posted, &plain(&content)).await {
+                        // Where the workspace forbids changes no form of it is taken, however often: the replies tell how it goes on.
+                        Err(Unsent::Unfit(error) | Unsent::Gone(error)) => {
+                            tracing::error!(story = %self.outbox.story, "the headline stays as it is: {error}");
+                        }
+                        outcome => outcome.map_err(closed_or_failed)?,
+                    }
                 }
                 outcome => outcome.map_err(closed_or_failed)?,
             }

@@ -244,7 +244,7 @@ pub fn ending(story: &Story) -> Option<Reply> {
     };
     let glance = glance(story);
     let first = format!("{} {}.", outside(&named(story)), glance.what);
-    let sign = glance.colour.emoji();
+    let sign = Mrkdwn::trusted(glance.colour.emoji().to_owned());
     let mut lines = vec![match story.started.zip(story.ended) {
         Some((from, to)) => said!("{} *{}* It took {}.", sign, first, spoken(to.since(from))),
         None => said!("{} *{}*", sign, first),
@@ -321,7 +321,8 @@ pub fn rollback(story: &Story) -> Option<Reply> {
     Some(Reply {
         key: key.to_owned(),
         at,
-        alarming: story.rollback_failed(),
+        // Where no traffic had moved nobody has to hurry, and the ending was shouted already.
+        alarming: story.rollback_failed() && glance(story).urgent,
         message: Message { fallback, lines, ..Message::default() },
         important: key != "start" || !is_start_no_news(story),
         in_headline: false,

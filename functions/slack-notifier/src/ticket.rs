@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::config::{ANSWER, Piece, Ticket, TicketSearch, pieces};
 use domain::deployment::{DeploymentId, Revision};
+use domain::secrets::without_tokens;
 use domain::text::{bounded, visible};
 use domain::time::{Timestamp, spoken};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -120,7 +121,8 @@ impl Case {
             ("environment", environment.cloned().unwrap_or_default()),
         ];
         // On one line, so that no value can begin a line of its own: in Markdown that would be a heading, a list or the end of a block.
-        let tidy = |(name, value): (&'static str, String)| (name, bounded(visible(&value).trim(), VALUE));
+        let tidy =
+            |(name, value): (&'static str, String)| (name, without_tokens(&bounded(visible(&value).trim(), VALUE)));
         Self {
             deployment: deployment.clone(),
             environment: environment.cloned(),

@@ -204,3 +204,17 @@ fn a_cut_never_leaves_half_a_link() {
     let long = said!("{} {}", "x".repeat(20), Mrkdwn::link("https://example.com", "there"));
     assert_eq!(long.bounded(30), format!("{} …", "x".repeat(20)));
 }
+
+#[test]
+fn a_text_from_outside_cannot_look_like_our_own() {
+    let cases = [
+        (":large_green_circle:*ok*", "∶large_green_circle:∗ok∗"),
+        ("so ```all``` ~not~ `name`", "so ˋˋˋallˋˋˋ ∼not∼ `name`"),
+        // What people compare and copy stays as it is.
+        ("arn:aws:iam::1:role/a at 09:04:02", "arn:aws:iam::1:role/a at 09:04:02"),
+        ("expected $.intent = \"order_return\": no", "expected $.intent = \"order_return\": no"),
+    ];
+    for (text, shown) in cases {
+        assert_eq!(super::outside(text), shown);
+    }
+}

@@ -5,6 +5,7 @@
 
 use domain::config::PageSeverity;
 use domain::deployment::DeploymentId;
+use domain::secrets::{shown, without_tokens};
 use domain::text::bounded;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -18,19 +19,19 @@ const DEDUP_KEY: usize = 255;
 /// What a text from outside may take in the details, in characters.
 pub(super) const DETAIL: usize = 1500;
 
-/// A text from outside, as it goes into a page's details.
+/// A text from outside, as it goes into a page: without what is called like a secret or looks like one.
 pub(super) fn outside(text: &str) -> String {
-    bounded(text, DETAIL)
+    shown(text, DETAIL)
 }
 
-/// A text from outside, as it goes into a page's first line.
+/// A page's first line, which is put together from several texts.
 pub(super) fn summary(text: &str) -> String {
-    bounded(text, SUMMARY)
+    bounded(&without_tokens(text), SUMMARY)
 }
 
 /// A name from outside.
 pub(super) fn name(text: &str) -> String {
-    bounded(text, DEDUP_KEY)
+    bounded(&without_tokens(text), DEDUP_KEY)
 }
 
 /// A key that PagerDuty takes. What is too long keeps its beginning and ends in a digest of the whole: two long names stay two.

@@ -194,3 +194,14 @@ fn a_change_event_is_sent_at_most_once_and_never_keeps_the_event_from_ending_wel
     run(world.hear(&changed("d-1", "SUCCESS"))).unwrap();
     assert_eq!(changes(&world).len(), 0);
 }
+
+#[test]
+fn no_secret_is_paged() {
+    let world = paging("");
+    let reason = json!({"page": true, "reason": "said token=hunter2secret, Authorization: Bearer abc.DEF-123456"});
+    run(async {
+        world.hear(&with(decision(Some("d-1"), "Alert"), &reason)).await.unwrap();
+    });
+    let pages = format!("{:?}", world.ports.sinks.pager.sent.borrow());
+    assert!(pages.contains("said token=***") && !pages.contains("hunter2") && !pages.contains("DEF-1"), "{pages}");
+}

@@ -202,6 +202,22 @@ fn an_equal_headline_is_not_sent_again_and_what_slack_does_not_take_is_told_in_p
 }
 
 #[test]
+fn where_the_workspace_forbids_changes_the_headline_stays_and_the_replies_go_on() {
+    let (world, clock) = world(BOT);
+    run_on(&clock, async {
+        world.hear(&changed("d-1", "START")).await.unwrap();
+        world.record(ended(Status::Succeeded));
+        let refusal = PortError::Permanent { what: "updating".into(), detail: "edit_window_closed".into() };
+        let refused = || Some(Trouble::Unsent(Unsent::Unfit(refusal.clone())));
+        world.slack().trouble.borrow_mut().extend([refused(), refused()]);
+        world.hear(&changed("d-1", "SUCCESS")).await.unwrap();
+        assert_eq!(world.hear(&minute()).await.unwrap()["open"], 0);
+    });
+    let text = world.slack().read();
+    assert!(text.starts_with("orchestrator (production) is being deployed") && text.contains("was deployed"), "{text}");
+}
+
+#[test]
 fn a_quiet_channel_hears_nothing_of_what_goes_well_and_all_of_what_does_not() {
     let (world, clock) = world("slack: { token: env:T, channel: C1, quiet: true, mention: S0ONCALL }\n");
     run_on(&clock, async {
